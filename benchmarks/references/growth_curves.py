@@ -1,0 +1,170 @@
+"""The marginal likelihood of balanced normal growth curves, effects and population mean integrated out.
+
+Model: y_i ~ N(X beta_i, sigma2 I), beta_i ~ N(mu, Sigma), mu ~ N(0, c I), i = 1..n, with the same X (J, 2) in
+every group. With b_i the least-squares coefficients of group i, b_i ~ N(mu, V), V = Sigma + sigma2 (X'X)^-1,
+independent of the residuals (Lindley & Smith 1972, J. R. Statist. Soc. B 34, 1-41; Laird & Ware 1982,
+Biometrics 38, 963-974). So
+
+    log p(y | Sigma, sigma2) = -n(J-2)/2 log sigma2 - RSS/(2 sigma2) - (n-1)/2 log|V| - tr(V^-1 S)/2
+                               + log N(mean(b); 0, V/n + c I) + constant,     S = sum (b_i - mean b)(b_i - mean b)',
+    mu | Sigma, sigma2, y    ~ N(W n V^-1 mean(b), W),     W = (n V^-1 + I/c)^-1.
+
+Symmetric 2 x 2 matrices are triples (m11, m12, m22) of arrays of shape (N).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from report import require
+
+Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """Sufficient statistics of the data, and the prior variance c of each element of mu."""
+
+    groups: int
+    repeats: int
+    inverse_gram: np.ndarray  # (X'X)^-1, (2, 2)
+    centre: np.ndarray  # mean of b_i, (2)
+    scatter: np.ndarray  # S, (2, 2)
+    residual: float  # RSS
+    mean_variance: float  # c
+
+
+def summarise_curves(x: np.ndarray, y: np.ndarray, mean_variance: float) -> Curves:
+    """The statistics of responses y (n, J) at covariate values x (J), with an intercept."""
+    design = np.column_stack([np.ones_like(x), x])
+    inverse_gram = np.linalg.inv(design.T @ design)
+    slopes = y @ design @ inverse_gram
+    deviations = slopes - slopes.mean(axis=0)
+    return Curves(
+        groups=y.shape[0],
+        repeats=y.shape[1],
+        inverse_gram=inverse_gram,
+        centre=slopes.mean(axis=0),
+        scatter=deviations.T @ deviations,
+        residual=float(((y - slopes @ design.T) ** 2).sum()),
+        mean_variance=mean_variance,
+    )
+
+
+def determinant(m: Triple) -> np.ndarray:
+    """|M|, shape (N)."""
+    return m[0] * m[2] - m[1] ** 2
+
+
+def invert(m: Triple) -> Triple:
+    """M^-1."""
+    d = determinant(m)
+    return m[2] / d, -m[1] / d, m[0] / d
+
+
+def quadratic(m: Triple, v: np.ndarray) -> np.ndarray:
+    """v'Mv for one vector v (2), shape (N)."""
+    return m[0] * v[0] ** 2 + 2 * m[1] * v[0] * v[1] + m[2] * v[1] ** 2
+
+
+def trace_product(m: Triple, s: np.ndarray) -> np.ndarray:
+    """tr(M S) for one symmetric S (2, 2), shape (N)."""
+    return m[0] * s[0, 0] + 2 * m[1] * s[0, 1] + m[2] * s[1, 1]
+
+
+def coefficient_covariance(curves: Curves, sigma: Triple, sigma2: np.ndarray) -> Triple:
+    """V = Sigma + sigma2 (X'X)^-1."""
+    g = curves.inverse_gram
+    return (
+        sigma[0] + sigma2 * g[0, 0],
+        sigma[1] + sigma2 * g[0, 1],
+        sigma[2] + sigma2 * g[1, 1],
+    )
+
+
+def log_likelihood(curves: Curves, sigma: Triple, sigma2: np.ndarray) -> np.ndarray:
+    """log p(y | Sigma, sigma2), up to a constant, shape (N)."""
+    n, c = curves.groups, curves.mean_variance
+    v = coefficient_covariance(curves, sigma, sigma2)
+    spread = (v[0] / n + c, v[1] / n, v[2] / n + c)
+    degrees = n * (curves.repeats - 2)
+    return (
+        -degrees / 2 * np.log(sigma2)
+        - curves.residual / (2 * sigma2)
+        - (n - 1) / 2 * np.log(determinant(v))
+        - trace_product(invert(v), curves.scatter) / 2
+        - np.log(determinant(spread)) / 2
+        - quadratic(invert(spread), curves.centre) / 2
+    )
+
+
+def mean_given_variances(
+    curves: Curves, sigma: Triple, sigma2: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Triple]:
+    """E(mu[1]), E(mu[2]) and the covariance W of mu, given Sigma, sigma2 and y."""
+    n, c = curves.groups, curves.mean_variance
+    precision = invert(coefficient_covariance(curves, sigma, sigma2))
+    p = tuple(n * element for element in precision)
+    w = invert((p[0] + 1 / c, p[1], p[2] + 1 / c))
+    right = (
+        p[0] * curves.centre[0] + p[1] * curves.centre[1],
+        p[1] * curves.centre[0] + p[2] * curves.centre[1],
+    )
+    return w[0] * right[0] + w[1] * right[1], w[1] * right[0] + w[2] * right[1], w
+
+
+def log_inverse_gamma(x: np.ndarray, shape: float, scale: float) -> np.ndarray:
+    """log density of IG(shape, 1/scale) at x, up to a constant: x^-(shape+1) exp(-scale/x)."""
+    return -(shape + 1) * np.log(x) - scale / x
+
+
+def log_inverse_wishart(sigma: Triple, scale: np.ndarray, nu: float) -> np.ndarray:
+    """log density of Sigma, up to a constant, when Sigma^-1 ~ Wish(scale^-1, nu), scale = S nu.
+
+    |Sigma|^-(nu+p+1)/2 exp(-tr(scale Sigma^-1)/2), p = 2 (Gelman et al. 2013, BDA3, appendix A).
+    """
+    return (
+        -(nu + 3) / 2 * np.log(determinant(sigma))
+        - trace_product(invert(sigma), scale) / 2
+    )
+
+
+def correlate(
+    log_v1: np.ndarray, log_v2: np.ndarray, z: np.ndarray
+) -> tuple[Triple, np.ndarray]:
+    """Sigma from log variances and atanh(rho), and the log Jacobian.
+
+    d(S11, S12, S22) = S11 S22 sqrt(S11 S22) (1 - rho^2) d(log S11, atanh rho, log S22).
+    """
+    root = np.exp((log_v1 + log_v2) / 2)
+    sigma = (np.exp(log_v1), root * np.tanh(z), np.exp(log_v2))
+    return sigma, 1.5 * (log_v1 + log_v2) - 2 * np.log(np.cosh(z))
+
+
+def dense_log_likelihood(
+    x: np.ndarray, y: np.ndarray, c: float, sigma: np.ndarray, sigma2: float
+) -> float:
+    """log p(y | Sigma, sigma2) from the covariance of all nJ responses: slow, written independently."""
+    design = np.column_stack([np.ones_like(x), x])
+    n = len(y)
+    within = design @ sigma @ design.T + sigma2 * np.eye(len(x))
+    covariance = np.kron(np.eye(n), within) + c * np.kron(
+        np.ones((n, n)), design @ design.T
+    )
+    _, log_determinant = np.linalg.slogdet(covariance)
+    flat = y.ravel()
+    return float(-log_determinant / 2 - flat @ np.linalg.solve(covariance, flat) / 2)
+
+
+def check_likelihood(x: np.ndarray, y: np.ndarray, curves: Curves) -> None:
+    """Compare differences of `log_likelihood` with those of `dense_log_likelihood` at two states."""
+    states = [(150.0, -2.0, 0.4, 40.0), (400.0, 9.0, 1.7, 90.0)]
+    fast, slow = [], []
+    for s11, s12, s22, s2 in states:
+        triple = (np.array([s11]), np.array([s12]), np.array([s22]))
+        fast.append(log_likelihood(curves, triple, np.array([s2]))[0])
+        matrix = np.array([[s11, s12], [s12, s22]])
+        slow.append(dense_log_likelihood(x, y, curves.mean_variance, matrix, s2))
+    error = abs((fast[0] - fast[1]) - (slow[0] - slow[1]))
+    print(f"marginal likelihood against the dense normal: difference {error:.1e}")
+    require(error < 1e-6, "the marginal likelihood disagrees with the dense normal")

@@ -1,0 +1,1 @@
+"""From a model to the full conditional of each of its nodes."""

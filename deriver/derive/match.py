@@ -1,0 +1,204 @@
+"""Contributions → a family: the kernel of the target's full conditional, matched against every family's statistics.
+
+The log kernel is brought to a sum of coefficient × statistic of the target.  A family fits when each monomial
+is one of its statistics, its support holds the target's, and its parameters are proved proper for every
+state.  Which prior or likelihood the factors came from plays no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+from sympy import Expr, S, Tuple
+
+from deriver.algebra import heads
+from deriver.algebra.heads import Ref
+from deriver.algebra.normal_form import expand_in, merge, sum_over
+from deriver.derive.proofs import Prover
+from deriver.derive.records import Contribution, Refusal, Statistic
+from deriver.families import FAMILIES
+from deriver.families.record import Family
+
+Support = tuple[str, Expr | None, Expr | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One monomial of one contribution with its coefficient, not yet summed over the contribution's indices."""
+
+    contribution: Contribution
+    monomial: Expr
+    coefficient: Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A family that fits: its statistics with their coefficients, its parameters, and truncation if any."""
+
+    family: Family
+    statistics: tuple[Statistic, ...]
+    parameters: tuple[tuple[str, Expr], ...]
+    truncation: tuple[Expr | None, Expr | None] | None
+
+
+def collect_pieces(contributions: tuple[Contribution, ...], target: Ref) -> tuple[Piece, ...]:
+    """Return the target-dependent monomials of every contribution."""
+    return tuple(
+        Piece(contribution=contribution, monomial=monomial, coefficient=coefficient)
+        for contribution in contributions
+        for monomial, coefficient in expand_in(contribution.log_density, target).items()
+        if monomial != 1
+    )
+
+
+def log_kernel(pieces: tuple[Piece, ...]) -> Expr:
+    """Return Σ (summed coefficient) × monomial: the log density up to a constant."""
+    return sp.Add(
+        *(monomial * coefficient for monomial, coefficient in merge(map(_summed, pieces)).items())
+    )
+
+
+def _summed(piece: Piece) -> dict[Expr, Expr]:
+    """Sum one piece over its contribution's indices, the monomial outside where it is free of them."""
+    bounds, conditions = piece.contribution.bounds, piece.contribution.conditions
+    symbols = {bound[0] for bound in bounds}
+    if piece.monomial.free_symbols & symbols:
+        whole = sum_over(piece.coefficient * piece.monomial, bounds, conditions)
+        return {_gate(whole, piece.contribution): S.One}
+    return {piece.monomial: _gate(sum_over(piece.coefficient, bounds, conditions), piece.contribution)}
+
+
+def _gate(expr: Expr, contribution: Contribution) -> Expr:
+    return heads.Gated(expr, contribution.gates)
+
+
+def match_family(
+    pieces: tuple[Piece, ...],
+    target: Ref,
+    support: Support,
+    ranges: tuple[Tuple, ...],
+    prover: Prover,
+) -> Match | Refusal:
+    """Return the family of the full conditional, or why no family fits."""
+    refusals: list[tuple[int, Refusal]] = []
+    for candidate in candidates(target, support):
+        outcome = _try_family(candidate, pieces, target, support, ranges, prover)
+        if isinstance(outcome, Match):
+            return outcome
+        refusals.append(outcome)
+    if not refusals:
+        return _no_candidate(pieces, support)
+    return max(refusals, key=lambda scored: scored[0])[1]
+
+
+def candidates(target: Ref, support: Support) -> tuple[Family, ...]:
+    """Return the families with a kernel whose shape and support can hold the target's."""
+    shape = {0: "scalar", 1: "vector", 2: "matrix"}[len(target.variable.shape)]
+    fitting = (f for f in FAMILIES if f.kernel is not None and f.shape == shape)
+    return tuple(f for f in fitting if _holds_support(f, support))
+
+
+def _holds_support(family: Family, support: Support) -> bool:
+    kind, lower, upper = support
+    if kind != family.support.kind:
+        return False
+    if kind != "real":
+        return True
+    own_lower, own_upper = family_bounds(family)
+    if family.shape == "vector":
+        return lower is None and upper is None
+    below = own_lower is None or (lower is not None and bool((lower - own_lower).is_nonnegative))
+    above = own_upper is None or (upper is not None and bool((own_upper - upper).is_nonnegative))
+    return below and above
+
+
+def family_bounds(family: Family) -> tuple[Expr | None, Expr | None]:
+    """Return the bounds of a family's support, None where infinite."""
+    ends = (family.support.lower, family.support.upper)
+    lower, upper = (None if end is None else sp.Integer(int(end)) for end in ends)
+    return lower, upper
+
+
+def _try_family(
+    family: Family,
+    pieces: tuple[Piece, ...],
+    target: Ref,
+    support: Support,
+    ranges: tuple[Tuple, ...],
+    prover: Prover,
+) -> Match | tuple[int, Refusal]:
+    kernel = family.kernel
+    assert kernel is not None
+    natural: dict[str, list[Expr]] = {name: [] for name in kernel.statistics}
+    matched, stray = 0, None
+    for piece in pieces:
+        found = kernel.collect(piece.monomial, target)
+        if found is None:
+            stray = stray or piece
+            continue
+        name, factor = found
+        bounds, conditions = piece.contribution.bounds, piece.contribution.conditions
+        if factor.free_symbols & {bound[0] for bound in bounds} or factor != 1:
+            summed = sum_over(piece.coefficient * factor, bounds, conditions)
+        else:
+            summed = sum_over(piece.coefficient, bounds, conditions)
+        natural[name].append(_gate(summed, piece.contribution))
+        matched += 1
+    if stray is not None:
+        return matched, _stray_refusal(stray, family)
+    collected = {name: sp.Add(*terms) for name, terms in natural.items()}
+    parameters = kernel.to_standard(collected, target)
+    for expr, claim in kernel.proper(collected, target):
+        proved = prover.positive(expr, ranges) if claim == "positive" else prover.definite(expr, ranges)
+        if not proved:
+            return matched, _improper_refusal(expr, claim, family)
+    forms = kernel.statistic_forms(target)
+    return Match(
+        family=family,
+        statistics=tuple(
+            Statistic(name=name, form=forms[name], coefficient=collected[name]) for name in kernel.statistics
+        ),
+        parameters=tuple(parameters.items()),
+        truncation=_truncation(family, support),
+    )
+
+
+def _truncation(family: Family, support: Support) -> tuple[Expr | None, Expr | None] | None:
+    """Return the target's bounds where they are narrower than the family's."""
+    if support[0] != "real" or support[1:] == family_bounds(family):
+        return None
+    own = family_bounds(family)
+    bounds = tuple(end if end != limit else None for end, limit in zip(support[1:], own, strict=True))
+    return None if bounds == (None, None) else bounds  # type: ignore[return-value]
+
+
+def _stray_refusal(stray: Piece, family: Family) -> Refusal:
+    surface = family.key.replace("_", " ")
+    return Refusal(
+        factor=stray.contribution.factor.value.name,
+        term=stray.monomial,
+        why=f"the factor of {stray.contribution.factor.value} has a term that no {surface} kernel holds",
+    )
+
+
+def _improper_refusal(expr: Expr, claim: str, family: Family) -> Refusal:
+    words = "positive" if claim == "positive" else "positive definite"
+    return Refusal(
+        factor="",
+        term=expr,
+        why=f"the {family.key.replace('_', ' ')} kernel fits, but a parameter is not proved {words}",
+        remedy="give the node a proper prior of that family, or declare the bounds that make it so",
+    )
+
+
+def _no_candidate(pieces: tuple[Piece, ...], support: Support) -> Refusal:
+    kind = {"integer": "is discrete", "correlation": "is a correlation matrix"}.get(
+        support[0], "has a support that no conjugate family holds"
+    )
+    first = pieces[0] if pieces else None
+    return Refusal(
+        factor=first.contribution.factor.value.name if first else "",
+        term=first.monomial if first else None,
+        why=f"the node {kind}",
+    )

@@ -1,0 +1,325 @@
+"""Factors × target → contributions: which instances of a factor touch one element, found by inverting its indices.
+
+Every occurrence of the target in a factor gives index equations against the target's own indices: identity
+(a plate index becomes the target's), projection (an index the target lacks is summed over), gather
+(β[g[k]]: the k with g[k] = i), shift (z[t−1]: the instance at t + 1, gated at the boundary) and constants
+(z[0]).  Several occurrences in one factor are split into cases by which of them hit the element, so that
+each case is exact; cases that cannot meet (t and t−1) vanish.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import sympy as sp
+from sympy import Expr, Symbol, Tuple
+
+from deriver.algebra import heads
+from deriver.algebra.heads import Condition, Ref, index_symbol
+from deriver.derive.density import factor_log_density
+from deriver.derive.factors import Definitions, condition_holds_trivially, substitute
+from deriver.derive.records import Contribution, Factor
+
+Indices = tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A way in which instances of a factor meet the target element."""
+
+    rules: tuple[tuple[Symbol, Expr], ...]
+    bounds: tuple[Tuple, ...]
+    conditions: tuple[Condition, ...]
+    gates: tuple[Condition, ...]
+
+
+def slice_factor(
+    factor: Factor, target: Ref, ranges: tuple[Tuple, ...], definitions: Definitions
+) -> tuple[tuple[Contribution, ...], tuple[tuple[Indices, Indices], ...]]:
+    """Return the contributions of one factor, and the pairs of elements of the node that share an instance.
+
+    Raises ``ValueError`` when an index map cannot be inverted.
+    """
+    named = _prime_bounds(factor, target)
+    full = _expanded(named, target.name, definitions)
+    full, inner_pairs = _isolate_bound_elements(full, target)
+    occurrences = _occurrences(full, target)
+    contributions = []
+    for case in _cases(named, occurrences, target, ranges):
+        contributions.append(_contribution(named, full, case, target, occurrences, definitions))
+    pairs = tuple(itertools.combinations(occurrences, 2)) + inner_pairs
+    return tuple(contributions), pairs
+
+
+def _prime_bounds(factor: Factor, target: Ref) -> Factor:
+    """Rename the factor's indices, and those bound inside it, apart from the target's own."""
+    rules = {symbol: index_symbol(symbol.name + "″") for symbol in _inner_symbols(factor)}
+    rules |= {bound[0]: index_symbol(bound[0].name + "′") for bound in factor.bounds}
+    return replace(
+        factor,
+        value=factor.value.xreplace(rules),
+        arguments=tuple(a.xreplace(rules) for a in factor.arguments),
+        bounds=tuple(bound.xreplace(rules) for bound in factor.bounds),
+        conditions=tuple(c.xreplace(rules) for c in factor.conditions),
+    )
+
+
+def _inner_symbols(factor: Factor) -> list[Symbol]:
+    found: set[Symbol] = set()
+    for argument in factor.arguments:
+        for part in sp.preorder_traversal(argument):
+            found |= getattr(part, "bound_symbols", set())
+    return list(sp.ordered(found))
+
+
+def _expanded(factor: Factor, name: str, definitions: Definitions) -> Factor:
+    arguments = tuple(definitions.expand(argument, name) for argument in factor.arguments)
+    return replace(factor, arguments=tuple(map(definitions.expand_inverses, arguments)))
+
+
+# --- elements that stand under a sum or stack inside the factor ---------------------------------------------
+
+
+def _isolate_bound_elements(
+    factor: Factor, target: Ref
+) -> tuple[Factor, tuple[tuple[Indices, Indices], ...]]:
+    """Split Σ_c f(b[c]) into f at the target's own c and the rest, so that the target stands alone."""
+    pairs: list[tuple[Indices, Indices]] = []
+    arguments = tuple(_isolate(argument, target, pairs) for argument in factor.arguments)
+    return replace(factor, arguments=arguments), tuple(pairs)
+
+
+def _isolate(expr: Expr, target: Ref, pairs: list[tuple[Indices, Indices]]) -> Expr:
+    if not heads.mentions(expr, target.name):
+        return expr
+    if isinstance(expr, heads.PlateSum | heads.Stack):
+        return _isolate_head(expr, target, pairs)
+    args = [_isolate(arg, target, pairs) if isinstance(arg, Expr) else arg for arg in expr.args]
+    if isinstance(expr, Ref) or all(a is b for a, b in zip(args, expr.args, strict=True)):
+        return expr
+    return substitute(expr, dict(zip(expr.args, args, strict=True)))
+
+
+def _isolate_head(expr: Expr, target: Ref, pairs: list[tuple[Indices, Indices]]) -> Expr:
+    bounds = expr.bounds if isinstance(expr, heads.PlateSum) else Tuple(expr.args[1])
+    for ref in sp.ordered(expr.args[0].atoms(Ref)):
+        if ref.name != target.name:
+            continue
+        for position, index in enumerate(ref.indices):
+            for bound in bounds:
+                if index == bound[0]:
+                    pairs.append((ref.indices, target.indices))
+                    return _split_head(expr, bound, target.indices[position])
+                if bound[0] in index.free_symbols:
+                    raise ValueError(f"{ref} cannot be inverted over the sum in which it stands")
+    return expr
+
+
+def _split_head(expr: Expr, bound: Tuple, own: Expr) -> Expr:
+    symbol, lower, upper = bound
+    body = expr.args[0]
+    here = substitute(body, {symbol: own})
+    elsewhere = Condition("!=", symbol, own)
+    if isinstance(expr, heads.Stack):
+        unit = heads.Unit(own - lower + 1, upper - lower + 1)
+        return here * unit + heads.Stack(heads.Gated(body, [elsewhere]), bound)
+    rest = tuple(other for other in expr.bounds if other != bound)
+    alone = heads.PlateSum(here, rest, tuple(c.xreplace({symbol: own}) for c in expr.conditions))
+    return alone + heads.PlateSum(body, expr.bounds, (*expr.conditions, elsewhere))
+
+
+# --- occurrences and cases ----------------------------------------------------------------------------------
+
+
+def _occurrences(factor: Factor, target: Ref) -> list[Indices]:
+    """Return the distinct index tuples at which the target's node stands, outside inner sums."""
+    found: dict[Indices, None] = {}
+    for part in (factor.value, *factor.arguments):
+        for ref in sp.ordered(_free_references(part, target.name)):
+            found[ref.indices] = None
+    return list(found)
+
+
+def _free_references(expr: Expr, name: str) -> Iterator[Ref]:
+    """Yield the references not excluded from the target by a ``!=`` of an inner sum or stack."""
+    if isinstance(expr, heads.PlateSum) and any(c.relation == "!=" for c in expr.conditions):
+        inner = {bound[0] for bound in expr.bounds}
+        yield from (r for r in _free_references(expr.body, name) if not r.free_symbols & inner)
+        return
+    if isinstance(expr, heads.Stack) and isinstance(expr.args[0], heads.Gated):
+        inner = {expr.args[1][0]}
+        yield from (r for r in _free_references(expr.args[0], name) if not r.free_symbols & inner)
+        return
+    if isinstance(expr, Ref) and expr.name == name:
+        yield expr
+    for arg in expr.args:
+        if isinstance(arg, sp.Basic):
+            yield from _free_references(arg, name)
+
+
+def _cases(
+    factor: Factor, occurrences: list[Indices], target: Ref, ranges: tuple[Tuple, ...]
+) -> Iterator[Case]:
+    for size in range(1, len(occurrences) + 1):
+        for hits in itertools.combinations(occurrences, size):
+            misses = [o for o in occurrences if o not in hits]
+            case = _solve(factor, list(hits), misses, target, ranges)
+            if case is not None:
+                yield case
+
+
+def _solve(
+    factor: Factor, hits: list[Indices], misses: list[Indices], target: Ref, ranges: tuple[Tuple, ...]
+) -> Case | None:
+    """Solve the index equations of the hits; None when no instance can satisfy them."""
+    unsolved = {bound[0]: bound for bound in factor.bounds}
+    rules: dict[Symbol, Expr] = {}
+    equations = [(o, t) for hit in hits for o, t in zip(hit, target.indices, strict=True)]
+    held: list[Condition] = []
+    for occurrence, own in equations:
+        occurrence = occurrence.xreplace(rules)
+        symbol = next((s for s in sp.ordered(occurrence.free_symbols & set(unsolved))), None)
+        shift = sp.expand(occurrence - symbol) if symbol is not None else None
+        if shift is not None and shift.is_Integer:
+            rules = {**rules, symbol: own - shift}
+            unsolved.pop(symbol)
+        else:
+            sides = (own, occurrence) if occurrence.is_number else (occurrence, own)
+            held.append(Condition("=", *sides))
+    held += [
+        _differs(tuple(index.xreplace(rules) for index in miss), target.indices) for miss in misses
+    ]
+    rules = {symbol: value.xreplace(rules) for symbol, value in rules.items()}
+    held = [c.xreplace(rules) for c in (*held, *factor.conditions)]
+    held += _range_conditions(factor, rules, target, ranges)
+    return _make_case(factor, rules, unsolved, held)
+
+
+def _differs(indices: Indices, own: Indices) -> Condition:
+    """Return the condition that an index tuple is not the target's own."""
+    open_pairs = [(a, b) for a, b in zip(indices, own, strict=True) if sp.expand(a - b) != 0]
+    if len(open_pairs) > 1:
+        numeric = [pair for pair in open_pairs if sp.expand(pair[0] - pair[1]).is_number]
+        if not numeric:
+            raise ValueError("two elements that differ in several indices at once")
+        open_pairs = numeric[:1]
+    if not open_pairs:
+        return Condition("!=", sp.S.Zero, sp.S.Zero)
+    return Condition("!=", *open_pairs[0])
+
+
+def _range_conditions(
+    factor: Factor, rules: dict[Symbol, Expr], target: Ref, ranges: tuple[Tuple, ...]
+) -> list[Condition]:
+    """Return what keeps a solved index inside its own range, unless the target's range implies it."""
+    own = {bound[0]: bound for bound in ranges}
+    conditions = []
+    for symbol, lower, upper in factor.bounds:
+        if symbol not in rules:
+            continue
+        value = rules[symbol]
+        lower, upper = lower.xreplace(rules), upper.xreplace(rules)
+        at_least = value.xreplace({s: bound[1] for s, bound in own.items()})
+        at_most = value.xreplace({s: bound[2] for s, bound in own.items()})
+        (single,) = value.free_symbols or (None,)
+        shift = sp.expand(value - single) if single is not None else sp.S.Zero
+        anchor = single if single is not None else value
+        if not _at_least(at_least, lower):
+            conditions.append(Condition(">=", anchor, lower - shift))
+        if not _at_least(upper, at_most):
+            conditions.append(Condition("<=", anchor, upper - shift))
+    return conditions
+
+
+def _at_least(left: Expr, right: Expr) -> bool:
+    return bool(sp.expand(left - right).is_nonnegative)
+
+
+def _make_case(
+    factor: Factor, rules: dict[Symbol, Expr], unsolved: dict[Symbol, Tuple], held: list[Condition]
+) -> Case | None:
+    conditions, gates = [], []
+    for condition in held:
+        verdict = condition_holds_trivially(condition)
+        if verdict is False:
+            return None
+        if verdict is True:
+            continue
+        (conditions if condition.free_symbols & set(unsolved) else gates).append(condition)
+    bounds = tuple(bound.xreplace(rules) for bound in factor.bounds if bound[0] in unsolved)
+    return Case(
+        rules=tuple(rules.items()),
+        bounds=bounds,
+        conditions=tuple(dict.fromkeys(conditions)),
+        gates=tuple(dict.fromkeys(gates)),
+    )
+
+
+def _contribution(
+    named: Factor,
+    full: Factor,
+    case: Case,
+    target: Ref,
+    occurrences: list[Indices],
+    definitions: Definitions,
+) -> Contribution:
+    """Write the factor in the target's indices, the target itself standing in it exactly."""
+    own: dict[Expr, Expr] = dict(case.rules)
+    hits = _hit_references(full, case, target, occurrences)
+    plain = _plain_names(named, case, target)
+
+    def rewrite(expr: Expr) -> Expr:
+        return substitute(substitute(substitute(expr, own), hits), plain)
+
+    arguments = tuple(rewrite(argument) for argument in full.arguments)
+    value = rewrite(full.value)
+    written = replace(full, value=value, arguments=arguments)
+    return Contribution(
+        factor=replace(named, value=rewrite(named.value), arguments=tuple(map(rewrite, named.arguments))),
+        value=value,
+        parents=_parents(tuple(map(rewrite, named.arguments)), named.parents, definitions),
+        bounds=tuple(bound.xreplace(plain) for bound in case.bounds),
+        conditions=tuple(c.xreplace(plain) for c in case.conditions),
+        gates=case.gates,
+        log_density=factor_log_density(written),
+    )
+
+
+def _hit_references(
+    factor: Factor, case: Case, target: Ref, occurrences: list[Indices]
+) -> dict[Expr, Expr]:
+    """Map the references that the case makes equal to the target (a[g[k]] where g[k] = i) to the target."""
+    rules = dict(case.rules)
+    equal = {(c.left, c.right) for c in (*case.conditions, *case.gates) if c.relation == "="}
+    hits: dict[Expr, Expr] = {}
+    for occurrence in occurrences:
+        indices = tuple(index.xreplace(rules) for index in occurrence)
+        same = all(
+            sp.expand(a - b) == 0 or (a, b) in equal
+            for a, b in zip(indices, target.indices, strict=True)
+        )
+        if same:
+            hits[Ref(target.variable, *indices)] = target
+    return hits
+
+
+def _parents(
+    arguments: tuple[Expr, ...], names: tuple[str, ...], definitions: Definitions
+) -> tuple[Ref, ...]:
+    """Return the stochastic elements that the factor is conditioned on, in the order of ``names``."""
+    refs = {ref for a in arguments for ref in definitions.expand(a).atoms(Ref) if ref.name in names}
+    return tuple(sorted(sp.ordered(refs), key=lambda ref: names.index(ref.name)))
+
+
+def _plain_names(factor: Factor, case: Case, target: Ref) -> dict[Symbol, Symbol]:
+    """Give the summed indices their plain names back where nothing else uses them."""
+    taken = {symbol.name for index in target.indices for symbol in index.free_symbols}
+    names = {}
+    for symbol in [bound[0] for bound in case.bounds] + _inner_symbols(factor):
+        plain = symbol.name.rstrip("′″")
+        if plain not in taken:
+            taken.add(plain)
+            names[symbol] = index_symbol(plain)
+    return names

@@ -1,0 +1,41 @@
+"""The Bernoulli distribution of a 0 or 1."""
+
+from __future__ import annotations
+
+import math
+
+from sympy import Expr
+
+from deriver.families.numeric import NEVER, UNDEFINED
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import expit, keep, log_complement, log_of
+
+
+def log_density(value: Expr, prob: Expr) -> Expr:
+    """log Bernoulli(value; prob), ``prob`` that of a one."""
+    return value * log_of(prob) + (1 - value) * log_complement(prob)
+
+
+def logpdf(value: float, prob: float) -> float:
+    """log Bernoulli(value; prob), ``prob`` that of a one."""
+    if not 0 <= prob <= 1:
+        return UNDEFINED
+    chance = {1: prob, 0: 1.0 - prob}.get(value, 0.0)
+    return math.log(chance) if chance > 0 else NEVER
+
+
+BERNOULLI = Family(
+    key="bernoulli",
+    surface="Bernoulli",
+    positional=True,
+    shape="scalar",
+    support=SupportRule(kind="integer", lower="0", upper="1"),
+    parameters=("prob",),
+    parametrisations=(
+        Parametrisation(keywords=("prob",), roles=("probability",), to_canonical=keep),
+        Parametrisation(keywords=("logit",), roles=("real",), to_canonical=lambda logit: (expit(logit),)),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.2 (binomial of size 1)",
+)

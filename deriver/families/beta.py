@@ -1,0 +1,68 @@
+"""The beta distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+from scipy.special import betaln, xlog1py, xlogy
+from sympy import Expr
+
+from deriver.families.collect import collect_by_form
+from deriver.families.numeric import NEVER, UNDEFINED
+from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
+from deriver.families.symbolic import keep, log_of, natural_coefficient
+
+
+def log_density(value: Expr, a: Expr, b: Expr) -> Expr:
+    """log Beta(value; a, b), the density ∝ x^(a - 1) (1 - x)^(b - 1)."""
+    constant = sp.loggamma(a) + sp.loggamma(b) - sp.loggamma(a + b)
+    return (a - 1) * log_of(value) + (b - 1) * log_of(1 - value) - constant
+
+
+def logpdf(value: float, a: float, b: float) -> float:
+    """log Beta(value; a, b), the density ∝ x^(a - 1) (1 - x)^(b - 1)."""
+    if not (a > 0 and b > 0):
+        return UNDEFINED
+    if not 0 < value < 1:
+        return NEVER
+    return float(xlogy(a - 1.0, value) + xlog1py(b - 1.0, -value) - betaln(a, b))
+
+
+def statistic_forms(target: Expr) -> Mapping[str, Expr]:
+    """log θ and log(1 - θ)."""
+    return {"log": sp.log(target), "log_complement": sp.log(1 - target)}
+
+
+def to_standard(natural: Mapping[str, Expr], target: Expr) -> Mapping[str, Expr]:
+    """exp(c₁ log θ + c₂ log(1 - θ)) has a = c₁ + 1 and b = c₂ + 1."""
+    a, b = (natural_coefficient(natural, name) + 1 for name in ("log", "log_complement"))
+    return {"a": a, "b": b}
+
+
+def proper(natural: Mapping[str, Expr], target: Expr) -> tuple[tuple[Expr, str], ...]:
+    """Both parameters are positive."""
+    return tuple((parameter, "positive") for parameter in to_standard(natural, target).values())
+
+
+BETA = Family(
+    key="beta",
+    surface="Beta",
+    positional=True,
+    shape="scalar",
+    support=SupportRule(kind="real", lower="0", upper="1"),
+    parameters=("a", "b"),
+    parametrisations=(
+        Parametrisation(keywords=("a", "b"), roles=("positive", "positive"), to_canonical=keep),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    kernel=Kernel(
+        statistics=("log", "log_complement"),
+        collect=collect_by_form(statistic_forms),
+        to_standard=to_standard,
+        proper=proper,
+        statistic_forms=statistic_forms,
+    ),
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1 and section 2.4",
+)

@@ -1,0 +1,36 @@
+"""The flat, improper prior on the line: density 1 everywhere.
+
+A posterior under it need not be proper; the kernels' own conditions decide that for each conditional.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy import Expr
+
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import keep
+
+
+def log_density(value: Expr) -> Expr:
+    """Zero: the density is 1 and integrates to no finite number."""
+    return sp.S.Zero
+
+
+def logpdf(value: float) -> float:
+    """Zero: the density is 1 and integrates to no finite number."""
+    return 0.0
+
+
+FLAT = Family(
+    key="flat",
+    surface="Flat",
+    positional=True,
+    shape="scalar",
+    support=SupportRule(kind="real"),
+    parameters=(),
+    parametrisations=(Parametrisation(keywords=(), roles=(), to_canonical=keep),),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., section 2.8",
+)

@@ -1,0 +1,79 @@
+"""The inverse Wishart distribution: that of the inverse of a Wishart matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import sympy as sp
+from scipy.special import multigammaln
+from sympy import Expr
+
+from deriver.algebra.heads import LogMultivariateGamma, invert, logdet, shape_of, trace
+from deriver.families.collect import collect_inverse_wishart, scale_terms
+from deriver.families.numeric import NEVER, UNDEFINED, cholesky_factor, log_determinant, solve_lower
+from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
+from deriver.families.symbolic import HALF, keep, natural_coefficient
+
+
+def log_density(value: Expr, df: Expr, scale: Expr) -> Expr:
+    """log IW(value; df, scale) of a (p, p) matrix X, the density ∝ |X|^-(df + p + 1)/2 exp(-tr(scale X⁻¹)/2)."""
+    p = shape_of(value)[0]
+    constant = HALF * df * (p * sp.log(2) - logdet(scale)) + LogMultivariateGamma(df / 2, p)
+    return -HALF * (df + p + 1) * logdet(value) - HALF * trace(scale * invert(value)) - constant
+
+
+def logpdf(value: np.ndarray, df: float, scale: np.ndarray) -> float:
+    """log IW(value; df, scale); ``value`` and ``scale`` (p, p), mean scale / (df - p - 1)."""
+    scale_factor, value_factor = cholesky_factor(scale), cholesky_factor(value)
+    if scale_factor is None or not df > len(scale_factor) - 1:
+        return UNDEFINED
+    if value_factor is None:
+        return NEVER
+    p = len(scale_factor)
+    whitened = solve_lower(value_factor, scale_factor)
+    log_ratio = log_determinant(scale_factor) - log_determinant(value_factor)
+    kernel = 0.5 * df * log_ratio - 0.5 * (p + 1) * log_determinant(value_factor) - 0.5 * np.sum(whitened**2)
+    return float(kernel - 0.5 * df * p * math.log(2.0) - multigammaln(0.5 * df, p))
+
+
+def statistic_forms(target: Expr) -> Mapping[str, Expr]:
+    """log|Θ| and Θ⁻¹."""
+    return {"logdet": logdet(target), "trace": invert(target)}
+
+
+def to_standard(natural: Mapping[str, Expr], target: Expr) -> Mapping[str, Expr]:
+    """exp(c log|Θ| + tr(CΘ⁻¹)), C symmetric, has df = -2c - p - 1 and scale -2C."""
+    p = shape_of(target)[0]
+    df = scale_terms(sp.Integer(-2), natural_coefficient(natural, "logdet")) - p - 1
+    return {"df": df, "scale": scale_terms(sp.Integer(-2), natural_coefficient(natural, "trace"))}
+
+
+def proper(natural: Mapping[str, Expr], target: Expr) -> tuple[tuple[Expr, str], ...]:
+    """The degrees of freedom exceed p - 1 and the scale is positive definite."""
+    standard = to_standard(natural, target)
+    excess = standard["df"] - (shape_of(target)[0] - 1)
+    return ((excess, "positive"), (standard["scale"], "positive_definite"))
+
+
+INVERSE_WISHART = Family(
+    key="inverse_wishart",
+    surface="InverseWishart",
+    shape="matrix",
+    support=SupportRule(kind="spd"),
+    parameters=("df", "scale"),
+    parametrisations=(
+        Parametrisation(keywords=("df", "scale"), roles=("positive", "spd"), to_canonical=keep),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    kernel=Kernel(
+        statistics=("logdet", "trace"),
+        collect=collect_inverse_wishart,
+        to_standard=to_standard,
+        proper=proper,
+        statistic_forms=statistic_forms,
+    ),
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1 and section 3.6",
+)

@@ -1,0 +1,42 @@
+"""The logistic distribution."""
+
+from __future__ import annotations
+
+import math
+
+import sympy as sp
+from scipy.special import log_expit
+from sympy import Expr
+
+from deriver.families.numeric import UNDEFINED
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import keep, log_of
+
+
+def log_density(value: Expr, location: Expr, scale: Expr) -> Expr:
+    """log Logistic(value; location, scale), variance π² scale² / 3."""
+    deviate = (value - location) / scale
+    return -deviate - log_of(scale) - 2 * sp.log(1 + sp.exp(-deviate))
+
+
+def logpdf(value: float, location: float, scale: float) -> float:
+    """log Logistic(value; location, scale), variance π² scale² / 3."""
+    if not scale > 0:
+        return UNDEFINED
+    deviate = (value - location) / scale
+    return float(log_expit(deviate) + log_expit(-deviate) - math.log(scale))
+
+
+LOGISTIC = Family(
+    key="logistic",
+    surface="Logistic",
+    shape="scalar",
+    support=SupportRule(kind="real"),
+    parameters=("location", "scale"),
+    parametrisations=(
+        Parametrisation(keywords=("location", "scale"), roles=("real", "positive"), to_canonical=keep),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Johnson, Kotz & Balakrishnan (1995), Continuous Univariate Distributions, vol. 2, chapter 23",
+)

@@ -1,0 +1,58 @@
+"""The lognormal distribution.
+
+It has no kernel of its own: met as log θ, with its Jacobian, the kernel is the normal's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import sympy as sp
+from sympy import Expr
+
+from deriver.families.numeric import NEVER, UNDEFINED
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import HALF, keep, log_of
+
+
+def log_density(value: Expr, meanlog: Expr, varlog: Expr) -> Expr:
+    """log LogNormal(value; meanlog, varlog), mean and variance those of the log."""
+    log_value = log_of(value)
+    constant = HALF * sp.log(2 * sp.pi) + HALF * log_of(varlog)
+    return -constant - log_value - (log_value - meanlog) ** 2 / (2 * varlog)
+
+
+def logpdf(value: float, meanlog: float, varlog: float) -> float:
+    """log LogNormal(value; meanlog, varlog), mean and variance those of the log."""
+    if not varlog > 0:
+        return UNDEFINED
+    if not value > 0:
+        return NEVER
+    sdlog = math.sqrt(varlog)
+    deviate = (math.log(value) - meanlog) / sdlog
+    return -0.5 * deviate * deviate - math.log(value * sdlog * math.sqrt(2.0 * math.pi))
+
+
+LOGNORMAL = Family(
+    key="lognormal",
+    surface="LogNormal",
+    shape="scalar",
+    support=SupportRule(kind="real", lower="0"),
+    parameters=("meanlog", "varlog"),
+    parametrisations=(
+        Parametrisation(
+            keywords=("meanlog", "sdlog"),
+            roles=("real", "positive"),
+            to_canonical=lambda meanlog, sdlog: (meanlog, sdlog**2),
+        ),
+        Parametrisation(keywords=("meanlog", "varlog"), roles=("real", "positive"), to_canonical=keep),
+        Parametrisation(
+            keywords=("meanlog", "preclog"),
+            roles=("real", "positive"),
+            to_canonical=lambda meanlog, preclog: (meanlog, 1 / preclog),
+        ),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
+)

@@ -1,0 +1,47 @@
+"""The multinomial distribution of a vector of counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy as sp
+from scipy.special import betaln, xlogy
+from sympy import Expr
+
+from deriver.algebra.heads import Map, Ones, inner, shape_of, transpose
+from deriver.families.numeric import NEVER, UNDEFINED, is_count
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import keep, sum_components
+
+
+def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
+    """log Multinomial(value; size, prob), ``value`` and ``prob`` K-vectors."""
+    factorials = sum_components(Map("loggamma", value + Ones(shape_of(value)[0])))
+    return sp.loggamma(size + 1) - factorials + inner(transpose(value) * Map("log", prob))
+
+
+def logpdf(value: np.ndarray, size: float, prob: np.ndarray) -> float:
+    """log Multinomial(value; size, prob), ``value`` and ``prob`` (K,)."""
+    counts, chances = np.asarray(value, dtype=float), np.asarray(prob, dtype=float)
+    if not is_count(size) or np.any(chances < 0) or abs(chances.sum() - 1.0) > 1e-9:
+        return UNDEFINED
+    if not all(map(is_count, counts)) or counts.sum() != size:
+        return NEVER
+    totals = np.cumsum(counts)
+    log_ways = -np.log1p(totals) - betaln(totals - counts + 1.0, counts + 1.0)
+    return float(np.sum(log_ways) + np.sum(xlogy(counts, chances)))
+
+
+MULTINOMIAL = Family(
+    key="multinomial",
+    surface="Multinomial",
+    positional=True,
+    shape="vector",
+    support=SupportRule(kind="integer", lower="0", upper="size"),
+    parameters=("size", "prob"),
+    parametrisations=(
+        Parametrisation(keywords=("size", "prob"), roles=("count", "simplex"), to_canonical=keep),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.2",
+)

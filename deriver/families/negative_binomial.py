@@ -1,0 +1,49 @@
+"""The negative binomial distribution: failures before a given number of successes, or an overdispersed count."""
+
+from __future__ import annotations
+
+import math
+
+import sympy as sp
+from scipy.special import betaln, xlog1py
+from sympy import Expr
+
+from deriver.families.numeric import NEVER, UNDEFINED, is_count
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import keep, log_complement, log_of
+
+
+def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
+    """log NegativeBinomial(value; size, prob), mean size (1 - prob) / prob, ``prob`` that of a success."""
+    ways = sp.loggamma(value + size) - sp.loggamma(size) - sp.loggamma(value + 1)
+    return ways + size * log_of(prob) + value * log_complement(prob)
+
+
+def logpdf(value: float, size: float, prob: float) -> float:
+    """log NegativeBinomial(value; size, prob), mean size (1 - prob) / prob, ``prob`` that of a success."""
+    if not (size > 0 and 0 < prob <= 1):
+        return UNDEFINED
+    if not is_count(value):
+        return NEVER
+    log_ways = -math.log(size + value) - betaln(size, value + 1.0)
+    return float(log_ways + size * math.log(prob) + xlog1py(value, -prob))
+
+
+NEGATIVE_BINOMIAL = Family(
+    key="negative_binomial",
+    surface="NegativeBinomial",
+    shape="scalar",
+    support=SupportRule(kind="integer", lower="0"),
+    parameters=("size", "prob"),
+    parametrisations=(
+        Parametrisation(keywords=("size", "prob"), roles=("positive", "probability"), to_canonical=keep),
+        Parametrisation(
+            keywords=("mean", "size"),
+            roles=("positive", "positive"),
+            to_canonical=lambda mean, size: (size, size / (size + mean)),
+        ),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Johnson, Kemp & Kotz (2005), Univariate Discrete Distributions, 3rd ed., section 5.1",
+)

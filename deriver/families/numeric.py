@@ -1,0 +1,43 @@
+"""Pieces of numeric log densities that several families share.
+
+They share nothing with the symbolic ones.  A numeric log density is ``-inf`` off the support and ``nan``
+where the parameters are not legal.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+NEVER = -math.inf
+UNDEFINED = math.nan
+
+
+def cholesky_factor(matrix: ArrayLike) -> np.ndarray | None:
+    """Return the lower Cholesky factor of a (p, p) matrix, or None if it is not symmetric positive definite."""
+    array = np.asarray(matrix, dtype=float)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or not np.allclose(array, array.T, rtol=1e-8):
+        return None
+    try:
+        return np.linalg.cholesky(array)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def log_determinant(factor: np.ndarray) -> float:
+    """Return log|A| from the Cholesky factor of A."""
+    return 2.0 * float(np.sum(np.log(np.diag(factor))))
+
+
+def solve_lower(factor: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return L⁻¹ times a vector (p,) or matrix (p, m), L lower triangular."""
+    from scipy.linalg import solve_triangular
+
+    return solve_triangular(factor, right, lower=True)
+
+
+def is_count(value: float) -> bool:
+    """Tell whether a number is a nonnegative integer."""
+    return value >= 0 and float(value).is_integer()

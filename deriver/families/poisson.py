@@ -1,0 +1,43 @@
+"""The Poisson distribution."""
+
+from __future__ import annotations
+
+import sympy as sp
+from scipy.special import gammaln, xlogy
+from sympy import Expr
+
+from deriver.families.numeric import NEVER, UNDEFINED, is_count
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import keep, log_of
+
+
+def log_density(value: Expr, rate: Expr) -> Expr:
+    """log Poisson(value; rate), mean ``rate``."""
+    return value * log_of(rate) - rate - sp.loggamma(value + 1)
+
+
+def logpdf(value: float, rate: float) -> float:
+    """log Poisson(value; rate), mean ``rate``."""
+    if not rate >= 0:
+        return UNDEFINED
+    return float(xlogy(value, rate) - gammaln(value + 1.0) - rate) if is_count(value) else NEVER
+
+
+POISSON = Family(
+    key="poisson",
+    surface="Poisson",
+    short="Pois",
+    positional=True,
+    shape="scalar",
+    support=SupportRule(kind="integer", lower="0"),
+    parameters=("rate",),
+    parametrisations=(
+        Parametrisation(keywords=("rate",), roles=("positive",), to_canonical=keep),
+        Parametrisation(
+            keywords=("log_rate",), roles=("real",), to_canonical=lambda log_rate: (sp.exp(log_rate),)
+        ),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.2",
+)

@@ -1,0 +1,47 @@
+"""Student's t distribution, shifted and scaled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import sympy as sp
+from scipy.special import betaln
+from sympy import Expr
+
+from deriver.families.numeric import UNDEFINED
+from deriver.families.record import Family, Parametrisation, SupportRule
+from deriver.families.symbolic import HALF, keep, log_of
+
+
+def log_density(value: Expr, df: Expr, mean: Expr, scale: Expr) -> Expr:
+    """log t(value; df, mean, scale), centred at ``mean``; ``scale`` is no standard deviation."""
+    ratio = sp.loggamma((df + 1) / 2) - sp.loggamma(df / 2)
+    constant = HALF * log_of(df * sp.pi) + log_of(scale)
+    return ratio - constant - (df + 1) / 2 * sp.log(1 + (value - mean) ** 2 / (df * scale**2))
+
+
+def logpdf(value: float, df: float, mean: float, scale: float) -> float:
+    """log t(value; df, mean, scale), centred at ``mean``; ``scale`` is no standard deviation."""
+    if not (df > 0 and scale > 0):
+        return UNDEFINED
+    deviate = (value - mean) / scale
+    constant = 0.5 * math.log(df) + betaln(0.5, 0.5 * df) + math.log(scale)
+    return float(-0.5 * (df + 1.0) * np.log1p(deviate * deviate / df) - constant)
+
+
+STUDENT_T = Family(
+    key="student_t",
+    surface="StudentT",
+    shape="scalar",
+    support=SupportRule(kind="real"),
+    parameters=("df", "mean", "scale"),
+    parametrisations=(
+        Parametrisation(
+            keywords=("df", "mean", "scale"), roles=("positive", "real", "positive"), to_canonical=keep
+        ),
+    ),
+    log_density=log_density,
+    logpdf=logpdf,
+    source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
+)

@@ -1,0 +1,58 @@
+"""Pieces of symbolic log densities that several families share.
+
+Log densities are stored as logs throughout; the log of a product is split wherever the factors are known to
+be positive, so that a coefficient on log θ can be read off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+from sympy import Expr, S
+
+from deriver.algebra.heads import Ones, inner, shape_of, transpose
+
+HALF = sp.Rational(1, 2)
+
+
+def log_of(expr: Expr) -> Expr:
+    """Return log(expr), the logs of positive factors and of powers split off; nothing is forced."""
+    return sp.expand_log(sp.log(expr), deep=False)
+
+
+def expit(logit: Expr) -> Expr:
+    """Return the probability with that logit."""
+    return 1 / (1 + sp.exp(-logit))
+
+
+def log_complement(prob: Expr) -> Expr:
+    """Return log(1 - prob); for prob = 1/(1 + e^a) it is a - log(1 + e^a), which keeps its digits."""
+    if isinstance(prob, sp.Pow) and prob.exp == -1 and isinstance(prob.base - 1, sp.exp):
+        return sp.log(prob.base - 1) - sp.log(prob.base)
+    return log_of(1 - prob)
+
+
+def quadratic_form(deviation: Expr, matrix: Expr) -> Expr:
+    """Return d'Md for a vector expression d and a matrix expression M."""
+    return inner(transpose(deviation) * matrix * deviation)
+
+
+def log_choose(size: Expr, chosen: Expr) -> Expr:
+    """Return the log of the binomial coefficient."""
+    return sp.loggamma(size + 1) - sp.loggamma(chosen + 1) - sp.loggamma(size - chosen + 1)
+
+
+def natural_coefficient(natural: Mapping[str, Expr], statistic: str) -> Expr:
+    """Return a natural parameter, zero when the statistic does not occur."""
+    return natural.get(statistic, S.Zero)
+
+
+def keep(*arguments: Expr) -> tuple[Expr, ...]:
+    """Return the arguments as they are: the canonical parametrisation."""
+    return arguments
+
+
+def sum_components(vector: Expr) -> Expr:
+    """Return the sum of the components of a vector expression."""
+    return inner(transpose(Ones(shape_of(vector)[0])) * vector)

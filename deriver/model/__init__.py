@@ -1,0 +1,1 @@
+"""Frozen records of a model: expressions, declarations, statements and resolved nodes."""
