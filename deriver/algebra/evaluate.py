@@ -38,6 +38,7 @@ _BY_NAME: dict[str, Callable[[float], float]] = {
     "exp": math.exp,
     "sqrt": math.sqrt,
     "abs": abs,
+    "loggamma": math.lgamma,
 }
 
 _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {

@@ -9,7 +9,7 @@ commutative again.  Sizes and dimensions stay symbolic.  SymPy's own ``Sum`` and
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import sympy as sp
 from sympy import Basic, Expr, S, Symbol, Tuple, ordered
@@ -29,7 +29,7 @@ class Variable(Symbol):
 
     def __new__(
         cls, name: str, shape: Iterable[Expr] = (), *, symmetric: bool = False, **assumptions: Any
-    ) -> Variable:
+    ) -> Self:
         shape = tuple(shape)
         if shape:
             assumptions = {"commutative": False}
@@ -45,6 +45,18 @@ class Variable(Symbol):
         return (self.name, self.shape), {"symmetric": self.symmetric, **self._assumptions_orig}
 
 
+def as_expr(value: Basic | int) -> Basic:
+    """Return a Python integer as a SymPy one, a SymPy object as it is; text is refused.
+
+    Raises ``TypeError`` for anything else (SymPy's own conversion would evaluate strings).
+    """
+    if isinstance(value, Basic):
+        return value
+    if isinstance(value, int):
+        return sp.Integer(value)
+    raise TypeError(f"not an expression: {value!r}")
+
+
 def index_symbol(name: str) -> Symbol:
     """Return the symbol of a plate index."""
     return Symbol(name, integer=True)
@@ -53,8 +65,8 @@ def index_symbol(name: str) -> Symbol:
 class Ref(Expr):
     """An element of a declared quantity: ``Ref(beta, i)`` is β_i, ``Ref(beta, Ref(g, k))`` is β_{g_k}."""
 
-    def __new__(cls, variable: Variable, *indices: Expr) -> Ref:
-        return Basic.__new__(cls, variable, *map(sp.sympify, indices))
+    def __new__(cls, variable: Variable, *indices: Expr) -> Self:
+        return Basic.__new__(cls, variable, *map(as_expr, indices))
 
     @property
     def variable(self) -> Variable:
@@ -109,36 +121,36 @@ class MatrixHead(Expr):
 class Eye(MatrixHead):
     """The identity matrix of a dimension."""
 
-    def __new__(cls, dimension: Expr) -> Eye:
-        return Basic.__new__(cls, sp.sympify(dimension))
+    def __new__(cls, dimension: Expr) -> Self:
+        return Basic.__new__(cls, as_expr(dimension))
 
 
 class Ones(MatrixHead):
     """The vector of ones of a dimension."""
 
-    def __new__(cls, dimension: Expr) -> Ones:
-        return Basic.__new__(cls, sp.sympify(dimension))
+    def __new__(cls, dimension: Expr) -> Self:
+        return Basic.__new__(cls, as_expr(dimension))
 
 
 class Unit(MatrixHead):
     """The unit vector with a one at ``position`` (1-based) of a dimension."""
 
-    def __new__(cls, position: Expr, dimension: Expr) -> Unit:
-        return Basic.__new__(cls, sp.sympify(position), sp.sympify(dimension))
+    def __new__(cls, position: Expr, dimension: Expr) -> Self:
+        return Basic.__new__(cls, as_expr(position), as_expr(dimension))
 
 
 class Exchangeable(MatrixHead):
     """The p by p matrix with ones on its diagonal and ``rho`` off it."""
 
-    def __new__(cls, rho: Expr, dimension: Expr) -> Exchangeable:
-        return Basic.__new__(cls, sp.sympify(rho), sp.sympify(dimension))
+    def __new__(cls, rho: Expr, dimension: Expr) -> Self:
+        return Basic.__new__(cls, as_expr(rho), as_expr(dimension))
 
 
 class Literal(MatrixHead):
     """An explicit matrix (``Literal(rows, columns, *entries)``), its entries scalars; a vector has one column."""
 
-    def __new__(cls, rows: int, columns: int, *entries: Expr) -> Literal:
-        return Basic.__new__(cls, sp.Integer(rows), sp.Integer(columns), *map(sp.sympify, entries))
+    def __new__(cls, rows: int, columns: int, *entries: Expr) -> Self:
+        return Basic.__new__(cls, sp.Integer(rows), sp.Integer(columns), *map(as_expr, entries))
 
     def matrix(self) -> sp.Matrix:
         """Return the entries as a SymPy matrix."""
@@ -153,15 +165,15 @@ def literal(matrix: sp.Matrix) -> Literal:
 class Diagonal(MatrixHead):
     """The diagonal matrix of a vector."""
 
-    def __new__(cls, vector: Expr) -> Diagonal:
+    def __new__(cls, vector: Expr) -> Self:
         return Basic.__new__(cls, vector)
 
 
 class Stack(MatrixHead):
     """The vector of ``body`` as ``index`` runs over a plate; bounds are (index, lower, upper)."""
 
-    def __new__(cls, body: Expr, bound: Tuple) -> Stack:
-        return Basic.__new__(cls, sp.sympify(body), bound)
+    def __new__(cls, body: Expr, bound: Tuple) -> Self:
+        return Basic.__new__(cls, as_expr(body), bound)
 
     @property
     def bound_symbols(self) -> set[Symbol]:
@@ -171,7 +183,7 @@ class Stack(MatrixHead):
 class Map(MatrixHead):
     """A scalar function applied to each component of a vector: ``Map("log", v)``."""
 
-    def __new__(cls, function: str, vector: Expr) -> Map:
+    def __new__(cls, function: str, vector: Expr) -> Self:
         return Basic.__new__(cls, Str(str(function)), vector)
 
     @property
@@ -215,9 +227,9 @@ class Entry(ScalarHead):
 class Condition(Basic):
     """``Condition(relation, left, right)``, relation one of ``= != < <= > >= in``; not a SymPy Boolean."""
 
-    def __new__(cls, relation: str | Str, left: Expr, right: Expr) -> Condition:
+    def __new__(cls, relation: str | Str, left: Expr, right: Expr) -> Self:
         relation = relation if isinstance(relation, Str) else Str(relation)
-        return Basic.__new__(cls, relation, sp.sympify(left), sp.sympify(right))
+        return Basic.__new__(cls, relation, as_expr(left), as_expr(right))
 
     @property
     def relation(self) -> str:
@@ -313,7 +325,7 @@ class LogMass(ScalarHead):
     The normalising constant of a truncated factor; bounds may be ±infinity.
     """
 
-    def __new__(cls, family: str | Str, *args: Expr) -> LogMass:
+    def __new__(cls, family: str | Str, *args: Expr) -> Self:
         family = family if isinstance(family, Str) else Str(family)
         return Basic.__new__(cls, family, *args)
 

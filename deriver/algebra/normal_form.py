@@ -177,8 +177,7 @@ def expand_matrix(expr: Expr, target: Expr) -> list[Product]:
 def _expand_matrix_product(expr: sp.Mul, target: Expr) -> list[Product]:
     scalars, factors = expr.args_cnc()
     products: list[Product] = [
-        (coefficient, monomial, ())
-        for monomial, coefficient in expand_in(sp.Mul(*scalars), target).items()
+        (coefficient, monomial, ()) for monomial, coefficient in expand_in(sp.Mul(*scalars), target).items()
     ]
     for factor in factors:
         parts = expand_matrix(factor, target)
@@ -291,9 +290,7 @@ def _pull_out(coefficient: Expr, symbols: set[sp.Symbol]) -> tuple[Expr, Expr, E
     outside = [s for s in scalars if not s.free_symbols & symbols]
     inside = [s for s in scalars if s.free_symbols & symbols]
     first = next((k for k, f in enumerate(factors) if f.free_symbols & symbols), len(factors))
-    last = next(
-        (k for k in range(len(factors), first, -1) if factors[k - 1].free_symbols & symbols), first
-    )
+    last = next((k for k in range(len(factors), first, -1) if factors[k - 1].free_symbols & symbols), first)
     return (
         sp.Mul(*outside, *factors[:first]),
         sp.Mul(*inside, *factors[first:last]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import sympy as sp
 from sympy import Expr, Tuple
 
 from deriver.algebra.heads import Ref, shape_of
@@ -176,5 +175,3 @@ def _cannot_invert(node: Node, factor: Factor, why: str) -> Mistake:
         expected="a plate index, a constant, a shift such as t-1, or a group column such as g[k]",
         remedy="declare the combined index as a group column under given",
     )
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sympy as sp
-from sympy import Expr, Tuple
+from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref, index_symbol
@@ -73,7 +73,9 @@ class Definitions:
     def at(self, ref: Ref) -> Expr:
         """Return the definition of a deterministic element, in the element's own subscripts."""
         definition = self._by_name[ref.name]
-        fresh = rename_bound_indices(definition.expression, set().union(*(i.free_symbols for i in ref.indices)))
+        fresh = rename_bound_indices(
+            definition.expression, set().union(*(i.free_symbols for i in ref.indices))
+        )
         own = dict(zip(definition.element.indices, ref.indices, strict=True))
         return substitute(fresh, own)
 
@@ -139,9 +141,7 @@ def _definition(statement: Deterministic, lowering: Lowering) -> Definition:
     return Definition(element=element, expression=lowering.expression(statement.expression), bounds=bounds)
 
 
-def _factor(
-    statement: Stochastic, lowering: Lowering, definitions: Definitions, nodes: set[str]
-) -> Factor:
+def _factor(statement: Stochastic, lowering: Lowering, definitions: Definitions, nodes: set[str]) -> Factor:
     record = family_record(statement.family)
     keywords = tuple(argument.keyword for argument in statement.arguments)
     given = tuple(lowering.expression(argument.value) for argument in statement.arguments)
@@ -183,8 +183,9 @@ def _check_bounds(
 ) -> list[Mistake]:
     """A support that moves with a node would make the log kernel wrong outside it: refuse it."""
     ends = [end for end in factor.truncation or () if end is not None]
-    if factor.family == "uniform":
-        ends += factor.arguments
+    record = family_record(factor.family)
+    named = dict(zip(record.parameters, factor.arguments, strict=True))
+    ends += [named[end] for end in (record.support.lower, record.support.upper) if end in named]
     moving = _stochastic_names(tuple(ends), definitions, nodes)
     if not moving:
         return []
@@ -209,11 +210,12 @@ def condition_holds_trivially(condition: Condition) -> bool | None:
     difference = sp.expand(condition.left - condition.right)
     if not difference.is_number:
         return None
-    return {
+    verdict = {
         "=": difference == 0,
         "!=": difference != 0,
         "<": difference < 0,
         "<=": difference <= 0,
         ">": difference > 0,
         ">=": difference >= 0,
-    }[condition.relation] == True  # noqa: E712 - SymPy's own truth values
+    }[condition.relation]
+    return bool(verdict)

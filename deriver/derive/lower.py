@@ -157,7 +157,7 @@ def _assumptions(declared: Given | Node) -> dict[str, bool]:
     if isinstance(declared, Given) and declared.origin == "dimension":
         return {"integer": True, "positive": True}
     if isinstance(declared, Given) and declared.origin == "size":
-        return {"integer": True, "nonnegative": True}
+        return {"integer": True, "nonnegative" if declared.indices else "positive": True}
     if support.kind == "index":
         return {"integer": True, "positive": True}
     own: dict[str, bool] = {"integer": True} if support.kind == "integer" else {"real": True}

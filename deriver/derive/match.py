@@ -54,9 +54,7 @@ def collect_pieces(contributions: tuple[Contribution, ...], target: Ref) -> tupl
 
 def log_kernel(pieces: tuple[Piece, ...]) -> Expr:
     """Return Σ (summed coefficient) × monomial: the log density up to a constant."""
-    return sp.Add(
-        *(monomial * coefficient for monomial, coefficient in merge(map(_summed, pieces)).items())
-    )
+    return sp.Add(*(monomial * coefficient for monomial, coefficient in merge(map(_summed, pieces)).items()))
 
 
 def _summed(piece: Piece) -> dict[Expr, Expr]:
@@ -79,11 +77,16 @@ def match_family(
     support: Support,
     ranges: tuple[Tuple, ...],
     prover: Prover,
+    *,
+    check_proper: bool = True,
 ) -> Match | Refusal:
-    """Return the family of the full conditional, or why no family fits."""
+    """Return the family of the full conditional, or why no family fits.
+
+    Without ``check_proper`` a kernel matches that only another factor, such as a prior, would make proper.
+    """
     refusals: list[tuple[int, Refusal]] = []
     for candidate in candidates(target, support):
-        outcome = _try_family(candidate, pieces, target, support, ranges, prover)
+        outcome = _try_family(candidate, pieces, target, support, ranges, prover if check_proper else None)
         if isinstance(outcome, Match):
             return outcome
         refusals.append(outcome)
@@ -126,7 +129,7 @@ def _try_family(
     target: Ref,
     support: Support,
     ranges: tuple[Tuple, ...],
-    prover: Prover,
+    prover: Prover | None,
 ) -> Match | tuple[int, Refusal]:
     kernel = family.kernel
     assert kernel is not None
@@ -146,10 +149,10 @@ def _try_family(
         natural[name].append(_gate(summed, piece.contribution))
         matched += 1
     if stray is not None:
-        return matched, _stray_refusal(stray, family)
+        return matched, _stray_refusal(stray, family, target)
     collected = {name: sp.Add(*terms) for name, terms in natural.items()}
     parameters = kernel.to_standard(collected, target)
-    for expr, claim in kernel.proper(collected, target):
+    for expr, claim in kernel.proper(collected, target) if prover is not None else ():
         proved = prover.positive(expr, ranges) if claim == "positive" else prover.definite(expr, ranges)
         if not proved:
             return matched, _improper_refusal(expr, claim, family)
@@ -173,12 +176,17 @@ def _truncation(family: Family, support: Support) -> tuple[Expr | None, Expr | N
     return None if bounds == (None, None) else bounds  # type: ignore[return-value]
 
 
-def _stray_refusal(stray: Piece, family: Family) -> Refusal:
-    surface = family.key.replace("_", " ")
+def _stray_refusal(stray: Piece, family: Family, target: Ref) -> Refusal:
+    assert family.kernel is not None
+    forms = family.kernel.statistic_forms(target)
+    statistics = ", ".join(str(form) for form in forms.values())
     return Refusal(
         factor=stray.contribution.factor.value.name,
         term=stray.monomial,
-        why=f"the factor of {stray.contribution.factor.value} has a term that no {surface} kernel holds",
+        why=(
+            f"it enters the factor of {stray.contribution.value} through {stray.monomial}, "
+            f"which is no statistic of the {family.key.replace('_', ' ')} family ({statistics})"
+        ),
     )
 
 

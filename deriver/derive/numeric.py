@@ -59,9 +59,7 @@ def canonical_at(
     """
     if conditional.family is None:
         raise ValueError(f"{conditional.node} has no family: it is drawn by {conditional.method}")
-    return conditional.family, to_canonical(
-        conditional.family, parameters_at(conditional, state, index)
-    )
+    return conditional.family, to_canonical(conditional.family, parameters_at(conditional, state, index))
 
 
 def to_canonical(family: str, values: Parameters) -> Parameters:
@@ -80,18 +78,14 @@ def to_canonical(family: str, values: Parameters) -> Parameters:
     return values
 
 
-def log_kernel_at(
-    conditional: Conditional, state: Mapping, index: tuple[int, ...], value: Any
-) -> float:
+def log_kernel_at(conditional: Conditional, state: Mapping, index: tuple[int, ...], value: Any) -> float:
     """Return the derived log density, up to a constant, with the element at ``index`` set to ``value``."""
     changed = with_element(state, conditional.node, index, value)
     own = dict(zip(conditional.indices, index, strict=True))
     return evaluate(conditional.log_kernel, Completed(changed, conditional.definitions), own)
 
 
-def log_conditional_at(
-    conditional: Conditional, state: Mapping, index: tuple[int, ...], value: Any
-) -> float:
+def log_conditional_at(conditional: Conditional, state: Mapping, index: tuple[int, ...], value: Any) -> float:
     """Return the log density of the recognised family at ``value``, or the log kernel where there is none."""
     if conditional.family is None:
         return log_kernel_at(conditional, state, index, value)
@@ -139,9 +133,7 @@ def _number(expr: Expr, state: Mapping, indices: dict) -> Any:
     return value
 
 
-def _log_truncation(
-    factor: Factor, value: float, arguments: list, state: Mapping, indices: dict
-) -> float:
+def _log_truncation(factor: Factor, value: float, arguments: list, state: Mapping, indices: dict) -> float:
     """Return −log of the probability of the truncation interval, −inf outside it."""
     assert factor.truncation is not None
     ends = [None if end is None else _number(end, state, indices) for end in factor.truncation]

@@ -21,9 +21,7 @@ class Prover:
     ``facts`` are expressions in given quantities that are positive because a stated prior is proper.
     """
 
-    def __init__(
-        self, lowering: Lowering, definitions: Definitions, facts: tuple[Expr, ...] = ()
-    ) -> None:
+    def __init__(self, lowering: Lowering, definitions: Definitions, facts: tuple[Expr, ...] = ()) -> None:
         self._lowering = lowering
         self._definitions = definitions
         self._facts = facts

@@ -50,11 +50,12 @@ class Contribution:
     Summed over ``bounds`` where ``conditions`` hold; there at all only where the ``gates`` (conditions on
     the target's own indices: not the last t, t = 0) hold.  ``log_density`` is the factor's log density with
     the target element standing in it as ``Conditional.target`` and nothing else; deterministic nodes are
-    expanded only when the target lies below them.
+    expanded only when the target lies below them (``arguments``; those of ``factor`` keep all names).
     """
 
     factor: Factor
     value: Ref
+    arguments: tuple[Expr, ...]
     parents: tuple[Ref, ...]
     bounds: tuple[Tuple, ...]
     conditions: tuple[Condition, ...]

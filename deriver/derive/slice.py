@@ -188,9 +188,7 @@ def _solve(
         else:
             sides = (own, occurrence) if occurrence.is_number else (occurrence, own)
             held.append(Condition("=", *sides))
-    held += [
-        _differs(tuple(index.xreplace(rules) for index in miss), target.indices) for miss in misses
-    ]
+    held += [_differs(tuple(index.xreplace(rules) for index in miss), target.indices) for miss in misses]
     rules = {symbol: value.xreplace(rules) for symbol, value in rules.items()}
     held = [c.xreplace(rules) for c in (*held, *factor.conditions)]
     held += _range_conditions(factor, rules, target, ranges)
@@ -279,6 +277,7 @@ def _contribution(
     return Contribution(
         factor=replace(named, value=rewrite(named.value), arguments=tuple(map(rewrite, named.arguments))),
         value=value,
+        arguments=arguments,
         parents=_parents(tuple(map(rewrite, named.arguments)), named.parents, definitions),
         bounds=tuple(bound.xreplace(plain) for bound in case.bounds),
         conditions=tuple(c.xreplace(plain) for c in case.conditions),
@@ -287,9 +286,7 @@ def _contribution(
     )
 
 
-def _hit_references(
-    factor: Factor, case: Case, target: Ref, occurrences: list[Indices]
-) -> dict[Expr, Expr]:
+def _hit_references(factor: Factor, case: Case, target: Ref, occurrences: list[Indices]) -> dict[Expr, Expr]:
     """Map the references that the case makes equal to the target (a[g[k]] where g[k] = i) to the target."""
     rules = dict(case.rules)
     equal = {(c.left, c.right) for c in (*case.conditions, *case.gates) if c.relation == "="}
@@ -297,8 +294,7 @@ def _hit_references(
     for occurrence in occurrences:
         indices = tuple(index.xreplace(rules) for index in occurrence)
         same = all(
-            sp.expand(a - b) == 0 or (a, b) in equal
-            for a, b in zip(indices, target.indices, strict=True)
+            sp.expand(a - b) == 0 or (a, b) in equal for a, b in zip(indices, target.indices, strict=True)
         )
         if same:
             hits[Ref(target.variable, *indices)] = target

@@ -23,9 +23,7 @@ State = dict[str, dict[tuple[int, ...], Any]]
 _ROUNDS = 8
 
 
-def random_state(
-    model: Model, rng: np.random.Generator, *, dimension: int = 2, size: int = 3
-) -> State:
+def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, size: int = 3) -> State:
     """Return a state with plates of about ``size`` and every free dimension equal to ``dimension``.
 
     Raises ``InternalError`` when the declarations cannot be ordered.
@@ -61,7 +59,7 @@ def _values(
     bounds = tuple(lowering.bound(place) for place in ranges)
     if isinstance(declared, Given) and declared.origin == "size":
         return {index: int(rng.integers(1, size + 1)) if index else size for index in elements(bounds, state)}
-    draw = _drawer(declared, lowering, state, rng)
+    draw = _counts_drawer(declared, lowering, state, rng) or _drawer(declared, lowering, state, rng)
     values = {}
     for index in elements(bounds, state):
         own = {bound[0]: number for bound, number in zip(bounds, index, strict=True)}
@@ -94,6 +92,23 @@ def _drawer(
         case "integer":
             return lambda own: _random_integers(rng, shape, lower, upper, state, own)
     return lambda own: _random_real(rng, shape, lower, upper, state, own)
+
+
+def _counts_drawer(
+    declared: Given | Node, lowering: Lowering, state: State, rng: np.random.Generator
+) -> Callable[[dict], Any] | None:
+    """Counts of a multinomial must add up to its size, which no support of single entries says."""
+    statements = lowering.model.statements_of(declared.name)
+    families = {getattr(statement, "family", None) for statement in statements}
+    if "multinomial" not in families:
+        return None
+    (statement,) = statements
+    size = next(a.value for a in statement.arguments if a.keyword == "size")  # type: ignore[union-attr]
+    total = lowering.expression(size)
+    (side,) = declared.shape
+    categories = int(evaluate(lowering.expression(side), state))
+    equal = np.full(categories, 1.0 / categories)
+    return lambda own: rng.multinomial(int(evaluate(total, state, own)), equal).astype(float)
 
 
 def _bound(end: Expr | None, state: State, own: dict) -> float | None:
@@ -152,8 +167,6 @@ def _random_correlation(rng: np.random.Generator, p: int) -> np.ndarray:
     matrix = _random_spd(rng, p)
     scales = np.sqrt(np.diag(matrix))
     return matrix / np.outer(scales, scales)
-
-
 
 
 def redraw(model: Model, name: str, index: tuple[int, ...], state: State, rng: np.random.Generator) -> Any:
