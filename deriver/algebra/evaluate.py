@@ -38,7 +38,7 @@ _BY_NAME: dict[str, Callable[[float], float]] = {
     "exp": math.exp,
     "sqrt": math.sqrt,
     "abs": abs,
-    "loggamma": math.lgamma,
+    "lgamma": math.lgamma,
 }
 
 _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -229,17 +229,16 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
     raise TypeError(f"no value for {type(expr).__name__}")
 
 
-# Distribution functions by family key, put here by the families that have one.
-DISTRIBUTION_FUNCTIONS: dict[str, Callable[..., float]] = {}
+# log P(lower <= X <= upper) by family key, put here by the families.
+LOG_MASSES: dict[str, Callable[..., float]] = {}
 
 
 def _compile_mass(expr: heads.LogMass) -> Compiled:
     lower, upper, *arguments = [compile_expression(arg) for arg in expr.args[1:]]
 
     def value(s: State, k: Indices) -> float:
-        cdf = DISTRIBUTION_FUNCTIONS[expr.family]
         numbers = [argument(s, k) for argument in arguments]
-        return math.log(cdf(upper(s, k), *numbers) - cdf(lower(s, k), *numbers))
+        return LOG_MASSES[expr.family](lower(s, k), upper(s, k), *numbers)
 
     return value
 

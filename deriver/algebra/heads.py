@@ -253,6 +253,9 @@ class PlateSum(Expr):
             return S.Zero
         if not bounds and not conditions:
             return body
+        number, rest = body.as_coeff_Mul()
+        if number != 1 and rest != 1:
+            return number * cls(rest, bounds, conditions)
         return Basic.__new__(cls, body, bounds, conditions)
 
     @property
@@ -297,6 +300,9 @@ class Gated(Expr):
         conditions = Tuple(*conditions)
         if not conditions or body == 0:
             return body
+        number, rest = body.as_coeff_Mul()
+        if number != 1 and rest != 1:
+            return number * cls(rest, conditions)
         return Basic.__new__(cls, body, conditions)
 
     def _eval_is_commutative(self):
@@ -570,7 +576,7 @@ SCALAR_FUNCTIONS: dict[str, Any] = {
     "exp": sp.exp,
     "sqrt": sp.sqrt,
     "abs": sp.Abs,
-    "loggamma": sp.loggamma,
+    "lgamma": sp.loggamma,
 }
 
 

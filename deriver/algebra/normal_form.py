@@ -269,18 +269,11 @@ def sum_over(coefficient: Expr, bounds: Iterable[sp.Tuple], conditions: Iterable
     bounds, conditions = tuple(bounds), tuple(conditions)
     if not bounds:
         return heads.Gated(coefficient, conditions) if conditions else coefficient
-    if isinstance(coefficient, sp.Add) and _splits(coefficient, bounds):
+    if isinstance(coefficient, sp.Add) and not coefficient.is_commutative:
         return sp.Add(*(sum_over(term, bounds, conditions) for term in coefficient.args))
     symbols = {bound[0] for bound in bounds}
     left, body, right = _pull_out(coefficient, symbols)
     return left * _count_out(body, bounds, conditions) * right
-
-
-def _splits(coefficient: sp.Add, bounds: tuple[sp.Tuple, ...]) -> bool:
-    """A sum whose terms are matrices, or in part free of the indices, is summed term by term."""
-    symbols = {bound[0] for bound in bounds}
-    free = [term for term in coefficient.args if not term.free_symbols & symbols]
-    return bool(free) and len(free) < len(coefficient.args) or not coefficient.is_commutative
 
 
 def _pull_out(coefficient: Expr, symbols: set[sp.Symbol]) -> tuple[Expr, Expr, Expr]:

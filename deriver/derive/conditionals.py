@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sympy import Expr, Tuple
+from sympy import Expr, Tuple, ordered
 
 from deriver.algebra.heads import Ref, shape_of
 from deriver.derive.factors import Definitions, build_factors
@@ -87,8 +87,9 @@ def _derive_node(
     target = lowering.node_element(node)
     ranges = tuple(lowering.bound(place) for place in node.ranges)
     support = lowering.support(node.support)
-    contributions, coupled, doubts = _blanket(node, factors, unsound, target, ranges, definitions)
+    contributions, doubts = _blanket(node, factors, unsound, target, ranges, definitions)
     pieces = collect_pieces(contributions, target)
+    kernel = log_kernel(pieces)
     base = Conditional(
         node=node.name,
         target=target,
@@ -97,9 +98,9 @@ def _derive_node(
         shape=target.variable.shape,
         support=support,
         contributions=contributions,
-        log_kernel=log_kernel(pieces),
+        log_kernel=kernel,
         method="mh",
-        coupled=coupled,
+        coupled=_coupled(kernel, target),
         definitions=definitions.all,
     )
     outcome = match_family(pieces, target, support, ranges, prover)
@@ -142,20 +143,17 @@ def _blanket(
     target: Ref,
     ranges: tuple[Tuple, ...],
     definitions: Definitions,
-) -> tuple[tuple[Contribution, ...], tuple, list[Refusal]]:
-    """Return the contributions, the pairs of coupled elements, and doubts about a factor's own parameters."""
+) -> tuple[tuple[Contribution, ...], list[Refusal]]:
+    """Return the contributions, and doubts about a factor's own parameters."""
     contributions: list[Contribution] = []
-    coupled: list = []
     doubts: list[Refusal] = []
     for factor in factors:
         if factor.value.name != node.name and node.name not in factor.parents:
             continue
         try:
-            found, pairs = slice_factor(factor, target, ranges, definitions)
+            contributions += slice_factor(factor, target, ranges, definitions)
         except ValueError as error:
             raise ModelError([_cannot_invert(node, factor, str(error))]) from error
-        contributions += found
-        coupled += [pair for pair in pairs if pair not in coupled]
         if id(factor) in unsound:
             doubts.append(
                 Refusal(
@@ -165,7 +163,13 @@ def _blanket(
                     remedy="declare supports that make it so, or rewrite it as a product that shows it",
                 )
             )
-    return tuple(contributions), tuple(coupled), doubts
+    return tuple(contributions), doubts
+
+
+def _coupled(kernel: Expr, target: Ref) -> tuple[tuple[tuple[Expr, ...], tuple[Expr, ...]], ...]:
+    """Return the elements of the target's own node that its conditional mentions, as pairs with the target."""
+    others = {ref for ref in kernel.atoms(Ref) if ref.name == target.name and ref != target}
+    return tuple((target.indices, ref.indices) for ref in ordered(others))
 
 
 def _cannot_invert(node: Node, factor: Factor, why: str) -> Mistake:

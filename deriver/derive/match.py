@@ -58,13 +58,21 @@ def log_kernel(pieces: tuple[Piece, ...]) -> Expr:
 
 
 def _summed(piece: Piece) -> dict[Expr, Expr]:
-    """Sum one piece over its contribution's indices, the monomial outside where it is free of them."""
-    bounds, conditions = piece.contribution.bounds, piece.contribution.conditions
+    """Sum one piece over its contribution's indices, the monomial outside where it is free of them.
+
+    A gate stays around a monomial that mentions more than the target: beyond the gate its other elements
+    (the neighbour of the last t) do not exist.
+    """
+    contribution = piece.contribution
+    bounds, conditions = contribution.bounds, contribution.conditions
     symbols = {bound[0] for bound in bounds}
     if piece.monomial.free_symbols & symbols:
         whole = sum_over(piece.coefficient * piece.monomial, bounds, conditions)
-        return {_gate(whole, piece.contribution): S.One}
-    return {piece.monomial: _gate(sum_over(piece.coefficient, bounds, conditions), piece.contribution)}
+        return {_gate(whole, contribution): S.One}
+    coefficient = sum_over(piece.coefficient, bounds, conditions)
+    if contribution.gates and len(piece.monomial.atoms(Ref)) > 1:
+        return {_gate(coefficient * piece.monomial, contribution): S.One}
+    return {piece.monomial: _gate(coefficient, contribution)}
 
 
 def _gate(expr: Expr, contribution: Contribution) -> Expr:

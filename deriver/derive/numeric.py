@@ -11,6 +11,7 @@ from sympy import Expr, Tuple
 from deriver.algebra.evaluate import compile_expression, evaluate, holds, index_values
 from deriver.derive.records import Conditional, Definition, Factor
 from deriver.families import family as family_record
+from deriver.families.truncation import log_mass
 
 Parameters = dict[str, Any]
 
@@ -141,7 +142,4 @@ def _log_truncation(factor: Factor, value: float, arguments: list, state: Mappin
     upper = np.inf if ends[1] is None else ends[1]
     if not lower <= value <= upper:
         return -np.inf
-    cdf = family_record(factor.family).cdf
-    if cdf is None:
-        return 0.0
-    return -float(np.log(cdf(upper, *arguments) - cdf(lower, *arguments)))
+    return -log_mass(family_record(factor.family), lower, upper, *arguments)

@@ -13,6 +13,7 @@ from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref, transpose
 from deriver.derive.factors import Definitions
 from deriver.derive.lower import Lowering
+from deriver.model.records import Given, Node
 
 
 class Prover:
@@ -106,7 +107,7 @@ class Prover:
             case Ref():
                 return self._defined(expr, self.nonnegative)
             case sp.Add():
-                return all(self.nonnegative(term) for term in expr.args)
+                return all(self.nonnegative(term) for term in expr.args) or self._bounded_below(expr)
             case sp.Mul():
                 return self._nonnegative_product(expr)
             case sp.Pow():
@@ -120,6 +121,22 @@ class Prover:
             case sp.Abs() | sp.exp():
                 return True
         return False
+
+    def _bounded_below(self, expr: sp.Add) -> bool:
+        """size − y ≥ 0: what is subtracted is replaced by the upper end of its support."""
+        at_least = sp.Add(*(self._least(term) for term in expr.args))
+        return at_least != expr and (at_least == 0 or self.nonnegative(at_least))
+
+    def _least(self, term: Expr) -> Expr:
+        coefficient, ref = term.as_coeff_Mul()
+        if not (isinstance(ref, Ref) and coefficient.is_negative and ref.is_commutative):
+            return term
+        upper = self._support(ref)[2]
+        declared = self._declared(ref)
+        if upper is None or declared is None:
+            return term
+        own = (self._lowering.indices[index] for index in declared.indices)
+        return coefficient * upper.xreplace(dict(zip(own, ref.indices, strict=True)))
 
     def _nonnegative_product(self, expr: sp.Mul) -> bool:
         return all(self.nonnegative(factor) for factor in expr.args)
@@ -293,14 +310,12 @@ class Prover:
     # --- shared ---
 
     def _support(self, ref: Ref) -> tuple[str, Expr | None, Expr | None]:
+        declared = self._declared(ref)
+        return ("real", None, None) if declared is None else self._lowering.support(declared.support)
+
+    def _declared(self, ref: Ref) -> Node | Given | None:
         model = self._lowering.model
-        declared = next(
-            (d for d in (*model.nodes, *model.givens) if d.name == ref.name),
-            None,
-        )
-        if declared is None:
-            return ("real", None, None)
-        return self._lowering.support(declared.support)
+        return next((d for d in (*model.nodes, *model.givens) if d.name == ref.name), None)
 
     def _defined(self, ref: Ref, claim) -> bool:
         return self._definitions.defines(ref.name) and claim(self._definitions.at(ref))

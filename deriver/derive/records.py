@@ -100,7 +100,8 @@ class Conditional:
     ``truncation`` holds bounds narrower than the family's support.
     For ``method == "mh"`` (and ``"categorical"``: a finite discrete node, enumerated) ``reason`` tells why.
     ``coupled`` is empty when the elements of the node are independent given the rest, so that all can be
-    drawn at once; else it tells how elements share a factor: pairs of index tuples of the target.
+    drawn at once; else it holds (the target's indices, another element's) for each element that the
+    conditional mentions.
     ``support`` is (kind, lower, upper) of the node, bounds as expressions or None.
     """
 

@@ -17,7 +17,7 @@ import sympy as sp
 from sympy import Expr, Symbol, Tuple
 
 from deriver.algebra import heads
-from deriver.algebra.heads import Condition, Ref, index_symbol
+from deriver.algebra.heads import Condition, Ref, index_symbol, transpose
 from deriver.derive.density import factor_log_density
 from deriver.derive.factors import Definitions, condition_holds_trivially, substitute
 from deriver.derive.records import Contribution, Factor
@@ -37,26 +37,25 @@ class Case:
 
 def slice_factor(
     factor: Factor, target: Ref, ranges: tuple[Tuple, ...], definitions: Definitions
-) -> tuple[tuple[Contribution, ...], tuple[tuple[Indices, Indices], ...]]:
-    """Return the contributions of one factor, and the pairs of elements of the node that share an instance.
+) -> tuple[Contribution, ...]:
+    """Return the contributions of one factor to the conditional of the target element.
 
     Raises ``ValueError`` when an index map cannot be inverted.
     """
     named = _prime_bounds(factor, target)
     full = _expanded(named, target.name, definitions)
-    full, inner_pairs = _isolate_bound_elements(full, target)
-    occurrences = _occurrences(full, target)
-    contributions = []
-    for case in _cases(named, occurrences, target, ranges):
-        contributions.append(_contribution(named, full, case, target, occurrences, definitions))
-    pairs = tuple(itertools.combinations(occurrences, 2)) + inner_pairs
-    return tuple(contributions), pairs
+    density = expand_diagonals(factor_log_density(full), target.name)
+    density = _isolate(density, target)
+    occurrences = _occurrences(density, target)
+    return tuple(
+        _contribution(named, full, density, case, target, occurrences, definitions)
+        for case in _cases(named, occurrences, target, ranges)
+    )
 
 
 def _prime_bounds(factor: Factor, target: Ref) -> Factor:
-    """Rename the factor's indices, and those bound inside it, apart from the target's own."""
-    rules = {symbol: index_symbol(symbol.name + "″") for symbol in _inner_symbols(factor)}
-    rules |= {bound[0]: index_symbol(bound[0].name + "′") for bound in factor.bounds}
+    """Rename the factor's indices apart from the target's own."""
+    rules = {bound[0]: index_symbol(bound[0].name + "′") for bound in factor.bounds}
     return replace(
         factor,
         value=factor.value.xreplace(rules),
@@ -75,34 +74,52 @@ def _inner_symbols(factor: Factor) -> list[Symbol]:
 
 
 def _expanded(factor: Factor, name: str, definitions: Definitions) -> Factor:
-    arguments = tuple(definitions.expand(argument, name) for argument in factor.arguments)
-    return replace(factor, arguments=tuple(map(definitions.expand_inverses, arguments)))
+    """Expand the definitions above the target, and rename the indices bound inside apart from its own."""
+    arguments = (definitions.expand(argument, name) for argument in factor.arguments)
+    full = replace(factor, arguments=tuple(map(definitions.expand_inverses, arguments)))
+    rules = {symbol: index_symbol(symbol.name + "″") for symbol in _inner_symbols(full)}
+    return replace(full, arguments=tuple(argument.xreplace(rules) for argument in full.arguments))
 
 
 # --- elements that stand under a sum or stack inside the factor ---------------------------------------------
 
 
-def _isolate_bound_elements(
-    factor: Factor, target: Ref
-) -> tuple[Factor, tuple[tuple[Indices, Indices], ...]]:
-    """Split Σ_c f(b[c]) into f at the target's own c and the rest, so that the target stands alone."""
-    pairs: list[tuple[Indices, Indices]] = []
-    arguments = tuple(_isolate(argument, target, pairs) for argument in factor.arguments)
-    return replace(factor, arguments=arguments), tuple(pairs)
+def expand_diagonals(expr: Expr, name: str) -> Expr:
+    """Write u′D^k v, D the diagonal matrix of a plate of the target's node, as a sum over that plate."""
+    if not heads.mentions(expr, name):
+        return expr
+    if isinstance(expr, heads.Inner):
+        return _expand_diagonal_product(expr, name)
+    args = {arg: expand_diagonals(arg, name) for arg in expr.args if isinstance(arg, Expr)}
+    changed = {arg: new for arg, new in args.items() if new != arg}
+    return substitute(expr, changed) if changed and not isinstance(expr, Ref) else expr
 
 
-def _isolate(expr: Expr, target: Ref, pairs: list[tuple[Indices, Indices]]) -> Expr:
+def _expand_diagonal_product(expr: heads.Inner, name: str) -> Expr:
+    scalars, factors = expr.args[0].args_cnc()
+    if len(factors) != 3 or not heads.mentions(factors[1], name):
+        return expr
+    base, power = factors[1].as_base_exp()
+    if not isinstance(base, heads.Diagonal) or not isinstance(base.args[0], heads.Stack):
+        return expr
+    body, bound = base.args[0].args
+    position = bound[0] - bound[1] + 1
+    left, right = (heads.component(v, position) for v in (transpose(factors[0]), factors[2]))
+    return sp.Mul(*scalars) * heads.PlateSum(left * body**power * right, (bound,))
+
+
+def _isolate(expr: Expr, target: Ref) -> Expr:
     if not heads.mentions(expr, target.name):
         return expr
     if isinstance(expr, heads.PlateSum | heads.Stack):
-        return _isolate_head(expr, target, pairs)
-    args = [_isolate(arg, target, pairs) if isinstance(arg, Expr) else arg for arg in expr.args]
+        return _isolate_head(expr, target)
+    args = [_isolate(arg, target) if isinstance(arg, Expr) else arg for arg in expr.args]
     if isinstance(expr, Ref) or all(a is b for a, b in zip(args, expr.args, strict=True)):
         return expr
     return substitute(expr, dict(zip(expr.args, args, strict=True)))
 
 
-def _isolate_head(expr: Expr, target: Ref, pairs: list[tuple[Indices, Indices]]) -> Expr:
+def _isolate_head(expr: Expr, target: Ref) -> Expr:
     bounds = expr.bounds if isinstance(expr, heads.PlateSum) else Tuple(expr.args[1])
     for ref in sp.ordered(expr.args[0].atoms(Ref)):
         if ref.name != target.name:
@@ -110,7 +127,6 @@ def _isolate_head(expr: Expr, target: Ref, pairs: list[tuple[Indices, Indices]])
         for position, index in enumerate(ref.indices):
             for bound in bounds:
                 if index == bound[0]:
-                    pairs.append((ref.indices, target.indices))
                     return _split_head(expr, bound, target.indices[position])
                 if bound[0] in index.free_symbols:
                     raise ValueError(f"{ref} cannot be inverted over the sum in which it stands")
@@ -133,13 +149,9 @@ def _split_head(expr: Expr, bound: Tuple, own: Expr) -> Expr:
 # --- occurrences and cases ----------------------------------------------------------------------------------
 
 
-def _occurrences(factor: Factor, target: Ref) -> list[Indices]:
+def _occurrences(density: Expr, target: Ref) -> list[Indices]:
     """Return the distinct index tuples at which the target's node stands, outside inner sums."""
-    found: dict[Indices, None] = {}
-    for part in (factor.value, *factor.arguments):
-        for ref in sp.ordered(_free_references(part, target.name)):
-            found[ref.indices] = None
-    return list(found)
+    return list(dict.fromkeys(ref.indices for ref in sp.ordered(_free_references(density, target.name))))
 
 
 def _free_references(expr: Expr, name: str) -> Iterator[Ref]:
@@ -258,6 +270,7 @@ def _make_case(
 def _contribution(
     named: Factor,
     full: Factor,
+    density: Expr,
     case: Case,
     target: Ref,
     occurrences: list[Indices],
@@ -265,28 +278,26 @@ def _contribution(
 ) -> Contribution:
     """Write the factor in the target's indices, the target itself standing in it exactly."""
     own: dict[Expr, Expr] = dict(case.rules)
-    hits = _hit_references(full, case, target, occurrences)
-    plain = _plain_names(named, case, target)
+    hits = _hit_references(case, target, occurrences)
+    plain = _plain_names(full, case, target)
 
     def rewrite(expr: Expr) -> Expr:
         return substitute(substitute(substitute(expr, own), hits), plain)
 
-    arguments = tuple(rewrite(argument) for argument in full.arguments)
     value = rewrite(full.value)
-    written = replace(full, value=value, arguments=arguments)
     return Contribution(
         factor=replace(named, value=rewrite(named.value), arguments=tuple(map(rewrite, named.arguments))),
         value=value,
-        arguments=arguments,
+        arguments=tuple(map(rewrite, full.arguments)),
         parents=_parents(tuple(map(rewrite, named.arguments)), named.parents, definitions),
         bounds=tuple(bound.xreplace(plain) for bound in case.bounds),
         conditions=tuple(c.xreplace(plain) for c in case.conditions),
         gates=case.gates,
-        log_density=factor_log_density(written),
+        log_density=rewrite(density),
     )
 
 
-def _hit_references(factor: Factor, case: Case, target: Ref, occurrences: list[Indices]) -> dict[Expr, Expr]:
+def _hit_references(case: Case, target: Ref, occurrences: list[Indices]) -> dict[Expr, Expr]:
     """Map the references that the case makes equal to the target (a[g[k]] where g[k] = i) to the target."""
     rules = dict(case.rules)
     equal = {(c.left, c.right) for c in (*case.conditions, *case.gates) if c.relation == "="}
@@ -294,7 +305,8 @@ def _hit_references(factor: Factor, case: Case, target: Ref, occurrences: list[I
     for occurrence in occurrences:
         indices = tuple(index.xreplace(rules) for index in occurrence)
         same = all(
-            sp.expand(a - b) == 0 or (a, b) in equal for a, b in zip(indices, target.indices, strict=True)
+            sp.expand(a - b) == 0 or (a, b) in equal or (b, a) in equal
+            for a, b in zip(indices, target.indices, strict=True)
         )
         if same:
             hits[Ref(target.variable, *indices)] = target

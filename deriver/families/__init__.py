@@ -5,6 +5,9 @@ Adding a family is one record in one file here, named below, and one template ma
 
 from __future__ import annotations
 
+from functools import partial
+
+from deriver.algebra.evaluate import LOG_MASSES
 from deriver.families.bernoulli import BERNOULLI
 from deriver.families.beta import BETA
 from deriver.families.binomial import BINOMIAL
@@ -30,6 +33,7 @@ from deriver.families.pareto import PARETO
 from deriver.families.poisson import POISSON
 from deriver.families.record import Family
 from deriver.families.student_t import STUDENT_T
+from deriver.families.truncation import log_mass
 from deriver.families.uniform import UNIFORM
 from deriver.families.weibull import WEIBULL
 from deriver.families.wishart import WISHART
@@ -65,6 +69,8 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 _BY_KEY = {record.key: record for record in FAMILIES}
+
+LOG_MASSES.update((record.key, partial(log_mass, record)) for record in FAMILIES)
 
 
 def family(key: str) -> Family:

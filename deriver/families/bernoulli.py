@@ -20,7 +20,9 @@ def logpdf(value: float, prob: float) -> float:
     """log Bernoulli(value; prob), ``prob`` that of a one."""
     if not 0 <= prob <= 1:
         return UNDEFINED
-    chance = {1: prob, 0: 1.0 - prob}.get(value, 0.0)
+    if value not in (0, 1):
+        return NEVER
+    chance = prob if value == 1 else 1.0 - prob
     return math.log(chance) if chance > 0 else NEVER
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import sympy as sp
-from scipy.special import betaln, xlog1py, xlogy
+from scipy.special import betainc, betaln, xlog1py, xlogy
 from sympy import Expr
 
 from deriver.families.collect import collect_by_form
@@ -27,6 +27,16 @@ def logpdf(value: float, a: float, b: float) -> float:
     if not 0 < value < 1:
         return NEVER
     return float(xlogy(a - 1.0, value) + xlog1py(b - 1.0, -value) - betaln(a, b))
+
+
+def cdf(value: float, a: float, b: float) -> float:
+    """P(X <= value) under Beta(a, b)."""
+    return float(betainc(a, b, min(max(value, 0.0), 1.0)))
+
+
+def sf(value: float, a: float, b: float) -> float:
+    """P(X > value) under Beta(a, b)."""
+    return float(betainc(b, a, min(max(1.0 - value, 0.0), 1.0)))
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:
@@ -57,6 +67,8 @@ BETA = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     kernel=Kernel(
         statistics=("log", "log_complement"),
         collect=collect_by_form(statistic_forms),

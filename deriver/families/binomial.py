@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import betaln, xlog1py, xlogy
+from scipy.special import betainc, betaln, xlog1py, xlogy
 from sympy import Expr
 
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
@@ -27,6 +27,22 @@ def logpdf(value: float, size: float, prob: float) -> float:
     return float(log_ways + xlogy(value, prob) + xlog1py(size - value, -prob))
 
 
+def cdf(value: float, size: float, prob: float) -> float:
+    """P(X <= value) under Binomial(size, prob)."""
+    if not 0 <= value < size:
+        return float(value >= size)
+    below = math.floor(value)
+    return float(betainc(size - below, below + 1.0, 1.0 - prob))
+
+
+def sf(value: float, size: float, prob: float) -> float:
+    """P(X > value) under Binomial(size, prob)."""
+    if not 0 <= value < size:
+        return float(value < 0)
+    below = math.floor(value)
+    return float(betainc(below + 1.0, size - below, prob))
+
+
 BINOMIAL = Family(
     key="binomial",
     surface="Binomial",
@@ -44,5 +60,7 @@ BINOMIAL = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.2",
 )

@@ -24,6 +24,16 @@ def logpdf(value: float, location: float, scale: float) -> float:
     return math.log(scale / math.pi) - 2.0 * math.log(math.hypot(scale, value - location))
 
 
+def cdf(value: float, location: float, scale: float) -> float:
+    """P(X <= value) under Cauchy(location, scale)."""
+    return math.atan2(scale, location - value) / math.pi
+
+
+def sf(value: float, location: float, scale: float) -> float:
+    """P(X > value) under Cauchy(location, scale)."""
+    return math.atan2(scale, value - location) / math.pi
+
+
 CAUCHY = Family(
     key="cauchy",
     surface="Cauchy",
@@ -35,5 +45,7 @@ CAUCHY = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Johnson, Kotz & Balakrishnan (1994), Continuous Univariate Distributions, vol. 1, chapter 16",
 )

@@ -69,11 +69,10 @@ def collect_inverse_wishart(monomial: Expr, target: Expr) -> Collected:
 
 def collect_log_components(monomial: Expr, target: Expr) -> Collected:
     """Collect c'log(π), log taken of each component, and log(π_k) as ``("log", coefficient vector)``."""
-    match monomial:
-        case sp.log(args=(Component(args=(vector, position)),)) if vector == target and not position.has(
-            target
-        ):
-            return ("log", Unit(position, shape_of(target)[0]))
+    if isinstance(monomial, sp.log) and isinstance(monomial.args[0], Component):
+        vector, position = monomial.args[0].args
+        known = vector == target and not position.has(target)
+        return ("log", Unit(position, shape_of(target)[0])) if known else None
     coefficient = _linear_coefficient(monomial, target, Map("log", target))
     return None if coefficient is None else ("log", coefficient)
 
@@ -129,12 +128,14 @@ def _collect_matrix(monomial: Expr, target: Expr, atom: Expr) -> Collected:
 
 def _closed_product(factor: Expr) -> tuple[Expr, list[Expr]]:
     """Return the scalar and the matrix factors of the product that a closed head holds; an entry's too."""
+    left: list[Expr] = []
+    right: list[Expr] = []
     match factor:
         case Inner() | Trace():
-            left, body, right = [], factor.args[0], []
+            body = factor.args[0]
         case Component():
             body, position = factor.args
-            left, right = [_unit_row(position, body)], []
+            left = [_unit_row(position, body)]
         case Entry():
             body, row, column = factor.args
             left, right = [_unit_row(row, body)], [Unit(column, shape_of(body)[1])]

@@ -19,7 +19,7 @@ from deriver.families.symbolic import keep, natural_coefficient, sum_components
 def log_density(value: Expr, concentration: Expr) -> Expr:
     """log Dirichlet(value; concentration) of a K-vector, the density ∝ Π x_k^(concentration_k - 1)."""
     logs = Map("log", value)
-    constant = sum_components(Map("loggamma", concentration)) - sp.loggamma(sum_components(concentration))
+    constant = sum_components(Map("lgamma", concentration)) - sp.loggamma(sum_components(concentration))
     return inner(transpose(concentration) * logs) - sum_components(logs) - constant
 
 

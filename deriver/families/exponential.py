@@ -27,6 +27,16 @@ def logpdf(value: float, rate: float) -> float:
     return -(value / mean + math.log(mean)) if value >= 0 else NEVER
 
 
+def cdf(value: float, rate: float) -> float:
+    """P(X <= value) under Exp(rate)."""
+    return -math.expm1(-rate * max(value, 0.0))
+
+
+def sf(value: float, rate: float) -> float:
+    """P(X > value) under Exp(rate)."""
+    return math.exp(-rate * max(value, 0.0))
+
+
 EXPONENTIAL = Family(
     key="exponential",
     surface="Exponential",
@@ -39,5 +49,7 @@ EXPONENTIAL = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
 )

@@ -32,5 +32,6 @@ FLAT = Family(
     parametrisations=(Parametrisation(keywords=(), roles=(), to_canonical=keep),),
     log_density=log_density,
     logpdf=logpdf,
+    improper=True,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., section 2.8",
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import sympy as sp
-from scipy.special import gammaln, xlogy
+from scipy.special import gammainc, gammaincc, gammaln, xlogy
 from sympy import Expr
 
 from deriver.families.collect import collect_by_form, scale_terms
@@ -28,6 +28,16 @@ def logpdf(value: float, shape: float, rate: float) -> float:
         return NEVER
     scaled = rate * value
     return float(xlogy(shape, scaled) - scaled - np.log(value) - gammaln(shape))
+
+
+def cdf(value: float, shape: float, rate: float) -> float:
+    """P(X <= value) under Gamma(shape, rate)."""
+    return float(gammainc(shape, rate * max(value, 0.0)))
+
+
+def sf(value: float, shape: float, rate: float) -> float:
+    """P(X > value) under Gamma(shape, rate)."""
+    return float(gammaincc(shape, rate * max(value, 0.0)))
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:
@@ -62,6 +72,8 @@ GAMMA = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     kernel=Kernel(
         statistics=("log", "linear"),
         collect=collect_by_form(statistic_forms),

@@ -24,6 +24,16 @@ def logpdf(value: float, scale: float) -> float:
     return math.log(2.0 * scale / math.pi) - 2.0 * math.log(math.hypot(scale, value)) if value >= 0 else NEVER
 
 
+def cdf(value: float, scale: float) -> float:
+    """P(X <= value) under HalfCauchy(scale)."""
+    return 2.0 * math.atan2(max(value, 0.0), scale) / math.pi
+
+
+def sf(value: float, scale: float) -> float:
+    """P(X > value) under HalfCauchy(scale)."""
+    return 2.0 * math.atan2(scale, max(value, 0.0)) / math.pi
+
+
 HALF_CAUCHY = Family(
     key="half_cauchy",
     surface="HalfCauchy",
@@ -33,5 +43,7 @@ HALF_CAUCHY = Family(
     parametrisations=(Parametrisation(keywords=("scale",), roles=("positive",), to_canonical=keep),),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman (2006), Prior distributions for variance parameters in hierarchical models, section 3.2",
 )

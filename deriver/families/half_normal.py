@@ -30,6 +30,16 @@ def logpdf(value: float, var: float) -> float:
     return math.log(2.0) - 0.5 * math.log(2.0 * math.pi * var) - 0.5 * deviate * deviate
 
 
+def cdf(value: float, var: float) -> float:
+    """P(X <= value) under HalfNormal(var)."""
+    return math.erf(max(value, 0.0) / math.sqrt(2.0 * var))
+
+
+def sf(value: float, var: float) -> float:
+    """P(X > value) under HalfNormal(var)."""
+    return math.erfc(max(value, 0.0) / math.sqrt(2.0 * var))
+
+
 HALF_NORMAL = Family(
     key="half_normal",
     surface="HalfNormal",
@@ -42,5 +52,7 @@ HALF_NORMAL = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman (2006), Prior distributions for variance parameters in hierarchical models, section 3.2",
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import sympy as sp
-from scipy.special import gammaln, xlogy
+from scipy.special import gammainc, gammaincc, gammaln, xlogy
 from sympy import Expr
 
 from deriver.families.collect import collect_by_form, scale_terms
@@ -28,6 +28,16 @@ def logpdf(value: float, shape: float, scale: float) -> float:
         return NEVER
     ratio = scale / value
     return float(xlogy(shape, ratio) - ratio - np.log(value) - gammaln(shape))
+
+
+def cdf(value: float, shape: float, scale: float) -> float:
+    """P(X <= value) under IG(shape, scale)."""
+    return float(gammaincc(shape, scale / value)) if value > 0 else 0.0
+
+
+def sf(value: float, shape: float, scale: float) -> float:
+    """P(X > value) under IG(shape, scale)."""
+    return float(gammainc(shape, scale / value)) if value > 0 else 1.0
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:
@@ -64,6 +74,8 @@ INVERSE_GAMMA = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     kernel=Kernel(
         statistics=("log", "reciprocal"),
         collect=collect_by_form(statistic_forms),

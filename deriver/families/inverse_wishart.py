@@ -12,7 +12,13 @@ from sympy import Expr
 
 from deriver.algebra.heads import LogMultivariateGamma, invert, logdet, shape_of, trace
 from deriver.families.collect import collect_inverse_wishart, scale_terms
-from deriver.families.numeric import NEVER, UNDEFINED, cholesky_factor, log_determinant, solve_lower
+from deriver.families.numeric import (
+    NEVER,
+    UNDEFINED,
+    cholesky_factor,
+    log_determinant,
+    solve_lower,
+)
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import HALF, keep, natural_coefficient
 

@@ -25,6 +25,18 @@ def logpdf(value: float, location: float, scale: float) -> float:
     return math.log(0.5 * rate) - rate * max(value - location, location - value)
 
 
+def cdf(value: float, location: float, scale: float) -> float:
+    """P(X <= value) under Laplace(location, scale)."""
+    tail = 0.5 * math.exp(-abs(value - location) / scale)
+    return tail if value < location else 1.0 - tail
+
+
+def sf(value: float, location: float, scale: float) -> float:
+    """P(X > value) under Laplace(location, scale)."""
+    tail = 0.5 * math.exp(-abs(value - location) / scale)
+    return tail if value > location else 1.0 - tail
+
+
 LAPLACE = Family(
     key="laplace",
     surface="Laplace",
@@ -41,5 +53,7 @@ LAPLACE = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import sympy as sp
-from scipy.special import log_expit
+from scipy.special import expit, log_expit
 from sympy import Expr
 
 from deriver.families.numeric import UNDEFINED
@@ -27,6 +27,16 @@ def logpdf(value: float, location: float, scale: float) -> float:
     return float(log_expit(deviate) + log_expit(-deviate) - math.log(scale))
 
 
+def cdf(value: float, location: float, scale: float) -> float:
+    """P(X <= value) under Logistic(location, scale)."""
+    return float(expit((value - location) / scale))
+
+
+def sf(value: float, location: float, scale: float) -> float:
+    """P(X > value) under Logistic(location, scale)."""
+    return float(expit((location - value) / scale))
+
+
 LOGISTIC = Family(
     key="logistic",
     surface="Logistic",
@@ -38,5 +48,7 @@ LOGISTIC = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Johnson, Kotz & Balakrishnan (1995), Continuous Univariate Distributions, vol. 2, chapter 23",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import sympy as sp
+from scipy.special import ndtr
 from sympy import Expr
 
 from deriver.families.numeric import NEVER, UNDEFINED
@@ -33,6 +34,16 @@ def logpdf(value: float, meanlog: float, varlog: float) -> float:
     return -0.5 * deviate * deviate - math.log(value * sdlog * math.sqrt(2.0 * math.pi))
 
 
+def cdf(value: float, meanlog: float, varlog: float) -> float:
+    """P(X <= value) under LogNormal(meanlog, varlog)."""
+    return float(ndtr((math.log(value) - meanlog) / math.sqrt(varlog))) if value > 0 else 0.0
+
+
+def sf(value: float, meanlog: float, varlog: float) -> float:
+    """P(X > value) under LogNormal(meanlog, varlog)."""
+    return float(ndtr((meanlog - math.log(value)) / math.sqrt(varlog))) if value > 0 else 1.0
+
+
 LOGNORMAL = Family(
     key="lognormal",
     surface="LogNormal",
@@ -54,5 +65,7 @@ LOGNORMAL = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
 )

@@ -15,7 +15,7 @@ from deriver.families.symbolic import keep, sum_components
 
 def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
     """log Multinomial(value; size, prob), ``value`` and ``prob`` K-vectors."""
-    factorials = sum_components(Map("loggamma", value + Ones(shape_of(value)[0])))
+    factorials = sum_components(Map("lgamma", value + Ones(shape_of(value)[0])))
     return sp.loggamma(size + 1) - factorials + inner(transpose(value) * Map("log", prob))
 
 

@@ -11,7 +11,12 @@ from sympy import Expr
 
 from deriver.algebra.heads import invert, logdet, shape_of, transpose
 from deriver.families.collect import collect_vector_normal, scale_terms
-from deriver.families.numeric import UNDEFINED, cholesky_factor, log_determinant, solve_lower
+from deriver.families.numeric import (
+    UNDEFINED,
+    cholesky_factor,
+    log_determinant,
+    solve_lower,
+)
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import HALF, keep, natural_coefficient, quadratic_form
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import sympy as sp
-from scipy.special import betaln, xlog1py
+from scipy.special import betainc, betaln, xlog1py
 from sympy import Expr
 
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
@@ -29,6 +29,20 @@ def logpdf(value: float, size: float, prob: float) -> float:
     return float(log_ways + size * math.log(prob) + xlog1py(value, -prob))
 
 
+def cdf(value: float, size: float, prob: float) -> float:
+    """P(X <= value) under NegativeBinomial(size, prob)."""
+    if not 0 <= value < math.inf:
+        return float(value > 0)
+    return float(betainc(size, math.floor(value) + 1.0, prob))
+
+
+def sf(value: float, size: float, prob: float) -> float:
+    """P(X > value) under NegativeBinomial(size, prob)."""
+    if not 0 <= value < math.inf:
+        return float(value < 0)
+    return float(betainc(math.floor(value) + 1.0, size, 1.0 - prob))
+
+
 NEGATIVE_BINOMIAL = Family(
     key="negative_binomial",
     surface="NegativeBinomial",
@@ -45,5 +59,7 @@ NEGATIVE_BINOMIAL = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Johnson, Kemp & Kotz (2005), Univariate Discrete Distributions, 3rd ed., section 5.1",
 )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import sympy as sp
+from scipy.special import ndtr
 from sympy import Expr
 
 from deriver.families.collect import collect_by_form, scale_terms
@@ -26,6 +27,16 @@ def logpdf(value: float, mean: float, var: float) -> float:
     sd = math.sqrt(var)
     deviate = (value - mean) / sd
     return -0.5 * deviate * deviate - math.log(sd * math.sqrt(2.0 * math.pi))
+
+
+def cdf(value: float, mean: float, var: float) -> float:
+    """P(X <= value) under N(mean, var)."""
+    return float(ndtr((value - mean) / math.sqrt(var)))
+
+
+def sf(value: float, mean: float, var: float) -> float:
+    """P(X > value) under N(mean, var)."""
+    return float(ndtr((mean - value) / math.sqrt(var)))
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:
@@ -65,6 +76,8 @@ NORMAL = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     kernel=Kernel(
         statistics=("linear", "quadratic"),
         collect=collect_by_form(statistic_forms),

@@ -23,6 +23,16 @@ def logpdf(value: float, shape: float, minimum: float) -> float:
     return math.log(shape / value) - shape * math.log(value / minimum) if value >= minimum else NEVER
 
 
+def cdf(value: float, shape: float, minimum: float) -> float:
+    """P(X <= value) under Pareto(shape, minimum)."""
+    return -math.expm1(-shape * math.log(max(value / minimum, 1.0)))
+
+
+def sf(value: float, shape: float, minimum: float) -> float:
+    """P(X > value) under Pareto(shape, minimum)."""
+    return max(value / minimum, 1.0) ** -shape
+
+
 PARETO = Family(
     key="pareto",
     surface="Pareto",
@@ -34,5 +44,7 @@ PARETO = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Johnson, Kotz & Balakrishnan (1994), Continuous Univariate Distributions, vol. 1, chapter 20",
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import sympy as sp
-from scipy.special import gammaln, xlogy
+from scipy.special import gammainc, gammaincc, gammaln, xlogy
 from sympy import Expr
 
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
@@ -23,6 +24,16 @@ def logpdf(value: float, rate: float) -> float:
     return float(xlogy(value, rate) - gammaln(value + 1.0) - rate) if is_count(value) else NEVER
 
 
+def cdf(value: float, rate: float) -> float:
+    """P(X <= value) under Poisson(rate)."""
+    return float(gammaincc(np.floor(value) + 1.0, rate)) if value >= 0 else 0.0
+
+
+def sf(value: float, rate: float) -> float:
+    """P(X > value) under Poisson(rate)."""
+    return float(gammainc(np.floor(value) + 1.0, rate)) if value >= 0 else 1.0
+
+
 POISSON = Family(
     key="poisson",
     surface="Poisson",
@@ -39,5 +50,7 @@ POISSON = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.2",
 )

@@ -84,7 +84,9 @@ class Family:
     A long name takes its arguments without keywords when ``positional`` says that the first parametrisation
     cannot be mistaken; else ``leading`` of them (the mean of ``Normal(mean, sd=)``).
     ``parameters`` are the canonical parameters, which ``log_density`` (symbolic) and ``logpdf`` (numeric)
-    take after the value; ``cdf`` (numeric, same arguments) is what a truncation T(,) is normalised by.
+    take after the value; ``cdf`` and ``sf``, P(X <= x) and P(X > x), each exact in its own tail, are numeric,
+    take the same arguments and any x: a truncation T(,) is normalised by them (see ``truncation.py``).
+    ``improper`` marks a density without a finite integral: nothing can be drawn from it.
     """
 
     key: str
@@ -100,4 +102,6 @@ class Family:
     logpdf: Callable[..., float]
     kernel: Kernel | None = None
     cdf: Callable[..., float] | None = None
+    sf: Callable[..., float] | None = None
+    improper: bool = False
     source: str = ""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import sympy as sp
-from scipy.special import betaln
+from scipy.special import betaln, stdtr
 from sympy import Expr
 
 from deriver.families.numeric import UNDEFINED
@@ -30,6 +30,16 @@ def logpdf(value: float, df: float, mean: float, scale: float) -> float:
     return float(-0.5 * (df + 1.0) * np.log1p(deviate * deviate / df) - constant)
 
 
+def cdf(value: float, df: float, mean: float, scale: float) -> float:
+    """P(X <= value) under t(df, mean, scale)."""
+    return float(stdtr(df, (value - mean) / scale))
+
+
+def sf(value: float, df: float, mean: float, scale: float) -> float:
+    """P(X > value) under t(df, mean, scale)."""
+    return float(stdtr(df, (mean - value) / scale))
+
+
 STUDENT_T = Family(
     key="student_t",
     surface="StudentT",
@@ -43,5 +53,7 @@ STUDENT_T = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
 )

@@ -23,6 +23,16 @@ def logpdf(value: float, lower: float, upper: float) -> float:
     return math.log(1.0 / (upper - lower)) if lower < value < upper else NEVER
 
 
+def cdf(value: float, lower: float, upper: float) -> float:
+    """P(X <= value) under Unif(lower, upper)."""
+    return min(max((value - lower) / (upper - lower), 0.0), 1.0)
+
+
+def sf(value: float, lower: float, upper: float) -> float:
+    """P(X > value) under Unif(lower, upper)."""
+    return min(max((upper - value) / (upper - lower), 0.0), 1.0)
+
+
 UNIFORM = Family(
     key="uniform",
     surface="Uniform",
@@ -36,5 +46,7 @@ UNIFORM = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
 )

@@ -28,6 +28,16 @@ def logpdf(value: float, shape: float, scale: float) -> float:
     return math.log(shape / value) + shape * log_ratio - math.exp(shape * log_ratio)
 
 
+def cdf(value: float, shape: float, scale: float) -> float:
+    """P(X <= value) under Weibull(shape, scale)."""
+    return -math.expm1(-((max(value, 0.0) / scale) ** shape))
+
+
+def sf(value: float, shape: float, scale: float) -> float:
+    """P(X > value) under Weibull(shape, scale)."""
+    return math.exp(-((max(value, 0.0) / scale) ** shape))
+
+
 WEIBULL = Family(
     key="weibull",
     surface="Weibull",
@@ -45,5 +55,7 @@ WEIBULL = Family(
     ),
     log_density=log_density,
     logpdf=logpdf,
+    cdf=cdf,
+    sf=sf,
     source="Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., table A.1",
 )

@@ -1,0 +1,54 @@
+"""The functions of the model language: names, number of arguments, and which may stand on the left.
+
+A table for the parser (arity), the shape rules and the interval rules; no function here computes anything.
+"""
+
+from __future__ import annotations
+
+# Function -> smallest and largest number of arguments.
+FUNCTIONS: dict[str, tuple[int, int]] = {
+    "exp": (1, 1),
+    "log": (1, 1),
+    "sqrt": (1, 1),
+    "abs": (1, 1),
+    "max": (2, 8),
+    "min": (2, 8),
+    "inv": (1, 1),
+    "det": (1, 1),
+    "tr": (1, 1),
+    "diag": (1, 1),
+    "eye": (1, 1),
+    "ones": (1, 2),
+    "exchangeable": (2, 2),
+    "logit": (1, 1),
+    "expit": (1, 1),
+    "lgamma": (1, 1),
+}
+
+ALIASES = {"ilogit": "expit", "inverse": "inv", "trace": "tr", "identity": "eye"}
+
+# Names that people bring from other languages, and what to write here.
+FOREIGN = {
+    "inprod": "write x' * y for the inner product of two vectors",
+    "pow": "write x^a for a power",
+    "t": "write x' for a transpose",
+    "dot": "write x' * y for the inner product of two vectors",
+    "inv_logit": "write expit(x)",
+    "invlogit": "write expit(x)",
+    "logdet": "write log(det(S))",
+    "mean": "write sum(j: x[i,j]) / J[i]",
+    "rep": "write ones(p) for a vector of ones",
+    "cbind": "write [a; b] for a vector, [a, b; c, d] for a matrix",
+    "quad_form": "write x' * A * x",
+    "transpose": "write x' for a transpose",
+    "I": "write eye(p) for the identity matrix",
+}
+
+# transform on the left -> the function that takes the node back to the name written.
+INVERSE_TRANSFORMS = {"log": "exp", "inv": "inv", "logit": "expit", "sqrt": "square"}
+
+ELEMENTWISE = frozenset({"exp", "log", "sqrt", "abs", "logit", "expit", "lgamma"})
+
+BLOCKS = ("plates", "given", "data", "process", "parameters")
+
+WORDS = frozenset({"model", *BLOCKS, "for", "in", "where", "and", "sum", "inf"})

@@ -1,0 +1,223 @@
+"""Supports: where each node lives, and whether every argument lives where its family needs it.
+
+Input: a scope with shapes.  Output: the support of each node and given; mistakes for a variance that can be
+negative, a probability outside (0, 1), a covariance that is not positive definite.  An argument of which
+nothing can be shown is accepted: the derivation then claims nothing that rests on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+from deriver.language.choice import Choice
+from deriver.language.definite import Facts, is_definite
+from deriver.language.inference import Inference
+from deriver.language.intervals import REAL, UNIT, Interval, enclose
+from deriver.language.rewrite import make_number
+from deriver.language.scope import Draft, Scope
+from deriver.language.shapes import SCALAR
+from deriver.model.expressions import Binary, Call, Expression, Number, Reference, Transpose
+from deriver.model.records import Given, Support
+
+
+@dataclass(slots=True, kw_only=True)
+class Supports:
+    """The supports and intervals found so far; nodes are filled in parents first."""
+
+    scope: Scope
+    inference: Inference
+    nodes: dict[str, Support] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+
+    def enclose(self, expression: Expression) -> Interval:
+        """Return an interval that holds the values of an expression."""
+        return enclose(expression, self.look_up, self.is_definite, self.is_scalar)
+
+    def is_definite(self, expression: Expression) -> bool:
+        """Tell whether a matrix is proved positive definite."""
+        facts = Facts(
+            enclose=self.enclose, known=self._is_known_definite, lower_bound=self._lower_bound, is_scalar=self.is_scalar
+        )
+        return is_definite(expression, facts)
+
+    def is_scalar(self, expression: Expression) -> bool:
+        """Tell whether an expression is a number."""
+        return self.inference.shaper.shape(expression) == SCALAR
+
+    def look_up(self, found: Reference) -> Interval:
+        """Return the interval of a name; of each entry, for a vector."""
+        if found.name not in self.intervals:
+            self.intervals[found.name] = REAL  # what a bound that names itself would find
+            self.intervals[found.name] = self._find_interval(found.name)
+        return self.intervals[found.name]
+
+    def _find_interval(self, name: str) -> Interval:
+        plate = self.scope.plates.get(name)
+        if plate is not None:
+            low = self.enclose(plate.lower)
+            return Interval(low.lower, math.inf, low.lower_open)
+        given = self.scope.givens.get(name)
+        if given is None or given.support.kind == "spd" or len(given.shape) == 2:
+            return REAL
+        if given.support.kind == "simplex":
+            return UNIT
+        return self.interval_of(given.support)
+
+    def interval_of(self, support: Support) -> Interval:
+        """Return the interval of a support of kind ``real`` or ``integer``."""
+        if support.kind == "simplex":
+            return UNIT
+        if support.kind not in ("real", "integer"):
+            return REAL
+        is_open = support.kind == "real"
+        low = self.enclose(support.lower) if support.lower is not None else REAL
+        high = self.enclose(support.upper) if support.upper is not None else REAL
+        return Interval(low.lower, high.upper, is_open or low.lower_open, is_open or high.upper_open)
+
+    def _is_known_definite(self, found: Reference) -> bool:
+        given = self.scope.givens.get(found.name)
+        support = given.support if given is not None else self.nodes.get(found.name, Support())
+        return support.kind in ("spd", "correlation")
+
+    def _lower_bound(self, found: Reference) -> Expression | None:
+        given = self.scope.givens.get(found.name)
+        return given.support.lower if given is not None else self.nodes.get(found.name, Support()).lower
+
+
+def find_supports(scope: Scope, inference: Inference, order: tuple[str, ...]) -> Supports:
+    """Return the supports of all nodes, in the order of the graph."""
+    supports = Supports(scope=scope, inference=inference)
+    _mark_givens(scope, inference)
+    positions = {id(draft): position for position, draft in enumerate(scope.drafts)}
+    for name in (*order, *(name for name in scope.nodes if name not in order)):
+        found = []
+        for draft in scope.nodes[name].drafts:
+            choice = inference.choices.get(positions[id(draft)])
+            found.append(_draft_support(supports, draft, choice))
+        supports.nodes[name] = _join_supports(found)
+        supports.intervals[name] = _join_intervals([supports.interval_of(each) for each in found])
+        _refine_interval(supports, name)
+    return supports
+
+
+def _refine_interval(supports: Supports, name: str) -> None:
+    """For definitions keep the whole interval found, closed ends too, which a support cannot say."""
+    entity = supports.scope.nodes[name]
+    shape = supports.inference.shapes.get(name)
+    if not entity.stochastic and shape is not None and shape.kind in ("scalar", "vector"):
+        found = [supports.enclose(draft.expression) for draft in entity.drafts if draft.expression is not None]
+        supports.intervals[name] = _join_intervals(found)
+
+
+def _join_intervals(found: list[Interval]) -> Interval:
+    low = min(found, key=lambda each: (each.lower, each.lower_open))
+    high = max(found, key=lambda each: (each.upper, not each.upper_open))
+    return Interval(low.lower, high.upper, low.lower_open, high.upper_open)
+
+
+def _join_supports(found: list[Support]) -> Support:
+    """Return the support of a node whose statements have these: the same, or the wider bounds."""
+    first = found[0]
+    if all(each == first for each in found):
+        return first
+    if any(each.kind != first.kind for each in found):
+        return Support()
+    lower = first.lower if all(each.lower == first.lower for each in found) else None
+    upper = first.upper if all(each.upper == first.upper for each in found) else None
+    return Support(kind=first.kind, lower=lower, upper=upper)
+
+
+def _draft_support(supports: Supports, draft: Draft, choice: Choice | None) -> Support:
+    if draft.expression is not None:
+        return _definition_support(supports, draft)
+    if choice is None:
+        return Support()
+    rule = choice.signature.support
+    values = {
+        keyword: argument.value for keyword, argument in zip(choice.form.keywords, choice.arguments, strict=True)
+    }
+    lower, upper = _rule_bound(rule.lower, values), _rule_bound(rule.upper, values)
+    if draft.line.truncation:
+        lower = _narrow(lower, draft.line.truncation[0], "max")
+        upper = _narrow(upper, draft.line.truncation[1], "min")
+    return Support(kind=rule.kind, lower=lower, upper=upper)
+
+
+def _rule_bound(text: str | None, values: dict[str, Expression]) -> Expression | None:
+    if text is None:
+        return None
+    return values[text] if text in values else make_number(int(text))
+
+
+def _narrow(bound: Expression | None, other: Expression | None, function: str) -> Expression | None:
+    """Return the narrower of two bounds; the larger lower, the smaller upper one."""
+    if bound is None or other is None:
+        return bound if other is None else other
+    if isinstance(bound, Number) and isinstance(other, Number):
+        pair = sorted((bound, other), key=lambda each: each.value)
+        return pair[1] if function == "max" else pair[0]
+    return Call(function=function, arguments=(bound, other))
+
+
+def _definition_support(supports: Supports, draft: Draft) -> Support:
+    expression = draft.expression
+    shape = supports.inference.shapes.get(draft.name)
+    if expression is None or shape is None:
+        return Support()
+    if shape.kind == "matrix":
+        return Support(kind="spd") if supports.is_definite(expression) else Support()
+    found = supports.enclose(expression)
+    lower = _bound(found.lower) if found.lower_open else None
+    upper = _bound(found.upper) if found.upper_open else None
+    return Support(lower=lower, upper=upper)
+
+
+def _bound(value: float) -> Expression | None:
+    """Return the literal of a whole bound; other floats are not exact, and left out."""
+    if math.isinf(value) or value != int(value) or abs(value) > 1e6:
+        return None
+    return make_number(int(value))
+
+
+# matrices and vectors that are given take the kind of the place where they stand
+
+
+def _mark_givens(scope: Scope, inference: Inference) -> None:
+    """A given matrix used as covariance or scale is positive definite; a given vector of probabilities a simplex."""
+    for choice in inference.choices.values():
+        for role, argument in zip(choice.form.roles, choice.arguments, strict=True):
+            if role in ("spd", "simplex"):
+                _mark(scope, inference, argument.value, role, set())
+
+
+def _mark(scope: Scope, inference: Inference, expression: Expression, kind: str, seen: set[str]) -> None:
+    def again(part: Expression) -> None:
+        _mark(scope, inference, part, kind, seen)
+
+    match expression:
+        case Reference(name=name) if name in scope.givens:
+            _mark_given(scope, scope.givens[name], kind)
+        case Reference(name=name) if name in scope.nodes and name not in seen:
+            seen.add(name)
+            for draft in scope.nodes[name].drafts:
+                if draft.expression is not None:
+                    again(draft.expression)
+        case Transpose(operand=operand) | Call(function="inv", arguments=(operand,)):
+            again(operand)
+        case Binary(operator="+", left=left, right=right) if kind == "spd":
+            again(left)
+            again(right)
+        case Binary(operator="*" | "/", left=left, right=right) if kind == "spd":
+            shaper = inference.shaper
+            for one, other in ((left, right), (right, left)):
+                if shaper.shape(other) == SCALAR and shaper.shape(one) != SCALAR:
+                    again(one)
+
+
+def _mark_given(scope: Scope, given: Given, kind: str) -> None:
+    size = {"spd": 2, "simplex": 1}[kind]
+    if len(given.shape) == size and given.support == Support():
+        scope.givens[given.name] = dataclasses.replace(given, support=Support(kind=kind))  # type: ignore[arg-type]
+

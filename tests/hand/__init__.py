@@ -1,0 +1,1 @@
+"""Full conditionals derived by hand, one module per model, independent of the package."""

@@ -1,0 +1,89 @@
+"""The density-ratio check: it passes what is right, and each kind of fault that it guards against is caught."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sympy as sp
+
+from deriver.derive.conditionals import derive
+from deriver.derive.density_ratio import check_derivation
+from deriver.derive.records import Derivation
+from deriver.errors import InternalError
+from deriver.language import parse_model
+
+MODEL = """
+model random_effects
+
+plates
+  i = 1..n
+  j = 1..J[i]
+
+given
+  q, r > 0
+  v > 0
+
+data
+  y[i,j] ~ N(theta[i], sigma2)
+
+process
+  theta[i] ~ N(mu, tau2)
+
+parameters
+  mu ~ N(0, v)
+  tau2 ~ IG(q, r)
+  sigma2 ~ IG(q, r)
+"""
+
+
+@pytest.fixture(scope="module")
+def derivation() -> Derivation:
+    return derive(parse_model(MODEL))
+
+
+def broken(derivation: Derivation, node: str, **changes: object) -> Derivation:
+    """Return the derivation with one conditional changed."""
+    conditionals = tuple(replace(c, **changes) if c.node == node else c for c in derivation.conditionals)
+    return replace(derivation, conditionals=conditionals)
+
+
+def with_parameter(derivation: Derivation, node: str, name: str, expr: sp.Expr) -> Derivation:
+    parameters = {**dict(derivation.node(node).parameters), name: expr}
+    return broken(derivation, node, parameters=tuple(parameters.items()))
+
+
+def test_a_right_derivation_passes(derivation: Derivation) -> None:
+    check_derivation(derivation)
+    assert {c.method for c in derivation.conditionals} == {"gibbs"}
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "slip"),
+    [
+        ("theta", "precision", lambda e: 2 * e),
+        ("theta", "linear", lambda e: -e),
+        ("mu", "linear", lambda e: e + 1),
+        ("tau2", "shape", lambda e: e + 1),
+        ("tau2", "scale", lambda e: 2 * e),
+        ("sigma2", "shape", lambda e: e - sp.Rational(1, 2)),
+        ("sigma2", "scale", lambda e: e * (1 + sp.Rational(1, 10**6))),
+    ],
+)
+def test_a_wrong_parameter_is_caught(derivation: Derivation, node: str, name: str, slip) -> None:
+    wrong = slip(derivation.node(node).parameter(name))
+    with pytest.raises(InternalError, match=node):
+        check_derivation(with_parameter(derivation, node, name, wrong))
+
+
+def test_a_wrong_log_kernel_is_caught(derivation: Derivation) -> None:
+    kernel = derivation.node("tau2").log_kernel
+    with pytest.raises(InternalError, match="tau2"):
+        check_derivation(broken(derivation, "tau2", log_kernel=2 * kernel))
+
+
+def test_a_missing_child_is_caught(derivation: Derivation) -> None:
+    """The likelihood left out of a mean: the conditional is the prior."""
+    prior = 1 / derivation.node("mu").contributions[-1].arguments[1]
+    with pytest.raises(InternalError, match="mu"):
+        check_derivation(with_parameter(derivation, "mu", "precision", prior))
