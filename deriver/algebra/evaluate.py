@@ -111,6 +111,9 @@ def compile_expression(expr: sp.Expr) -> Compiled:
         case heads.Gated():
             body, conditions = compile_expression(expr.args[0]), expr.args[1]
             return lambda s, k: body(s, k) if holds(conditions, s, k) else 0.0
+        case heads.LogIndicator():
+            lower, number, upper = (compile_expression(arg) for arg in expr.args)
+            return lambda s, k: 0.0 if lower(s, k) < number(s, k) < upper(s, k) else -math.inf
         case heads.LogMass():
             return _compile_mass(expr)
         case heads.MatrixHead() | heads.ScalarHead():

@@ -340,6 +340,15 @@ class LogMass(ScalarHead):
         return self.args[0].name
 
 
+class LogIndicator(Expr):
+    """0 where lower < value < upper, −∞ elsewhere: ``LogIndicator(lower, value, upper)``.
+
+    Stands in a factor whose support moves with a node; bounds may be ±infinity.
+    """
+
+    is_commutative = True
+
+
 # --- shapes -----------------------------------------------------------------------------------------------
 
 

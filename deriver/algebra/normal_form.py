@@ -48,7 +48,13 @@ def expand_in(expr: Expr, target: Expr) -> Terms:
             return _expand_logdet(expr.args[0], target)
         case heads.Component():
             return _expand_component(expr, target)
+        case heads.LogIndicator() if expr.args[1] == target and not _ends_hold(expr, target):
+            return {}  # the target's own support says the same
     return {expr: S.One}
+
+
+def _ends_hold(expr: heads.LogIndicator, target: Expr) -> bool:
+    return expr.args[0].has(target) or expr.args[2].has(target)
 
 
 def merge(parts: Iterable[Terms]) -> Terms:

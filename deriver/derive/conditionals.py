@@ -42,18 +42,15 @@ def derive(model: Model) -> Derivation:
 
 
 def _stated_facts(factors: tuple[Factor, ...], model: Model) -> tuple[Expr, ...]:
-    """Return what is positive because a prior whose parameters are all given is a proper density."""
+    """Return what is positive because a stated density whose parameter is given is a proper one."""
     givens = {given.name for given in model.givens}
     facts = []
     for factor in factors:
-        record = family_record(factor.family)
-        names = {ref.name for argument in factor.arguments for ref in argument.atoms(Ref)}
-        if not names <= givens:
-            continue
-        facts += [a for a, role in _roles(factor) if role == "positive" and not a.is_number]
+        positive = [argument for argument, role in _roles(factor) if role == "positive"]
         if factor.family in ("wishart", "inverse_wishart"):
-            df = dict(zip(record.parameters, factor.arguments, strict=True))["df"]
-            facts.append(df - shape_of(factor.value)[0] + 1)
+            named = dict(zip(family_record(factor.family).parameters, factor.arguments, strict=True))
+            positive.append(named["df"] - shape_of(factor.value)[0] + 1)
+        facts += [a for a in positive if not a.is_number and {r.name for r in a.atoms(Ref)} <= givens]
     return tuple(facts)
 
 

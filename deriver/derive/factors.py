@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 from sympy import Expr
 
@@ -116,20 +118,17 @@ def substitute(expr: Expr, rules: dict) -> Expr:
 def build_factors(model: Model, lowering: Lowering) -> tuple[tuple[Factor, ...], Definitions]:
     """Return the factors of the joint density in the order of the statements, and the definitions.
 
-    Raises ``ModelError`` for a construct that has no factor here (bounds that depend on a node).
+    Raises ``ModelError`` for a deterministic node with several statements.
     """
     definitions = Definitions(
         tuple(_definition(s, lowering) for s in model.statements if isinstance(s, Deterministic))
     )
     nodes = {node.name for node in model.nodes if node.kind == "stochastic"}
-    factors, mistakes = [], []
-    for statement in model.statements:
-        if isinstance(statement, Stochastic):
-            factor = _factor(statement, lowering, definitions, nodes)
-            mistakes += _check_bounds(factor, statement, definitions, nodes)
-            factors.append(factor)
-    if mistakes:
-        raise ModelError(mistakes)
+    factors = (
+        _factor(statement, lowering, definitions, nodes)
+        for statement in model.statements
+        if isinstance(statement, Stochastic)
+    )
     return tuple(factors), definitions
 
 
@@ -148,16 +147,19 @@ def _factor(statement: Stochastic, lowering: Lowering, definitions: Definitions,
     chosen = next(p for p in record.parametrisations if p.keywords == keywords)
     arguments = tuple(definitions.expand_inverses(a) for a in chosen.to_canonical(*given))
     subscripts = tuple(lowering.expression(subscript) for subscript in statement.subscripts)
-    return Factor(
+    truncation = _truncation(statement, lowering)
+    ends = tuple(end for end in truncation or () if end is not None)
+    factor = Factor(
         value=lowering.element(statement.name, *subscripts),
         family=record.key,
         arguments=arguments,
         bounds=tuple(lowering.bound(place) for place in statement.ranges),
         conditions=lowering.subset_conditions(statement.ranges),
-        truncation=_truncation(statement, lowering),
-        parents=_stochastic_names(arguments, definitions, nodes),
+        truncation=truncation,
+        parents=_stochastic_names((*arguments, *ends), definitions, nodes),
         layer=statement.layer,
     )
+    return replace(factor, moving_bounds=_moving_bounds(factor, definitions, nodes))
 
 
 def _truncation(statement: Stochastic, lowering: Lowering) -> tuple[Expr | None, Expr | None] | None:
@@ -178,29 +180,17 @@ def _stochastic_names(
     return tuple(found)
 
 
-def _check_bounds(
-    factor: Factor, statement: Stochastic, definitions: Definitions, nodes: set[str]
-) -> list[Mistake]:
-    """A support that moves with a node would make the log kernel wrong outside it: refuse it."""
-    ends = [end for end in factor.truncation or () if end is not None]
-    record = family_record(factor.family)
-    named = dict(zip(record.parameters, factor.arguments, strict=True))
-    ends += [named[end] for end in (record.support.lower, record.support.upper) if end in named]
-    moving = _stochastic_names(tuple(ends), definitions, nodes)
-    if not moving:
-        return []
-    span = statement.span
-    return [
-        Mistake(
-            code="moving_bounds",
-            found=f"the bounds of {statement.name} depend on the node {moving[0]}",
-            expected="bounds made of numbers, dimensions and given quantities",
-            remedy="declare the bound under given, or write the dependence as a scale or location",
-            line=span.line if span else None,
-            start=span.start if span else 0,
-            end=span.end if span else 0,
-        )
-    ]
+def _moving_bounds(
+    factor: Factor, definitions: Definitions, nodes: set[str]
+) -> tuple[Expr | None, Expr | None] | None:
+    """Return the ends of the value's support where one of them depends on a node, else None."""
+    support = family_record(factor.family).support
+    named = dict(zip(family_record(factor.family).parameters, factor.arguments, strict=True))
+    ends = [named.get(support.lower or ""), named.get(support.upper or "")]
+    if factor.truncation is not None:
+        ends = [own if own is not None else end for own, end in zip(factor.truncation, ends, strict=True)]
+    moving = _stochastic_names(tuple(end for end in ends if end is not None), definitions, nodes)
+    return (ends[0], ends[1]) if moving else None
 
 
 def condition_holds_trivially(condition: Condition) -> bool | None:

@@ -45,9 +45,9 @@ def parameters_at(conditional: Conditional, state: Mapping, index: tuple[int, ..
     own = dict(zip(conditional.indices, index, strict=True))
     values = {name: evaluate(expr, state, own) for name, expr in conditional.parameters}
     if conditional.truncation is not None:
-        for name, end in zip(("lower", "upper"), conditional.truncation, strict=True):
-            if end is not None:
-                values[name] = evaluate(end, state, own)
+        _, lower, upper = conditional.support
+        values["lower"] = -np.inf if lower is None else evaluate(lower, state, own)
+        values["upper"] = np.inf if upper is None else evaluate(upper, state, own)
     return values
 
 

@@ -53,13 +53,15 @@ class Prover:
     # --- numbers ---
 
     def _positive(self, expr: Expr, ranges: tuple[Tuple, ...]) -> bool:
+        if not expr.is_commutative:
+            return self._positive_vector(expr)
         if expr.is_positive or self._follows_from_fact(expr):
             return True
         match expr:
             case Ref():
-                return self._defined(expr, self.positive)
+                return self._defined(expr, self.positive) or self._above_nonnegative(expr)
             case sp.Add():
-                return self._positive_sum(expr, ranges) or self._positive_on_interval(expr)
+                return self._positive_sum(expr, ranges) or self._positive_at_least(expr)
             case sp.Mul():
                 return all(self.positive(factor) for factor in expr.args)
             case sp.Pow():
@@ -84,13 +86,25 @@ class Prover:
         """expr = fact + something nonnegative."""
         for fact in self._facts:
             rest = sp.expand(expr - fact)
-            if rest == 0 or rest.is_nonnegative or self._sum_of_nonnegatives(rest):
+            if rest == 0 or all(map(self._declared_nonnegative, sp.Add.make_args(rest))):
                 return True
         return False
 
-    @staticmethod
-    def _sum_of_nonnegatives(expr: Expr) -> bool:
-        return all(bool(term.is_nonnegative) for term in sp.Add.make_args(expr))
+    def _declared_nonnegative(self, term: Expr) -> bool:
+        return bool(term.is_nonnegative) or (isinstance(term, Ref) and self._above_nonnegative(term))
+
+    def _above_nonnegative(self, ref: Ref) -> bool:
+        """ν > p − 1 makes ν positive: real supports are open intervals."""
+        kind, lower, _ = self._support(ref)
+        if kind != "real" or lower is None or not ref.is_commutative:
+            return False
+        return bool(lower.is_nonnegative) or (isinstance(lower, sp.Add) and self._bounded_below(lower))
+
+    def _positive_at_least(self, expr: sp.Add) -> bool:
+        bounded = any(
+            bool(least.is_positive) or self._follows_from_fact(least) for least in self._lower_bounds(expr)
+        )
+        return bounded or self._positive_on_interval(expr)
 
     def _positive_sum(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
         if not all(self.nonnegative(term) or self.positive(term) for term in expr.args):
@@ -123,20 +137,30 @@ class Prover:
         return False
 
     def _bounded_below(self, expr: sp.Add) -> bool:
-        """size − y ≥ 0: what is subtracted is replaced by the upper end of its support."""
-        at_least = sp.Add(*(self._least(term) for term in expr.args))
-        return at_least != expr and (at_least == 0 or self.nonnegative(at_least))
+        return any(least == 0 or self.nonnegative(least) for least in self._lower_bounds(expr))
+
+    def _lower_bounds(self, expr: sp.Add) -> list[Expr]:
+        """Bound a sum from below by the ends of supports: size − y ≥ 0 for a count, T − 2 ≥ 0 for T ≥ 2.
+
+        First only what is subtracted is replaced, then every term.
+        """
+        above = sp.Add(*(self._least(t) if t.as_coeff_Mul()[0].is_negative else t for t in expr.args))
+        both = sp.Add(*map(self._least, expr.args))
+        return [least for least in dict.fromkeys((above, both)) if least != expr]
 
     def _least(self, term: Expr) -> Expr:
         coefficient, ref = term.as_coeff_Mul()
-        if not (isinstance(ref, Ref) and coefficient.is_negative and ref.is_commutative):
+        declared = self._declared(ref) if isinstance(ref, Ref) and ref.is_commutative else None
+        if declared is None or coefficient == 1 and ref.is_positive and not ref.is_integer:
             return term
-        upper = self._support(ref)[2]
-        declared = self._declared(ref)
-        if upper is None or declared is None:
+        _, lower, upper = self._support(ref)
+        if lower is None and ref.is_integer and ref.is_positive:
+            lower = sp.S.One
+        end = upper if coefficient.is_negative else lower
+        if end is None:
             return term
         own = (self._lowering.indices[index] for index in declared.indices)
-        return coefficient * upper.xreplace(dict(zip(own, ref.indices, strict=True)))
+        return coefficient * end.xreplace(dict(zip(own, ref.indices, strict=True)))
 
     def _nonnegative_product(self, expr: sp.Mul) -> bool:
         return all(self.nonnegative(factor) for factor in expr.args)
@@ -178,8 +202,23 @@ class Prover:
                     and self._positive_vector(factors[0])
                 )
             case sp.Add():
-                return all(map(self._positive_vector, vector.args))
+                some = any(map(self._positive_vector, vector.args))
+                return some and all(map(self._nonnegative_vector, vector.args))
         return False
+
+    def _nonnegative_vector(self, vector: Expr) -> bool:
+        match vector:
+            case heads.PlateSum() | heads.Gated():
+                return self._nonnegative_vector(vector.args[0])
+            case Ref() if not self._definitions.defines(vector.name):
+                lower = self._support(vector)[1]
+                if lower is not None and lower.is_nonnegative:
+                    return True
+            case sp.Mul():
+                scalars, factors = vector.args_cnc()
+                single = len(factors) == 1 and all(map(self.nonnegative, scalars))
+                return single and self._nonnegative_vector(factors[0])
+        return self._positive_vector(vector)
 
     def _positive_on_interval(self, expr: Expr) -> bool:
         """A sum in one bounded quantity (1 − ρ², 1 + ρ): no root inside its interval, positive within."""

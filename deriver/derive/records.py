@@ -22,6 +22,7 @@ class Factor:
     ``bounds`` are (index, lower, upper) for each index that the statement ranges over; ``conditions`` what
     else holds of them (membership of a subset).  ``arguments`` are the family's canonical parameters, with
     deterministic nodes still under their names.  ``parents`` are the stochastic nodes it is given.
+    ``moving_bounds`` are the ends of the value's support where one of them depends on a node.
     """
 
     value: Ref
@@ -30,6 +31,7 @@ class Factor:
     bounds: tuple[Tuple, ...]
     conditions: tuple[Condition, ...] = ()
     truncation: tuple[Expr | None, Expr | None] | None = None
+    moving_bounds: tuple[Expr | None, Expr | None] | None = None
     parents: tuple[str, ...] = ()
     layer: str = ""
 

@@ -10,7 +10,7 @@ each case is exact; cases that cannot meet (t and t−1) vanish.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import sympy as sp
@@ -62,7 +62,18 @@ def _prime_bounds(factor: Factor, target: Ref) -> Factor:
         arguments=tuple(a.xreplace(rules) for a in factor.arguments),
         bounds=tuple(bound.xreplace(rules) for bound in factor.bounds),
         conditions=tuple(c.xreplace(rules) for c in factor.conditions),
+        truncation=_on_ends(factor.truncation, lambda end: end.xreplace(rules)),
+        moving_bounds=_on_ends(factor.moving_bounds, lambda end: end.xreplace(rules)),
     )
+
+
+def _on_ends(
+    ends: tuple[Expr | None, Expr | None] | None, change: Callable[[Expr], Expr]
+) -> tuple[Expr | None, Expr | None] | None:
+    if ends is None:
+        return None
+    lower, upper = (None if end is None else change(end) for end in ends)
+    return (lower, upper)
 
 
 def _inner_symbols(factor: Factor) -> list[Symbol]:
@@ -76,7 +87,12 @@ def _inner_symbols(factor: Factor) -> list[Symbol]:
 def _expanded(factor: Factor, name: str, definitions: Definitions) -> Factor:
     """Expand the definitions above the target, and rename the indices bound inside apart from its own."""
     arguments = (definitions.expand(argument, name) for argument in factor.arguments)
-    full = replace(factor, arguments=tuple(map(definitions.expand_inverses, arguments)))
+    full = replace(
+        factor,
+        arguments=tuple(map(definitions.expand_inverses, arguments)),
+        truncation=_on_ends(factor.truncation, lambda end: definitions.expand(end, name)),
+        moving_bounds=_on_ends(factor.moving_bounds, lambda end: definitions.expand(end, name)),
+    )
     rules = {symbol: index_symbol(symbol.name + "″") for symbol in _inner_symbols(full)}
     return replace(full, arguments=tuple(argument.xreplace(rules) for argument in full.arguments))
 

@@ -75,7 +75,7 @@ def log_joint(state: State) -> float:
 
 def _probabilities(state: State, at: Index) -> Hand:
     total = np.sum(column(state, "y", members(state, "g", at[0])), axis=0)
-    return Hand("dirichlet", {"alpha": scalar(state, "alpha") + total})
+    return Hand("dirichlet", {"concentration": scalar(state, "alpha") + total})
 
 
 CONDITIONALS = {"theta": _probabilities}

@@ -78,7 +78,7 @@ def _beta(value, given):
 
 
 def _dirichlet(value, given):
-    return np.dot(given["alpha"] - 1, np.log(value))
+    return np.dot(given["concentration"] - 1, np.log(value))
 
 
 LOG_KERNELS: dict[str, Callable[[Value, dict[str, Value]], float]] = {

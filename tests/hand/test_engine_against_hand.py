@@ -11,7 +11,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from deriver import derive, parse_model
+from deriver.derive.conditionals import derive
+from deriver.language import parse_model
 
 from .catalogue import CASES, Case, elements, load, state_of
 from .common import Hand, Index, State

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deriver import derive, parse_model
+from deriver.derive.conditionals import derive
+from deriver.language import parse_model
 
 FOLDER = Path(__file__).parent
 TABLE = json.loads((FOLDER / "cases.json").read_text())
