@@ -1,0 +1,88 @@
+"""From a hierarchical model to its full conditionals, and to Python source that samples it.
+
+The verbs of the command line can be called here, with the same names and meaning.  Nothing heavy is imported until
+a verb is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deriver.errors import DataError, DeriverError, InternalError, ModelError, UsageError
+    from deriver.language import parse_model, print_model
+    from deriver.language.builder import ModelBuilder
+    from deriver.pipeline import derive, emit, graph, load_model, packaged_models, run
+    from deriver.show import render
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "parse_model": "deriver.language",
+    "print_model": "deriver.language",
+    "ModelBuilder": "deriver.language.builder",
+    "load_model": "deriver.pipeline",
+    "packaged_models": "deriver.pipeline",
+    "graph": "deriver.pipeline",
+    "render": "deriver.show",
+    "DeriverError": "deriver.errors",
+    "ModelError": "deriver.errors",
+    "DataError": "deriver.errors",
+    "UsageError": "deriver.errors",
+    "InternalError": "deriver.errors",
+}
+
+__all__ = [
+    "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "derive", "emit",
+    "graph", "load_model", "packaged_models", "parse_model", "print_model", "render", "run",
+]  # fmt: skip
+
+
+# Verbs that are also the names of stages: the folder's module itself can be called.
+_STAGES = ("derive", "emit", "run")
+
+
+class _Stage(ModuleType):
+    """A stage's package which, called, does what the verb of that name does."""
+
+    @property
+    def _verb(self) -> Any:
+        return getattr(importlib.import_module("deriver.pipeline"), self.__name__.rpartition(".")[2])
+
+    @property
+    def __signature__(self) -> Any:
+        import inspect
+
+        return inspect.signature(self._verb)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self._verb(*args, **keywords)
+
+
+class _Package(ModuleType):
+    """The package, in which a stage becomes callable as soon as it is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _STAGES and type(value) is ModuleType:
+            value.__class__ = _Stage
+        super().__setattr__(name, value)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _STAGES:
+        return importlib.import_module(f"deriver.{name}")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
+sys.modules[__name__].__class__ = _Package

@@ -6,7 +6,7 @@ a bound, a constant, or values at which the argument fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -15,16 +15,20 @@ from deriver.language.choice import Choice
 from deriver.language.definite import find_pivots, read_constant
 from deriver.language.inference import Inference
 from deriver.language.intervals import NONNEGATIVE, POSITIVE, REAL, UNIT, Interval
+from deriver.language.parser import measure_depth
 from deriver.language.printer import print_expression
 from deriver.language.scope import Draft, Scope
 from deriver.language.supports import Supports
 from deriver.language.witness import Leaves, Value, evaluate, find_witness
-from deriver.model.expressions import Binary, Call, Expression, MatrixRows, Number, Reference, Transpose
+from deriver.model.expressions import (
+    Binary, Call, Expression, MatrixRows, Number, Reference, Transpose, references,
+)  # fmt: skip
 
 _NAMES = {
     "var": "variance", "sd": "standard deviation", "prec": "precision", "cov": "covariance",
     "prob": "probability", "df": "degrees of freedom",
 }  # fmt: skip
+_DEEPEST = 30
 _INTERVALS = {"positive": POSITIVE, "positive_vector": POSITIVE, "probability": UNIT, "nonnegative": NONNEGATIVE}
 _WORDS = {
     "positive": "positive", "positive_vector": "positive", "probability": "between 0 and 1",
@@ -32,9 +36,9 @@ _WORDS = {
 }  # fmt: skip
 
 
-def check_demands(scope: Scope, inference: Inference, supports: Supports) -> None:
-    """Record each argument that is shown not to be what its family needs."""
-    leaves = _collect_leaves(scope, inference, supports)
+def check_demands(scope: Scope, inference: Inference, supports: Supports, order: tuple[str, ...]) -> None:
+    """Record each argument that is shown not to be what its family needs; ``order`` has parents first."""
+    leaves = _collect_leaves(scope, inference, supports, order)
     for position, draft in enumerate(scope.drafts):
         choice = inference.choices.get(position)
         if choice is None:
@@ -52,17 +56,18 @@ def check_demands(scope: Scope, inference: Inference, supports: Supports) -> Non
         _check_order(scope, supports, draft, choice)
 
 
-def _collect_leaves(scope: Scope, inference: Inference, supports: Supports) -> Leaves:
+def _collect_leaves(scope: Scope, inference: Inference, supports: Supports, order: tuple[str, ...]) -> Leaves:
     """Return the names to which values can be given."""
     nodes: dict[str, Callable] = {}
     definitions: dict[str, Expression] = {}
-    for name, entity in scope.nodes.items():
-        shape = inference.shapes.get(name)
+    for name in order:
+        entity, shape = scope.nodes[name], inference.shapes.get(name)
         if shape is None:
             continue
         if not entity.stochastic:
-            if len(entity.drafts) == 1 and entity.drafts[0].expression is not None:
-                definitions[name] = entity.drafts[0].expression
+            definition = _single_definition(scope, name, definitions)
+            if definition is not None:
+                definitions[name] = definition
         elif shape.kind == "scalar" and supports.nodes[name].kind == "real":
             nodes[name] = _make_interval(supports, name)
     knowns, dimensions = {}, []
@@ -72,6 +77,17 @@ def _collect_leaves(scope: Scope, inference: Inference, supports: Supports) -> L
         elif not given.shape and given.support.kind == "real":
             knowns[given.name] = supports.interval_of(given.support)
     return Leaves(nodes=nodes, knowns=knowns, dimensions=tuple(dimensions), definitions=definitions)
+
+
+def _single_definition(scope: Scope, name: str, earlier: Mapping[str, Expression]) -> Expression | None:
+    """Return the definition of a node, if it has one statement and names no definition but earlier ones."""
+    drafts = scope.nodes[name].drafts
+    definition = drafts[0].expression
+    if len(drafts) > 1 or definition is None:
+        return None
+    named = {found.name for found in references(definition)}
+    plain = all(each not in scope.nodes or scope.nodes[each].stochastic or each in earlier for each in named)
+    return definition if plain and measure_depth(definition) <= _DEEPEST else None
 
 
 def _make_interval(supports: Supports, name: str) -> Callable:
@@ -98,7 +114,7 @@ def _check_interval(
     found = supports.enclose(value)
     if found.within(needed):
         return
-    culprit = _find_culprit(scope, supports, value, needed)
+    culprit = _find_culprit(scope, supports, leaves, value, needed)
     if culprit is not None:
         _add_culprit(scope, supports, role, what, value, culprit)
         return
@@ -127,11 +143,13 @@ def _disjoint(found: Interval, needed: Interval) -> bool:
     return above or found.upper < needed.lower or (found.upper == needed.lower and needed.lower_open)
 
 
-def _find_culprit(scope: Scope, supports: Supports, value: Expression, needed: Interval) -> Expression | None:
+def _find_culprit(
+    scope: Scope, supports: Supports, leaves: Leaves, value: Expression, needed: Interval
+) -> Expression | None:
     """Return the number or name that alone puts a value outside; None if no single part does."""
 
     def again(part: Expression) -> Expression | None:
-        return None if supports.enclose(part).within(needed) else _find_culprit(scope, supports, part, needed)
+        return None if supports.enclose(part).within(needed) else _find_culprit(scope, supports, leaves, part, needed)
 
     match value:
         case Number():
@@ -139,11 +157,10 @@ def _find_culprit(scope: Scope, supports: Supports, value: Expression, needed: I
         case Reference(name=name) if name in scope.givens and scope.givens[name].support.kind in ("real", "integer"):
             return value
         case Reference(name=name) if name in scope.nodes:
-            entity = scope.nodes[name]
-            single = entity.drafts[0].expression if len(entity.drafts) == 1 else None
-            if entity.stochastic:
+            single = leaves.definitions.get(name)
+            if scope.nodes[name].stochastic:
                 return value
-            return _find_culprit(scope, supports, single, needed) if single is not None else None
+            return _find_culprit(scope, supports, leaves, single, needed) if single is not None else None
         case Binary(operator="*" | "/", left=left, right=right) if needed == POSITIVE:
             for one, other in ((left, right), (right, left)):
                 if supports.enclose(other).positive and supports.is_scalar(one):

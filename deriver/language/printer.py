@@ -7,7 +7,7 @@ the grammar needs them, and comments lined up.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deriver.families.signatures import signature
 from deriver.language.functions import INVERSE_TRANSFORMS
@@ -191,8 +191,9 @@ def lower_model(model: Model) -> Document:
         PlateLine(index=Reference(name=plate.index), lower=plate.lower, upper=plate.upper, comment=plate.comment)
         for plate in model.plates
     )
+    whole = {plate.index: Range(index=plate.index, lower=plate.lower, upper=plate.upper) for plate in model.plates}
     statements = tuple(
-        _lower_statement(statement)
+        _lower_statement(statement, whole)
         for statement in model.statements
         if not (isinstance(statement, Deterministic) and statement.implied)
     )
@@ -252,8 +253,16 @@ def _lower_bounds(support: Support) -> tuple[tuple[str, Expression], ...]:
     return tuple((relation, bound) for relation, bound in pairs if bound is not None)
 
 
-def _lower_statement(statement: Statement) -> StatementLine:
-    ranges = tuple(_lower_range(each) for each in statement.ranges) if statement.explicit_ranges else ()
+def _lower_ranges(statement: Statement, whole: Mapping[str, Range]) -> tuple[RangeText, ...]:
+    """Return the ranges to write after `for`: those narrower than their plates, or the last one."""
+    if not statement.explicit_ranges:
+        return ()
+    narrower = [each for each in statement.ranges if each != whole.get(each.index)]
+    return tuple(_lower_range(each) for each in narrower or statement.ranges[-1:])
+
+
+def _lower_statement(statement: Statement, whole: Mapping[str, Range]) -> StatementLine:
+    ranges = _lower_ranges(statement, whole)
     if isinstance(statement, Stochastic):
         return _lower_stochastic(statement, ranges)
     expression = statement.expression

@@ -22,7 +22,16 @@ def parse_model(text: str, origin: str = "model") -> Model:
     """
     mistakes = Mistakes(split_lines(text), origin)
     document = read_document(text, mistakes)
-    return resolve(document, mistakes)
+    try:
+        return resolve(document, mistakes)
+    except RecursionError:
+        mistakes.add(
+            "depth",
+            "the definitions rest on each other in too long a chain",
+            remedy="join some of them",
+        )
+    mistakes.raise_any()
+    raise ModelError((), origin)
 
 
 def parse_expression(text: str, origin: str = "expression") -> Expression:

@@ -42,7 +42,7 @@ def resolve(document: Document, mistakes: Mistakes) -> Model:
     check_layers(scope, edges, order)
     inference = infer_shapes(scope)
     supports = find_supports(scope, inference, order)
-    check_demands(scope, inference, supports)
+    check_demands(scope, inference, supports, order)
     _check_content(scope)
     mistakes.raise_any()
     return _assemble(scope, inference, supports)

@@ -1,0 +1,7 @@
+"""``python -m deriver``: the command line."""
+
+import sys
+
+from deriver.cli import main
+
+sys.exit(main())

@@ -1,0 +1,355 @@
+"""The command line: each command calls the function of the package that has its name.
+
+Exit status: 0 done, 1 a negative verdict, 2 a mistake in the input, 3 a fault of deriver itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from deriver import __version__
+from deriver.errors import DeriverError, InternalError, Mistake, UsageError
+
+WHERE_TO_REPORT = "the project's issue tracker"
+MODEL_HELP = "a .model file, a packaged model's name, or file.py:name"
+
+EXAMPLES = {
+    "main": """\
+examples:
+  deriver demo                          what there is to try
+  deriver demo rats                     three growth-curve models on real data
+  deriver derive wishart                every full conditional, step by step
+  deriver derive my.model --node beta   that of one node
+  deriver emit my.model -o sampler.py   the sampler's source
+  deriver run wishart --data sleepstudy.csv --map y=reaction --map "x=[1, days]" --index i=subject
+""",
+    "demo": """\
+examples:
+  deriver demo                          list the demos
+  deriver demo nile --seed 1
+""",
+    "derive": """\
+examples:
+  deriver derive all_random
+  deriver derive all_random --node rho
+  deriver derive my.model --format latex -o my.tex
+""",
+    "emit": """\
+examples:
+  deriver emit all_random -o sampler.py
+  deriver emit all_random -o sampler.py --method rho=slice
+""",
+    "run": """\
+examples:
+  deriver run wishart --data sleepstudy.csv --map y=reaction --map "x=[1, days]" --index i=subject \\
+      --set "S=diag([100, 10])" --set "Sigma0=1e5*eye(p)" --derive "sd_1 = sqrt(Sigma[1,1])"
+  deriver run state_space --data nile.csv --map y=flow --index t=year --fix phi=1
+
+columns:     --map y=Reaction, --map "x=[1, days - 4.5, treatment[drug]]" (1 where treatment is drug, else 0)
+labels:      --index i=subject numbers the individuals by the labels of a column, sorted; those labels name the
+             results.  Rows within an individual stand in file order, or --index j=visit sorts them.  Along time
+             (--index t=year) a step without a row is a missing response.
+missing:     a blank or NA response is drawn with the parameters; a covariate must not be missing
+""",
+    "graph": """\
+examples:
+  deriver graph wishart -o wishart.svg
+""",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose mistakes look like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError([Mistake(code="usage", found=message, remedy=f"see `{self.prog} --help`")])
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = _Parser(
+        prog="deriver", epilog=EXAMPLES["main"], formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="From a hierarchical model to its full conditionals, and to Python source that samples it.",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"deriver {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _add_demo(commands)
+    _add_derive(commands)
+    _add_emit(commands)
+    _add_run(commands)
+    _add_graph(commands)
+    return parser
+
+
+def _add(commands: Any, name: str, help_text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", epilog=EXAMPLES[name],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+
+
+def _add_demo(commands: Any) -> None:
+    command = _add(commands, "demo", "run a packaged model on its packaged real data, end to end")
+    command.add_argument("name", nargs="?", metavar="NAME", help="which; without it, the demos are listed")
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the draws (default 1)")
+    command.add_argument(
+        "--draws", type=int, metavar="N", help="draws kept per chain (default: the demo's own)"
+    )
+    command.add_argument("--warmup", type=int, metavar="N", help="sweeps before the first draw kept")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace the demo's files if they are there"
+    )
+
+
+def _add_derive(commands: Any) -> None:
+    command = _add(commands, "derive", "show the full conditional of every node, step by step")
+    command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    command.add_argument("--node", metavar="NAME", help="only this node")
+    command.add_argument("--format", choices=("text", "markdown", "latex", "json"), default="text")
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file")
+    command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+
+
+def _add_emission(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--backend", choices=("numpy",), default="numpy", help="what the source runs on")
+    command.add_argument(
+        "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
+    )
+    command.add_argument(
+        "--templates", metavar="DIR", type=Path, help="a folder of templates to use before ours"
+    )
+
+
+def _add_emit(commands: Any) -> None:
+    command = _add(commands, "emit", "write the source of a stand-alone sampler, yours to edit")
+    command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write")
+    _add_emission(command)
+    command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+
+
+def _add_run(commands: Any) -> None:
+    command = _add(commands, "run", "derive, emit, sample, summarise and save")
+    command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    data = command.add_argument_group("data and values")
+    data.add_argument("--data", metavar="FILE", type=Path, help="a .csv, .tsv, .parquet or .json file")
+    data.add_argument(
+        "--map", action="append", default=[], metavar="NAME=COLUMN", help="the column of a symbol"
+    )
+    data.add_argument(
+        "--index", action="append", default=[], metavar="i=COLUMN", help="the labels of a plate"
+    )
+    data.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="the value of a given")
+    data.add_argument(
+        "--fix", action="append", default=[], metavar="NODE=VALUE", help="hold a node at a value"
+    )
+    chains = command.add_argument_group("chains")
+    chains.add_argument("--chains", type=int, default=4, metavar="N")
+    chains.add_argument(
+        "--warmup", type=int, default=1000, metavar="N", help="sweeps before the first draw kept"
+    )
+    chains.add_argument("--draws", type=int, default=1000, metavar="N", help="draws kept per chain")
+    chains.add_argument("--thin", type=int, default=1, metavar="N", help="sweeps per draw kept")
+    chains.add_argument(
+        "--seed", type=int, metavar="N", help="a whole number; without it one is drawn and told"
+    )
+    chains.add_argument(
+        "--start", action="append", default=[], metavar="NODE=VALUE", help="where all chains begin"
+    )
+    chains.add_argument(
+        "--keep", nargs="+", action="extend", metavar="NODE", help="keep the draws of these only"
+    )
+    chains.add_argument("--progress", action=argparse.BooleanOptionalAction, help="a progress bar")
+    _add_emission(command)
+    _add_run_output(command.add_argument_group("results"))
+
+
+def _add_run_output(results: Any) -> None:
+    results.add_argument(
+        "-o", "--output", metavar="FILE.nc", type=Path, help="default: the model's name with .nc"
+    )
+    results.add_argument("--overwrite", action="store_true", help="replace the files if they are there")
+    results.add_argument("--emit", metavar="FILE.py", type=Path, help="write the sampler's source as well")
+    results.add_argument(
+        "--derive", action="append", default=[], metavar='"NAME = EXPR"', help="report this as well"
+    )
+    results.add_argument("--show", nargs="+", action="extend", metavar="NAME", help="what the summary shows")
+    results.add_argument("--hdi", action="store_true", help="highest-density intervals for the quantiles")
+    results.add_argument(
+        "--plot", metavar="FILE.png", type=Path, help="a plot of the chains (needs matplotlib)"
+    )
+    results.add_argument("--log-likelihood", action="store_true", help="save pointwise log likelihoods")
+    results.add_argument(
+        "--posterior-predictive", action="store_true", help="save new responses for each draw"
+    )
+
+
+def _add_graph(commands: Any) -> None:
+    command = _add(commands, "graph", "draw the graph of a model, by layer and plate")
+    command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    command.add_argument("-o", "--output", metavar="FILE.svg", type=Path, required=True)
+    command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+
+
+# --- commands ---------------------------------------------------------------------------------------------
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from deriver.examples.demos import list_demos, run_demo
+
+    if options.name is None:
+        print(list_demos())
+        return 0
+    run_demo(
+        options.name,
+        seed=options.seed,
+        draws=options.draws,
+        warmup=options.warmup,
+        overwrite=options.overwrite,
+    )
+    return 0
+
+
+def _derive(options: argparse.Namespace) -> int:
+    from deriver.pipeline import derive, load_model
+    from deriver.run.saving import check_output, write_text
+    from deriver.show import render
+
+    if options.output:
+        check_output(options.output, options.overwrite)
+    derivation = derive(load_model(options.model))
+    unicode = options.output is not None or _takes_unicode()
+    text = render(derivation, format=options.format, node=options.node, unicode=unicode)
+    if options.output:
+        write_text(options.output, text, options.overwrite)
+        print(f"written: {options.output}")
+    else:
+        print(text.rstrip("\n"))
+    return 0
+
+
+def _takes_unicode() -> bool:
+    return "utf" in (sys.stdout.encoding or "").lower()
+
+
+def _emit(options: argparse.Namespace) -> int:
+    from deriver.pipeline import emit, load_model
+    from deriver.run.saving import check_output, write_text
+
+    check_output(options.output, options.overwrite)
+    source = emit(
+        load_model(options.model), backend=options.backend, methods=read_pairs("--method", options.method),
+        templates=options.templates,
+    )  # fmt: skip
+    write_text(options.output, source, options.overwrite)
+    print(f"written: {options.output}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from deriver.pipeline import load_model, run_job
+    from deriver.run.report import check_outputs, report_result
+
+    model = load_model(options.model)
+    output = options.output or Path(f"{model.name}.nc")
+    check_outputs([output, options.emit, options.plot], options.overwrite, plot=options.plot is not None)
+    result = run_job(
+        model, options.data, _make_job(options), backend=options.backend,
+        methods=read_pairs("--method", options.method), templates=options.templates,
+    )  # fmt: skip
+    report_result(
+        result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,
+        source_path=options.emit, plot_path=options.plot,
+    )  # fmt: skip
+    return 0
+
+
+def _make_job(options: argparse.Namespace) -> Any:
+    from deriver.run.job import Job
+    from deriver.run.sampling import Settings
+
+    keep = None if options.keep is None else tuple(name for text in options.keep for name in text.split(","))
+    settings = Settings(
+        chains=options.chains, warmup=options.warmup, draws=options.draws, thin=options.thin, seed=options.seed,
+        keep=keep, progress=options.progress,
+    )  # fmt: skip
+    return Job(
+        columns=read_pairs("--map", options.map), index=read_pairs("--index", options.index),
+        values=read_pairs("--set", options.set), fix=read_pairs("--fix", options.fix),
+        start=read_pairs("--start", options.start), derived=tuple(options.derive), settings=settings,
+        log_likelihood=options.log_likelihood, posterior_predictive=options.posterior_predictive,
+    )  # fmt: skip
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from deriver.pipeline import graph, load_model
+    from deriver.run.saving import check_output
+
+    check_output(options.output, options.overwrite)
+    graph(load_model(options.model), options.output)
+    print(f"written: {options.output}")
+    return 0
+
+
+def read_pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Return ``name=value`` texts as a dictionary; raise ``UsageError`` for one without ``=`` or given twice."""
+    mistakes, found = [], {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            mistakes.append(Mistake(code="pair", found=f"{option} {text}", expected=f"{option} NAME=VALUE"))
+        elif name in found:
+            mistakes.append(
+                Mistake(code="pair", found=f"{option} {name} is given twice", remedy="give it once")
+            )
+        found[name] = value
+    if mistakes:
+        raise UsageError(mistakes)
+    return found
+
+
+COMMANDS = {"demo": _demo, "derive": _derive, "emit": _emit, "run": _run, "graph": _graph}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    try:
+        parser = make_parser()
+        options = parser.parse_args(arguments)
+        if options.command is None:
+            parser.print_help()
+            return 2
+        return COMMANDS[options.command](options)
+    except DeriverError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted before any draw was kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001  every fault of ours is reported the same way
+        _report_fault(error)
+        return 3
+
+
+def _report_fault(error: Exception) -> None:
+    """Tell that it is deriver's fault, with what a report needs."""
+    if not isinstance(error, InternalError):
+        traceback.print_exc(file=sys.stderr)
+    print(
+        f"deriver: internal error: {error}\n"
+        f"  This is a fault of deriver {__version__}, not of your input. Please report it, with the model, the "
+        f"command and the text above, at {WHERE_TO_REPORT}.",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

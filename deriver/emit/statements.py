@@ -1,0 +1,296 @@
+"""Statements: a named expression per line, matrices built entry by entry, gated terms added to slices."""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy import Expr, Tuple
+
+from deriver.algebra import heads
+from deriver.algebra.heads import Ref, Variable
+from deriver.emit import printer
+from deriver.emit.naming import name_hint
+from deriver.emit.reading import align, read_reference
+from deriver.emit.restrict import mask_text
+from deriver.emit.source import Frame, Source, count_sides, sides_of
+from deriver.emit.text import Text, atom
+from deriver.errors import InternalError
+from deriver.plan.conditions import narrow
+from deriver.plan.layout import Axis, Quantity, free_indices
+
+LIFTABLE = (heads.PlateSum, heads.Inner, heads.Trace, heads.LogDet)
+
+
+def assign_local(source: Source, expr: Expr, hint: str) -> Ref:
+    """Compute an expression into a local array with its own axes, and return the local."""
+    frame = source.frame_of(expr)
+    name = write_value(source, expr, frame, hint)
+    return source.remember(expr, name, frame)
+
+
+def write_value(source: Source, expr: Expr, frame: Frame, hint: str) -> str:
+    """Write the statements that compute an expression, and return the local name."""
+    match expr:
+        case heads.Literal():
+            return _write_literal(source, expr, frame, hint)
+        case heads.Exchangeable():
+            return _write_exchangeable(source, expr, frame, hint)
+        case heads.Stack():
+            return _write_stack(source, expr, frame, hint)
+        case sp.Pow() if not expr.is_commutative:
+            return _write_inverse(source, expr, frame, hint)
+    return write_assignment(source, expr, frame, hint)
+
+
+def write_assignment(source: Source, expr: Expr, frame: Frame, hint: str, head: str = "{} = ") -> str:
+    """Write ``name = expression``, naming parts first until every line fits."""
+    for _ in range(24):
+        value = printer.print_expression(source, expr, frame)
+        name = source.fresh(hint) if "{}" in head else hint
+        if source.statement(head.format(name), value):
+            return name
+        if "{}" in head:
+            source.taken.discard(name)
+        if not name_a_part(source, expr):
+            break
+    raise InternalError(f"a line for {hint} does not fit")
+
+
+def print_fitting(source: Source, expr: Expr, frame: Frame, room: int) -> Text:
+    """Return the text of an expression in at most ``room`` columns, naming parts where needed."""
+    for _ in range(24):
+        value = printer.print_expression(source, expr, frame)
+        if len(value.text) <= room or not name_a_part(source, expr):
+            return value
+    return value
+
+
+def name_a_part(source: Source, expr: Expr) -> bool:
+    """Give the most telling unnamed part of an expression a line of its own; False if there is none."""
+    parts = [part for part in _parts(source, expr) if part != expr]
+    if not parts:
+        return False
+    best = max(parts, key=lambda part: (isinstance(part, LIFTABLE), _weight(part)))
+    printer.lift(source, best)
+    return True
+
+
+def _parts(source: Source, expr: Expr) -> list[Expr]:
+    """Return the parts that can be named here: not under a sum over plates, not yet named."""
+    found: list[Expr] = []
+    for arg in expr.args:
+        if not isinstance(arg, Expr) or isinstance(arg, Ref) or not arg.atoms(Ref):
+            continue
+        if source.recall(arg) is not None:
+            continue
+        if _nameable(arg):
+            found.append(arg)
+        if not isinstance(expr, heads.PlateSum | heads.Stack):
+            found += _parts(source, arg)
+    if isinstance(expr, heads.PlateSum | heads.Stack):
+        return []
+    return found
+
+
+def _nameable(arg: Expr) -> bool:
+    return not isinstance(arg, heads.Transposed | heads.Gated | sp.Number) and not arg.is_number
+
+
+def _weight(part: Expr) -> int:
+    return sum(1 for _ in sp.preorder_traversal(part))
+
+
+# --- matrices ---------------------------------------------------------------------------------------------
+
+
+def shape_text(source: Source, frame: Frame, sides: list[str]) -> str:
+    """Return the shape of an array with the axes of a frame and these sides."""
+    from deriver.emit.contraction import axis_length
+
+    lengths = [axis_length(source, axis) for axis in frame.axes]
+    lead = ["chains"] if frame.chain else []
+    if frame.chain:
+        require_chains(source)
+    return ", ".join([*lead, *lengths, *sides])
+
+
+def require_chains(source: Source) -> None:
+    """Make the local ``chains`` known, once."""
+    if "chains" not in source.taken:
+        source.taken.add("chains")
+        some = next(q for q in source.quantities.values() if q.chain and q.prefix == "state.")
+        source.add(f"chains = len({some.text})")
+
+
+def _write_literal(source: Source, expr: heads.Literal, frame: Frame, hint: str) -> str:
+    """A matrix written entry by entry."""
+    rows, columns = int(expr.args[0]), int(expr.args[1])
+    entries = expr.args[2:]
+    scalar = Frame(axes=frame.axes, chain=frame.chain)
+    texts = [print_fitting(source, entry, scalar, 60) for entry in entries]
+    sides = [str(rows)] if columns == 1 else [str(rows), str(columns)]
+    shape = shape_text(source, frame, sides)
+    name = source.fresh(hint)
+    shape = f"({shape})" if "," in shape else shape
+    source.add(f"{name} = np.empty({shape})")
+    lead = ":, " * (len(frame.axes) + (1 if frame.chain else 0))
+    done: set[int] = set()
+    for place, text in enumerate(texts):
+        if place in done:
+            continue
+        same = [k for k in range(place, len(texts)) if entries[k] == entries[place]]
+        same = same if len(same) * len(name) < 40 else [place]
+        done.update(same)
+        for k in same if len(same) > 2 else [same[0]]:
+            targets = [k] if len(same) > 2 else same
+            spots = [f"{name}[{lead}{_spot(t, columns)}]" for t in targets]
+            source.add(f"{' = '.join(spots)} = {text.text}")
+    return name
+
+
+def _spot(place: int, columns: int) -> str:
+    return str(place) if columns == 1 else f"{place // columns}, {place % columns}"
+
+
+def _write_exchangeable(source: Source, expr: heads.Exchangeable, frame: Frame, hint: str) -> str:
+    rho, side = expr.args
+    shown = printer.print_expression(source, rho, frame).text
+    size = printer.print_size(source, side)
+    name = source.fresh(hint)
+    source.statement(f"{name} = ", _call("np.where", f"np.eye({size}) == 1", "1.0", shown))
+    return name
+
+
+def _call(function: str, *arguments: str) -> Text:
+    return Text(text=f"{function}({', '.join(arguments)})", call=(function, arguments))
+
+
+def _write_stack(source: Source, expr: heads.Stack, frame: Frame, hint: str) -> str:
+    """A vector whose component axis is a plate."""
+    body, bound = expr.args
+    gate = None
+    if isinstance(body, heads.Gated):
+        body, gate = body.args
+    inner = source.within(source.space.extend([bound]))
+    axis = Axis(indices=(bound[0],))
+    full = Frame(axes=(*frame.axes, axis), chain=frame.chain)
+    text = printer.print_expression(inner, body, full)
+    if gate:
+        test = " & ".join(mask_text(inner, condition, full) for condition in gate)
+        text = _call("np.where", test, text.text, "0")
+    elif bound[0] not in free_indices(body, inner.space):
+        size = printer.print_size(source, bound[2] - bound[1] + 1)
+        text = Text(text=f"{text.wrapped(1)} * np.ones({size})", level=1)
+    name = source.fresh(hint)
+    source.statement(f"{name} = ", text)
+    return name
+
+
+def _write_inverse(source: Source, expr: sp.Pow, frame: Frame, hint: str) -> str:
+    if expr.exp != -1:
+        raise InternalError("a matrix power other than the inverse")
+    base = expr.base
+    if not isinstance(base, Ref) and source.recall(base) is None:
+        printer.lift(source, base)
+    own = source.frame_of(base)
+    shown = printer.print_expression(source, base, own)
+    name = source.fresh(hint)
+    source.statement(f"{name} = ", _call("np.linalg.inv", shown.text))
+    return name
+
+
+# --- parameters with gated terms ----------------------------------------------------------------------------
+
+
+def write_parameter(source: Source, expr: Expr, target: Ref, hint: str) -> str:
+    """Write a parameter of the target's conditional, full axes where terms are gated, and return its name."""
+    expr = open_gates(expr)
+    terms = sp.Add.make_args(expr)
+    gated = [term for term in terms if isinstance(term, heads.Gated)]
+    frame = parameter_frame(source, expr, target)
+    if not gated:
+        return write_assignment(source, expr, frame, hint)
+    return _write_gated(source, expr, gated, target, frame, hint)
+
+
+def parameter_frame(source: Source, expr: Expr, target: Ref) -> Frame:
+    """Return the target's axes with the component axes of a parameter."""
+    own = source.space.axes(free_indices(target, source.space))
+    return Frame(axes=own, chain=True, sides=count_sides(expr))
+
+
+def open_gates(expr: Expr) -> Expr:
+    """Multiply products with gated factors out, so that gated terms stand at the top."""
+    expr = sp.expand(expr) if any(_holds_gate(term) for term in sp.Add.make_args(expr)) else expr
+    return sp.Add(*(_gate_outside(term) for term in sp.Add.make_args(expr)))
+
+
+def _holds_gate(term: Expr) -> bool:
+    return not isinstance(term, heads.Gated) and any(
+        isinstance(part, heads.Gated) for part in sp.preorder_traversal(term)
+    )
+
+
+def _gate_outside(term: Expr) -> Expr:
+    gates = [factor for factor in sp.Mul.make_args(term) if isinstance(factor, heads.Gated)]
+    if not gates or term == gates[0]:
+        return term
+    factors = [f.args[0] if isinstance(f, heads.Gated) else f for f in sp.Mul.make_args(term)]
+    conditions = [condition for gate in gates for condition in gate.args[1]]
+    return heads.Gated(sp.Mul(*factors), dict.fromkeys(conditions))
+
+
+def _write_gated(
+    source: Source, expr: Expr, gated: list[Expr], target: Ref, frame: Frame, hint: str
+) -> str:
+    name = source.fresh(hint)
+    base = sp.Add(*(term for term in sp.Add.make_args(expr) if term not in gated))
+    zeros = _zeros(source, target, frame)
+    if base == 0:
+        source.add(f"{name} = {zeros}")
+    else:
+        text = print_fitting(source, base, frame, 88 - 8 - len(name) - len(zeros))
+        source.add(f"{name} = {zeros} + {text.wrapped(1)}")
+    by_gate: dict[tuple, Expr] = {}
+    for term in gated:
+        key = tuple(sp.ordered(term.args[1]))
+        by_gate[key] = by_gate.get(key, sp.S.Zero) + term.args[0]
+    for conditions, body in sorted(by_gate.items(), key=lambda item: sp.default_sort_key(item[0])):
+        _write_gate(source, name, list(conditions), body, target, frame)
+    return name
+
+
+def _zeros(source: Source, target: Ref, frame: Frame) -> str:
+    own = source.quantity(target.name)
+    if frame.sides == len(own.sides):
+        return f"np.zeros_like({own.text})"
+    sides = printer.print_size(source, own.sides[0])
+    return f"np.zeros((*{own.text}.shape, {sides}))"
+
+
+def _write_gate(
+    source: Source, name: str, conditions: list, body: Expr, target: Ref, frame: Frame
+) -> None:
+    """Write ``name[slice] += body`` for the elements where the conditions hold."""
+    space, rules, masks = narrow(source.space, conditions)
+    inner = source.within(space)
+    own = source.quantity(target.name)
+    key = f"{name} (gated)"
+    source.quantities[key] = Quantity(
+        name=name, indices=own.indices, ranges=own.ranges, sides=sides_of(body), chain=True
+    )
+    element = Ref(Variable(key, sides_of(body)), *target.indices).xreplace(rules)
+    left_frame = inner.frame_of(element)
+    left = align(inner, read_reference(inner, element), left_frame)
+    body = body.xreplace(rules)
+    text = print_fitting(inner, body, left_frame, 88 - 8 - len(left))
+    if masks:
+        flat = Frame(axes=left_frame.axes, chain=left_frame.chain)
+        tests = [mask_text(inner, mask.xreplace(rules), flat) for mask in masks]
+        test = tests[0] if len(tests) == 1 else " & ".join(f"({t})" for t in tests)
+        test = test if not left_frame.sides else f"({test})[..., *[None] * {left_frame.sides}]"
+        text = atom(f"np.where({test}, {text.text}, 0)")
+    if not inner.statement(f"{left} += ", text):
+        raise InternalError(f"a gated line for {name} does not fit")
+
+
+__all__ = ["name_hint", "print_fitting", "write_assignment", "write_parameter", "write_value"]

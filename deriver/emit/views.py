@@ -1,0 +1,35 @@
+"""What the templates see: frozen records that hold text alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordView:
+    """A dataclass of the emitted module: its fields with their comments."""
+
+    name: str
+    summary: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionView:
+    """A function of the emitted module, line by line."""
+
+    signature: tuple[str, ...]
+    docstring: tuple[str, ...]
+    body: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleView:
+    """The whole emitted module; ``helpers`` are the template files of the helper functions it uses."""
+
+    docstring: str
+    imports: tuple[str, ...]
+    records: tuple[RecordView, ...]
+    functions: tuple[FunctionView, ...]
+    helpers: tuple[str, ...]
+    tuned: bool

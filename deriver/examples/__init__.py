@@ -1,0 +1,1 @@
+"""Packaged models, data, reference posteriors and demos."""

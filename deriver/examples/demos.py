@@ -1,0 +1,233 @@
+"""The demos: packaged models on packaged real data, held against reference posteriors.
+
+Input: the name of a demo.  Output: what a user would see in a session of their own, on standard output, and the
+draws and samplers in the current folder.  A demo is data: no code belongs to any one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deriver.errors import Mistake, UsageError
+
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoModel:
+    """One model of a demo with the options of its run; ``nodes`` are the conditionals that are shown."""
+
+    model: str
+    nodes: tuple[str, ...]
+    columns: Mapping[str, str]
+    index: Mapping[str, str]
+    values: Mapping[str, str] = field(default_factory=dict)
+    fix: Mapping[str, str] = field(default_factory=dict)
+    derived: tuple[str, ...] = ()
+    draws: int = 2000
+    warmup: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """A data set, what it is, and the models that are run on it."""
+
+    name: str
+    title: str
+    data: str
+    models: tuple[DemoModel, ...]
+
+
+_SPREAD = (
+    "sigma = sqrt(sigma2)",
+    "sd_1 = sqrt(Sigma[1,1])",
+    "sd_2 = sqrt(Sigma[2,2])",
+    "rho = Sigma[1,2]/sqrt(Sigma[1,1]*Sigma[2,2])",
+)
+
+RATS = Demo(
+    name="rats",
+    title="weights of 30 young rats over five weeks (Gelfand et al. 1990)",
+    data="rats.csv",
+    models=(
+        DemoModel(
+            model="independent_effects",
+            nodes=("beta0", "sigma2_0"),
+            columns={"y": "weight", "x": "day - 22"},
+            index={"i": "rat"},
+            values={
+                "mu00": "0", "mu10": "0", "sigma2_00": "1e4", "sigma2_10": "1e4", "q": "0.001", "q0": "0.001",
+                "q1": "0.001", "r": "1000", "r0": "1000", "r1": "1000",
+            },
+            derived=(
+                "alpha0 = mu0 - 22*mu1", "sigma = sqrt(sigma2)", "sd_0 = sqrt(sigma2_0)", "sd_1 = sqrt(sigma2_1)",
+            ),
+        ),
+        DemoModel(
+            model="wishart",
+            nodes=("beta", "Q"),
+            columns={"y": "weight", "x": "[1, day - 22]"},
+            index={"i": "rat"},
+            values={
+                "nu": "3", "S": "diag([100, 0.1])", "mu0": "[0, 0]", "Sigma0": "1e4*eye(2)", "q": "0.001",
+                "r": "1000",
+            },
+            derived=_SPREAD,
+        ),
+        DemoModel(
+            model="all_random",
+            nodes=("sigma2_beta", "rho"),
+            columns={"y": "weight", "x": "[1, (day - 22)/7]"},
+            index={"i": "rat"},
+            values={"mu0": "[0, 0]", "Sigma0": "1e4*eye(2)", "q": "2", "r": "1", "q_beta": "2", "r_beta": "1"},
+        ),
+    ),
+)  # fmt: skip
+
+SLEEPSTUDY = Demo(
+    name="sleepstudy",
+    title="reaction times of 18 people over ten days of little sleep (Belenky et al. 2003)",
+    data="sleepstudy.csv",
+    models=(
+        DemoModel(
+            model="wishart",
+            nodes=("beta", "mu", "Q"),
+            columns={"y": "reaction", "x": "[1, days]"},
+            index={"i": "subject"},
+            values={
+                "nu": "3", "S": "diag([100, 10])", "mu0": "[0, 0]", "Sigma0": "1e5*eye(2)", "q": "0.001",
+                "r": "1000",
+            },
+            derived=_SPREAD,
+        ),
+    ),
+)  # fmt: skip
+
+SEIZURES = Demo(
+    name="seizures",
+    title="seizures of 59 epileptics in four fortnights (Thall & Vail 1990)",
+    data="seizures.csv",
+    models=(
+        DemoModel(
+            model="poisson",
+            nodes=("beta", "Q"),
+            columns={"y": "count", "x": "[1, visit - 2.5]"},
+            index={"i": "patient"},
+            values={"nu": "3", "S": "0.1*eye(2)", "mu0": "[0, 0]", "Sigma0": "1e4*eye(2)"},
+            derived=_SPREAD[1:],
+        ),
+    ),
+)
+
+NILE = Demo(
+    name="nile",
+    title="yearly flow of the Nile at Aswan, 1871 to 1970 (Cobb 1978): a local level",
+    data="nile.csv",
+    models=(
+        DemoModel(
+            model="state_space",
+            nodes=("z", "sigma2_z"),
+            columns={"y": "flow"},
+            index={"t": "year"},
+            fix={"phi": "1"},
+            values={
+                "m0": "1000", "v0": "1e5", "q_y": "2", "r_y": "1/15000", "q_z": "2", "r_z": "1/1500",
+            },
+            draws=5000,
+        ),
+    ),
+)  # fmt: skip
+
+DEMOS = (RATS, SLEEPSTUDY, SEIZURES, NILE)
+
+
+def list_demos() -> str:
+    """Return the demos as lines: name, what the data are, models."""
+    lines = ["The demos; each runs a packaged model on its packaged real data, end to end:", ""]
+    for demo in DEMOS:
+        models = ", ".join(each.model for each in demo.models)
+        lines += [f"  deriver demo {demo.name:<12}{demo.title}", f"  {'':<25}models: {models}"]
+    return "\n".join(lines)
+
+
+def find_demo(name: str) -> Demo:
+    """Return a demo by name; raise ``UsageError`` if there is none."""
+    from deriver.language.mistakes import suggest
+
+    for demo in DEMOS:
+        if demo.name == name:
+            return demo
+    names = [demo.name for demo in DEMOS]
+    raise UsageError(
+        [
+            Mistake(
+                code="no-demo", found=f"there is no demo `{name}`", expected=f"one of {', '.join(names)}",
+                remedy=suggest(name, names),
+            )
+        ]
+    )  # fmt: skip
+
+
+def run_demo(
+    name: str, *, seed: int = 1, draws: int | None = None, warmup: int | None = None, overwrite: bool = False
+) -> None:
+    """Run every model of a demo: print model, conditionals, summary and comparison; save draws and sampler."""
+    from deriver.run.report import check_outputs
+
+    demo = find_demo(name)
+    stems = {each.model: _stem(demo, each) for each in demo.models}
+    paths = [Path(f"{stem}.{suffix}") for stem in stems.values() for suffix in ("nc", "py")]
+    check_outputs(paths, overwrite)
+    print(f"{demo.name}: {demo.title}")
+    for each in demo.models:
+        _show_model(each)
+        _run_model(demo, each, _make_job(each, seed, draws, warmup), stems[each.model], overwrite)
+
+
+def _stem(demo: Demo, each: DemoModel) -> str:
+    return f"demo_{demo.name}" + (f"_{each.model}" if len(demo.models) > 1 else "")
+
+
+def _make_job(each: DemoModel, seed: int, draws: int | None, warmup: int | None) -> Any:
+    from deriver.run.job import Job
+    from deriver.run.sampling import Settings
+
+    settings = Settings(
+        draws=each.draws if draws is None else draws,
+        warmup=each.warmup if warmup is None else warmup,
+        seed=seed,
+    )
+    return Job(
+        columns=each.columns, index=each.index, values=each.values, fix=each.fix, derived=each.derived,
+        settings=settings,
+    )  # fmt: skip
+
+
+def _show_model(each: DemoModel) -> None:
+    from deriver.language import print_model
+    from deriver.pipeline import derive, load_model
+    from deriver.run.fixing import fix_nodes
+    from deriver.show import render
+
+    model = fix_nodes(load_model(each.model), each.fix)
+    print(f"\n{'=' * 78}\n")
+    print(print_model(model).rstrip("\n"))
+    derivation = derive(model)
+    for node in each.nodes:
+        print()
+        print(render(derivation, "text", node).rstrip("\n"))
+
+
+def _run_model(demo: Demo, each: DemoModel, job: Any, stem: str, overwrite: bool) -> None:
+    from deriver.examples.comparison import compare_with_reference
+    from deriver.pipeline import load_model, run_job
+    from deriver.run.report import report_result
+
+    print()
+    result = run_job(load_model(each.model), DATA / demo.data, job)
+    report_result(result, output=Path(f"{stem}.nc"), source_path=Path(f"{stem}.py"), overwrite=overwrite)
+    print()
+    print(compare_with_reference(result, f"{demo.name}/{each.model}"))

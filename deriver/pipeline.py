@@ -1,0 +1,183 @@
+"""The stages in order: model text -> Model -> Derivation -> Plan -> source -> draws -> Result.
+
+Each step takes the typed record of the step before it.  Heavy imports wait until a stage is used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from deriver.errors import Mistake, UsageError
+from deriver.model.records import Model
+
+if TYPE_CHECKING:
+    from deriver.derive.records import Derivation
+    from deriver.plan import Plan
+    from deriver.run.results import Result
+
+Backend = Literal["numpy"]
+PACKAGED = Path(__file__).parent / "examples" / "models"
+
+
+def packaged_models() -> tuple[str, ...]:
+    """Return the names of the models that come with the package."""
+    return tuple(sorted(path.stem for path in PACKAGED.glob("*.model")))
+
+
+def load_model(name: str | Path) -> Model:
+    """Return a model by the path of a ``.model`` file, a packaged model's name, or ``file.py:name``.
+
+    A Python file is run, since the user names it; a text never is.  Raises ``ModelError`` or ``UsageError``.
+    """
+    from deriver.language import parse_model
+
+    text = str(name)
+    if text in packaged_models():
+        path = PACKAGED / f"{text}.model"
+        return parse_model(path.read_text(encoding="utf-8"), origin=path.name)
+    file, colon, attribute = text.rpartition(":")
+    if colon and file.endswith(".py"):
+        return _load_from_python(Path(file), attribute)
+    path = Path(text)
+    if path.is_file():
+        return parse_model(_read_model_text(path), origin=path.name)
+    raise _no_model(text)
+
+
+def _read_model_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        found = f"{path} cannot be read: {error}"
+        raise UsageError([Mistake(code="unreadable", found=found, remedy="save it as UTF-8 text")]) from None
+
+
+def _load_from_python(path: Path, attribute: str) -> Model:
+    if not path.is_file():
+        raise UsageError([Mistake(code="no-file", found=f"there is no file {path}")])
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    found = getattr(module, attribute, None)
+    made = found.build() if found is not None and hasattr(found, "build") else found
+    if isinstance(made, Model):
+        return made
+    there = [
+        key for key, value in vars(module).items() if isinstance(value, Model) or hasattr(value, "build")
+    ]
+    raise UsageError(
+        [
+            Mistake(
+                code="no-model", found=f"{path} holds no model called `{attribute}`",
+                expected=f"one of {', '.join(there)}" if there else "a Model, or a ModelBuilder",
+            )
+        ]
+    )  # fmt: skip
+
+
+def _no_model(text: str) -> UsageError:
+    from deriver.language.mistakes import suggest
+
+    names = packaged_models()
+    return UsageError(
+        [
+            Mistake(
+                code="no-model", found=f"there is no model `{text}`",
+                expected=f"a .model file, file.py:name, or a packaged model: {', '.join(names)}",
+                remedy=suggest(text, names),
+            )
+        ]
+    )  # fmt: skip
+
+
+# --- the stages -------------------------------------------------------------------------------------------
+
+
+def derive(model: Model) -> Derivation:
+    """Return every full conditional of a model: Model -> Derivation."""
+    from deriver.derive.conditionals import derive as derive_conditionals
+
+    return derive_conditionals(model)
+
+
+def plan(derivation: Derivation, methods: Mapping[str, str] | None = None) -> Plan:
+    """Return how each node is drawn and what is computed when: Derivation -> Plan."""
+    from deriver.plan import make_plan
+
+    return make_plan(derivation, methods=dict(methods or {}))
+
+
+def emit(
+    model: Model, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None,
+) -> str:  # fmt: skip
+    """Return the source of a stand-alone sampler; ``methods`` overrides how a node is drawn.
+
+    Every derivation passes the density-ratio identity first; one that fails is an ``InternalError``.
+    """
+    from deriver.derive.density_ratio import check_derivation
+    from deriver.emit import emit_source
+
+    derivation = derive(model)
+    check_derivation(derivation)
+    return emit_source(plan(derivation, methods), derivation, backend=backend, templates=templates)
+
+
+def run(
+    model: Model, data: Any = None, *, columns: Mapping[str, str] | None = None,
+    index: Mapping[str, str] | None = None, values: Mapping[str, Any] | None = None,
+    fix: Mapping[str, str | float] | None = None, start: Mapping[str, Any] | None = None,
+    derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
+    seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
+    backend: Backend = "numpy", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
+    log_likelihood: bool = False, posterior_predictive: bool = False,
+) -> Result:  # fmt: skip
+    """Derive, emit and sample: Model and data -> Result.
+
+    ``data`` is a path, a data frame, a dictionary of columns or of arrays shaped like the plates.  ``columns``
+    maps symbols to columns or expressions of columns (``{"x": "[1, days]"}``), ``index`` plate indices to label
+    columns, ``values`` givens to numbers, arrays or texts; ``fix`` holds nodes at values; ``start`` sets where
+    chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  An interrupt keeps the
+    draws so far.  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
+    """
+    from deriver.run.job import Job
+    from deriver.run.sampling import Settings
+
+    settings = Settings(
+        chains=chains, warmup=warmup, draws=draws, thin=thin, seed=seed, keep=None if keep is None else tuple(keep),
+        progress=progress,
+    )  # fmt: skip
+    job = Job(
+        columns=dict(columns or {}), index=dict(index or {}), values=dict(values or {}), fix=dict(fix or {}),
+        start=dict(start or {}), derived=tuple(derived), settings=settings, log_likelihood=log_likelihood,
+        posterior_predictive=posterior_predictive,
+    )  # fmt: skip
+    return run_job(model, data, job, backend=backend, methods=methods, templates=templates)
+
+
+def run_job(
+    model: Model, data: Any, job: Any, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None,
+) -> Result:  # fmt: skip
+    """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
+    from deriver.run.job import prepare_job, sample_job
+
+    prepared = prepare_job(model, data, job)
+    source = emit(prepared.model, backend=backend, methods=methods, templates=templates)
+    return sample_job(prepared, source)
+
+
+def graph(model: Model, path: str | Path) -> None:
+    """Write the graph of a model, by layer and plate, as SVG (or the format that the name ends in)."""
+    from deriver.show.graph import write_graph
+
+    write_graph(model, path)

@@ -1,0 +1,151 @@
+"""Gradient and Hessian of a log kernel in a vector target, on the engine's own heads.
+
+The target β enters through inner products only: ∇ x′β = x, ∇ β′Aβ = (A + A′)β, and scalar functions by the
+chain rule.  What has no rule here returns None, and the node gets another method.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy import Expr, S
+
+from deriver.algebra import heads
+from deriver.algebra.heads import PlateSum, Ref, shape_of, transpose
+from deriver.families.collect import collect_vector_normal
+from deriver.algebra.normal_form import expand_in
+
+
+class NoRule(Exception):
+    """An expression has no derivative rule here."""
+
+
+def differentiate_twice(kernel: Expr, target: Ref) -> tuple[Expr, Expr] | None:
+    """Return (gradient, Hessian) of a scalar expression in a vector target, or None."""
+    try:
+        slope = gradient(kernel, target)
+        return slope, jacobian(slope, target)
+    except NoRule:
+        return None
+
+
+def gradient(expr: Expr, target: Ref) -> Expr:
+    """Return the gradient of a scalar expression, a vector."""
+    if not expr.has(target):
+        return S.Zero
+    match expr:
+        case sp.Add():
+            return sp.Add(*(gradient(term, target) for term in expr.args))
+        case sp.Mul():
+            free, held = expr.as_independent(target, as_Add=False)
+            parts = sp.Mul.make_args(held)
+            products = (sp.Mul(*parts[:k], *parts[k + 1 :]) * gradient(p, target) for k, p in enumerate(parts))
+            return sp.Add(*(free * product for product in products))
+        case PlateSum():
+            return PlateSum(gradient(expr.body, target), expr.bounds, expr.conditions)
+        case heads.Gated():
+            return heads.Gated(gradient(expr.args[0], target), expr.args[1])
+        case heads.Inner():
+            return _closed_gradient(expr, target)
+    return _chain_rule(expr, target)
+
+
+def _closed_gradient(expr: heads.Inner, target: Ref) -> Expr:
+    scalars, factors = expr.args[0].args_cnc()
+    result: list[Expr] = []
+    for place, factor in enumerate(factors):
+        rest = [*factors[:place], *factors[place + 1 :]]
+        if factor == target and place == len(factors) - 1:
+            result.append(transpose(sp.Mul(*rest)))
+        elif factor == transpose(target) and place == 0:
+            result.append(sp.Mul(*rest))
+        elif factor.has(target):
+            raise NoRule(str(factor))
+    if sp.Mul(*scalars).has(target):
+        raise NoRule(str(expr))
+    return sp.Add(*(sp.Mul(*scalars) * part for part in result))
+
+
+def _chain_rule(expr: Expr, target: Ref) -> Expr:
+    if len(expr.args) not in (1, 2) or not expr.is_commutative or isinstance(expr, heads.ScalarHead):
+        raise NoRule(str(expr))
+    inside = expr.args[0]
+    if any(arg.has(target) for arg in expr.args[1:]):
+        raise NoRule(str(expr))
+    place = sp.Dummy("u", real=True)
+    outer = expr.func(place, *expr.args[1:]).diff(place).xreplace({place: inside})
+    return outer * gradient(inside, target)
+
+
+def jacobian(slope: Expr, target: Ref) -> Expr:
+    """Return the matrix of derivatives of a gradient."""
+    if not slope.has(target):
+        return S.Zero
+    match slope:
+        case sp.Add():
+            return sp.Add(*(jacobian(term, target) for term in slope.args))
+        case PlateSum():
+            return PlateSum(jacobian(slope.body, target), slope.bounds, slope.conditions)
+        case heads.Gated():
+            return heads.Gated(jacobian(slope.args[0], target), slope.args[1])
+        case Ref() if slope == target:
+            return heads.Eye(shape_of(target)[0])
+        case sp.Mul():
+            return _product_jacobian(slope, target)
+    raise NoRule(str(slope))
+
+
+def _product_jacobian(slope: sp.Mul, target: Ref) -> Expr:
+    scalars, factors = slope.args_cnc()
+    scalar, vector = sp.Mul(*scalars), sp.Mul(*factors)
+    result = S.Zero
+    if scalar.has(target):
+        result += vector * transpose(gradient(scalar, target))
+    if vector.has(target):
+        if factors[-1] != target or any(f.has(target) for f in factors[:-1]):
+            if len(factors) == 1:
+                return result + scalar * jacobian(vector, target)
+            raise NoRule(str(vector))
+        matrix = sp.Mul(*factors[:-1]) if len(factors) > 1 else heads.Eye(shape_of(target)[0])
+        result += scalar * matrix
+    return result
+
+
+def is_log_concave(log_density: Expr, family: str, target: Ref) -> bool:
+    """Tell whether one factor's log density is proved concave in the target.
+
+    A normal factor is when it is of second degree in the target; any factor is when it is a sum of linear
+    terms and of nonpositive multiples of exp(affine) and log(1 + exp(affine)).
+    """
+    terms = expand_in(log_density, target)
+    for monomial, coefficient in terms.items():
+        if monomial == 1:
+            continue
+        found = collect_vector_normal(monomial, target)
+        if found is not None and (found[0] == "linear" or family in ("normal", "mvnormal")):
+            continue
+        if not _is_convex(monomial, target) or not _is_nonpositive(coefficient):
+            return False
+    return True
+
+
+def _is_convex(monomial: Expr, target: Ref) -> bool:
+    match monomial:
+        case sp.exp():
+            return _is_affine(monomial.args[0], target)
+        case sp.log():
+            one, rest = monomial.args[0].as_independent(target, as_Add=True)
+            free, held = rest.as_independent(target, as_Add=False)
+            positive = bool(one.is_positive and free.is_positive)
+            return positive and isinstance(held, sp.exp) and _is_affine(held.args[0], target)
+    return False
+
+
+def _is_affine(expr: Expr, target: Ref) -> bool:
+    return all(
+        monomial == 1 or (collect_vector_normal(monomial, target) or ("",))[0] == "linear"
+        for monomial in expand_in(expr, target)
+    )
+
+
+def _is_nonpositive(coefficient: Expr) -> bool:
+    return bool((-coefficient).is_nonnegative)

@@ -1,0 +1,306 @@
+"""Hoisting: sums over plates of data alone are taken out of the sweep and computed once.
+
+A sum whose summand is linear in the parameters is multiplied out and split into parameter × sum of data:
+Σ_j x(y − β₀) becomes Σ_j xy − β₀ Σ_j x, and Σ_ij β_i x_ij becomes Σ_i β_i (Σ_j x_ij).  A square of a residual
+is left as it is, as its expansion would lose all digits where the mean is large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sympy as sp
+from sympy import Expr, Symbol
+
+from deriver.algebra import heads
+from deriver.algebra.heads import Condition, PlateSum, Ref, Variable, index_symbol, inner, transpose
+from deriver.algebra.normal_form import sum_over
+from deriver.plan.conditions import narrow
+from deriver.plan.layout import Quantity, Space, free_indices
+from deriver.plan.names import statistic_name
+from deriver.plan.records import Statistic
+
+
+class Hoisting:
+    """Rewrites expressions, and collects the statistics that it takes out of them."""
+
+    def __init__(
+        self, quantities: dict[str, Quantity], codomain: Callable[[str], tuple[Symbol, Expr, Expr] | None]
+    ) -> None:
+        self.quantities = quantities
+        self.codomain = codomain
+        self.statistics: dict[tuple, Statistic] = {}
+
+    def rewrite(self, expr: Expr, space: Space) -> Expr:
+        """Return the expression with every sum of data alone replaced by a named statistic."""
+        if not isinstance(expr, sp.Basic) or isinstance(expr, Ref) or not expr.args:
+            return expr
+        match expr:
+            case PlateSum():
+                return self._sum(expr, space)
+            case heads.Gated():
+                return self._gated(expr, space)
+            case heads.Inner():
+                return self._closed(expr, space)
+        if self.data_only(expr) and _is_costly(expr):
+            return self._hoist(expr, space)
+        if isinstance(expr, sp.Mul) and not expr.is_commutative:
+            return self._product(expr, space)
+        args = [self.rewrite(arg, space) if isinstance(arg, Expr) else arg for arg in expr.args]
+        return expr if list(expr.args) == args else expr.func(*args)
+
+    def data_only(self, expr: sp.Basic) -> bool:
+        """Tell whether an expression mentions no node."""
+        return not any(self.quantities[ref.name].chain for ref in expr.atoms(Ref))
+
+    def _gated(self, expr: Expr, space: Space) -> Expr:
+        body, conditions = expr.args
+        inside, rules, _ = narrow(space, list(conditions))
+        return heads.Gated(self.rewrite(body.xreplace(rules), inside), conditions)
+
+    def _closed(self, expr: Expr, space: Space) -> Expr:
+        if self.data_only(expr):
+            return self._hoist(expr, space)
+        inside = self.rewrite(expr.args[0], space)
+        return expr if inside == expr.args[0] else inner(inside)
+
+    def _product(self, expr: sp.Mul, space: Space) -> Expr:
+        """Hoist the runs of data among the factors of a matrix product."""
+        scalars, factors = expr.args_cnc()
+        result: list[Expr] = [self.rewrite(scalar, space) for scalar in scalars]
+        run: list[Expr] = []
+        for factor in [*factors, None]:
+            if factor is not None and self.data_only(factor):
+                run.append(factor)
+                continue
+            if run:
+                product = sp.Mul(*run)
+                costly = _is_costly(product) or len(run) > 1 and heads.shape_of(product) is not None
+                result.append(self._hoist(product, space) if costly else product)
+                run = []
+            if factor is not None:
+                result.append(self.rewrite(factor, space))
+        return sp.Mul(*result)
+
+    # --- sums ---------------------------------------------------------------------------------------------
+
+    def _sum(self, expr: PlateSum, space: Space) -> Expr:
+        if self.data_only(expr):
+            plain = sum_over(expr.body, expr.bounds, expr.conditions)
+            return self._hoist(plain, space) if _is_costly(plain) else plain
+        terms = sp.Add.make_args(_multiplied_out(expr.body))
+        return sp.Add(*(self._term(term, expr.bounds, expr.conditions, space) for term in terms))
+
+    def _term(self, term: Expr, bounds: sp.Tuple, conditions: sp.Tuple, space: Space) -> Expr:
+        """Sum one product: what the bound indices do not touch comes out, then the rest is looked at."""
+        symbols = {bound[0] for bound in bounds}
+        whole = sum_over(term, tuple(bounds), tuple(conditions))
+        rules = {}
+        for part in sp.ordered(whole.atoms(PlateSum)):
+            if {bound[0] for bound in part.bounds} & symbols and not _inside_another(part, whole):
+                rules[part] = self._core(part, space)
+        return _replace(whole, rules)
+
+    def _core(self, part: PlateSum, space: Space) -> Expr:
+        if self.data_only(part):
+            return self._hoist(part, space)
+        for attempt in (self._split_inner, self._split_quadratic, self._split_levels, self._split_groups):
+            found = attempt(part, space)
+            if found is not None:
+                return found
+        inside = space.extend(part.bounds)
+        return PlateSum(self.rewrite(part.body, inside), part.bounds, part.conditions)
+
+    def _split_inner(self, part: PlateSum, space: Space) -> Expr | None:
+        """Σ s·x′β·C = (Σ s·C x′) β when β is free of the indices summed over."""
+        symbols = {bound[0] for bound in part.bounds}
+        scalars, matrices = part.body.args_cnc() if part.body.is_Mul else ([part.body], [])
+        for place, scalar in enumerate(scalars):
+            if not isinstance(scalar, heads.Inner):
+                continue
+            split = _split_chain(scalar.args[0], symbols)
+            if split is None:
+                continue
+            left, middle, right = split
+            rest = sp.Mul(*scalars[:place], *scalars[place + 1 :])
+            if not matrices:
+                summed = self._sum_of(rest * middle, part, space)
+                return inner(left * summed * right)
+            if left == 1:
+                return self._sum_of(rest * sp.Mul(*matrices) * middle, part, space) * right
+            if right == 1:
+                turned = transpose(middle)
+                return self._sum_of(rest * sp.Mul(*matrices) * turned, part, space) * transpose(left)
+        return None
+
+    def _sum_of(self, body: Expr, part: PlateSum, space: Space) -> Expr:
+        return self.rewrite(PlateSum(body, part.bounds, part.conditions), space)
+
+    def _split_quadratic(self, part: PlateSum, space: Space) -> Expr | None:
+        """Σ d′Qd = tr(Q Σ dd′) when Q is free of the indices summed over."""
+        symbols = {bound[0] for bound in part.bounds}
+        scalars, matrices = part.body.args_cnc() if part.body.is_Mul else ([part.body], [])
+        quadratic = next((s for s in scalars if isinstance(s, heads.Inner)), None)
+        if quadratic is None or matrices:
+            return None
+        numbers, factors = quadratic.args[0].args_cnc()
+        middle = sp.Mul(*factors[1:-1])
+        if len(factors) < 3 or middle.free_symbols & symbols or not _is_matrix(middle):
+            return None
+        rest = sp.Mul(*numbers, *(s for s in scalars if s is not quadratic))
+        return heads.trace(middle * self._sum_of(rest * factors[-1] * factors[0], part, space))
+
+    def _split_levels(self, part: PlateSum, space: Space) -> Expr | None:
+        """Σ_ij β_i x_ij = Σ_i β_i (Σ_j x_ij)."""
+        inside = space.extend(part.bounds)
+        outer = self._state_indices(part.body, inside)
+        if outer is None:
+            return None
+        for symbol in list(outer):
+            outer |= inside.parents(symbol)
+        bounds = list(part.bounds)
+        summed = [bound for bound in bounds if bound[0] not in outer]
+        kept = [bound for bound in bounds if bound[0] in outer]
+        if not summed or not kept or any(inside.parents(b[0]) & {s[0] for s in summed} for b in kept):
+            return None
+        symbols = {bound[0] for bound in summed}
+        within = [c for c in part.conditions if c.free_symbols & symbols]
+        around = [c for c in part.conditions if not c.free_symbols & symbols]
+        body = self.rewrite(PlateSum(part.body, summed, within), space.extend(kept))
+        if body == PlateSum(part.body, summed, within):
+            return None
+        return PlateSum(body, kept, around)
+
+    def _state_indices(self, body: Expr, inside: Space) -> set[Symbol] | None:
+        """Return the indices that nodes in the summand have, or None when one is reached by a group column."""
+        found: set[Symbol] = set()
+        for ref in body.atoms(Ref):
+            if self.quantities[ref.name].chain:
+                if any(isinstance(index, Ref) and free_indices(index, inside) for index in ref.indices):
+                    return None
+                found |= free_indices(ref, inside)
+        return found
+
+    def _split_groups(self, part: PlateSum, space: Space) -> Expr | None:
+        """Σ_k β[g[k]] x_k = Σ_i β_i (Σ of x_k over the k with g[k] = i)."""
+        inside = space.extend(part.bounds)
+        columns: set[Ref] = set()
+        for ref in part.body.atoms(Ref):
+            if not self.quantities[ref.name].chain or not free_indices(ref, inside):
+                continue
+            gathers = [index for index in ref.indices if free_indices(index, inside)]
+            if len(gathers) != 1 or not isinstance(gathers[0], Ref):
+                return None
+            columns.add(gathers[0])
+        if len(columns) != 1 or part.conditions or len(part.bounds) != 1:
+            return None
+        (column,) = columns
+        place = self.codomain(column.name)
+        if place is None or self.quantities[column.name].chain:
+            return None
+        symbol = place[0]
+        while symbol in inside.bounds:
+            symbol = index_symbol(symbol.name + "′")
+        bound = sp.Tuple(symbol, *place[1:])
+        members = PlateSum(
+            part.body.xreplace({column: symbol}), part.bounds, [Condition("=", column, symbol)]
+        )
+        body = self.rewrite(members, space.extend([bound]))
+        return None if body == members else PlateSum(body, [bound])
+
+    # --- statistics ---------------------------------------------------------------------------------------
+
+    def _hoist(self, expr: Expr, space: Space) -> Expr:
+        """Give a value of the data a name, and return the reference to it."""
+        coefficient, rest = expr.as_coeff_Mul()
+        if coefficient != 1:
+            return coefficient * self._hoist(rest, space)
+        if isinstance(expr, sp.Add):
+            return sp.Add(*(self.rewrite(term, space) for term in expr.args))
+        if isinstance(expr, PlateSum):
+            inside = space.extend(expr.bounds)
+            expr = PlateSum(self._inner_first(expr.body, inside), expr.bounds, expr.conditions)
+        elif not isinstance(expr, sp.Pow):
+            expr = self._inner_first(expr, space, top=True)
+        indices = space.sort(free_indices(expr, space))
+        scope = tuple((s, space.bounds[s], space.subsets.get(s)) for s in indices)
+        key = (expr, scope)
+        if key not in self.statistics:
+            self.statistics[key] = self._record(expr, indices, space)
+        return self.statistics[key].ref
+
+    def _inner_first(self, expr: Expr, space: Space, *, top: bool = False) -> Expr:
+        """Hoist costly inverses inside a statistic on their own, so that each is computed once."""
+        if isinstance(expr, sp.Pow) and not expr.is_commutative and not free_indices(expr, space):
+            return self._hoist(expr, space)
+        if isinstance(expr, Ref) or not expr.args:
+            return expr
+        args = [self._inner_first(a, space) if isinstance(a, Expr) else a for a in expr.args]
+        return expr if list(expr.args) == args else expr.func(*args)
+
+    def _record(self, expr: Expr, indices: tuple[Symbol, ...], space: Space) -> Statistic:
+        taken = set(self.quantities)
+        name = statistic_name(expr, indices, taken)
+        sides = tuple(side for side in heads.shape_of(expr) if side is not None)
+        quantity = Quantity(
+            name=name,
+            prefix="data.",
+            indices=indices,
+            ranges=tuple(space.bounds[symbol] for symbol in indices),
+            sides=sides,
+            kind="statistic",
+        )
+        self.quantities[name] = quantity
+        symmetric = len(sides) == 2 and heads.is_symmetric(expr)
+        assumptions = {} if sides else {"real": True}
+        ref = Ref(Variable(name, sides, symmetric=symmetric, **assumptions), *indices)
+        return Statistic(
+            name=name, expression=expr, indices=indices, quantity=quantity, space=space, ref=ref
+        )
+
+
+def _multiplied_out(body: Expr) -> Expr:
+    """Return a summand with products of sums multiplied out; squares, dd′ and closed products left alone."""
+    if not isinstance(body, sp.Mul) or _is_outer_square(body):
+        return body
+    return sp.expand_mul(body, deep=False)
+
+
+def _is_outer_square(body: sp.Mul) -> bool:
+    factors = body.args_cnc()[1]
+    return any(isinstance(f, sp.Add) and transpose(f) in factors for f in factors)
+
+
+def _is_costly(expr: Expr) -> bool:
+    """Tell whether a value is worth computing once: a sum over plates, an inverse, a product of matrices."""
+    for part in sp.preorder_traversal(expr):
+        if isinstance(part, PlateSum | heads.Inner | heads.Trace | heads.LogDet):
+            return True
+        if isinstance(part, sp.Pow) and not part.is_commutative:
+            return True
+    return False
+
+
+def _is_matrix(expr: Expr) -> bool:
+    return not expr.is_commutative and None not in heads.shape_of(expr)
+
+
+def _inside_another(part: PlateSum, whole: Expr) -> bool:
+    return any(other != part and other.has(part) for other in whole.atoms(PlateSum))
+
+
+def _replace(expr: Expr, rules: dict[Expr, Expr]) -> Expr:
+    return expr.xreplace(rules) if rules else expr
+
+
+def _split_chain(product: Expr, symbols: set[Symbol]) -> tuple[Expr, Expr, Expr] | None:
+    """Split a matrix product into a part free of the indices, a part with them, and a free part."""
+    scalars, factors = product.args_cnc()
+    touched = [place for place, factor in enumerate(factors) if factor.free_symbols & symbols]
+    if not touched:
+        return None
+    first, last = touched[0], touched[-1] + 1
+    if first == 0 and last == len(factors):
+        return None
+    left, middle, right = factors[:first], factors[first:last], factors[last:]
+    return sp.Mul(*left), sp.Mul(*scalars, *middle), sp.Mul(*right)

@@ -1,0 +1,1 @@
+"""Stage run: data and a model's emitted sampler in, draws with names and labels out."""

@@ -1,0 +1,104 @@
+"""What is amiss with a run, in words that say what to do.
+
+Part of stage run.  Input: InferenceData, acceptance rates and the model.  Output: warnings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deriver.language.mistakes import listing
+from deriver.model.expressions import references
+from deriver.model.records import Deterministic, Model, Statement
+
+LARGEST_RHAT = 1.01
+FEWEST_PER_CHAIN = 100
+LOWEST_ACCEPTANCE = 0.1
+
+
+def diagnose(idata: Any, acceptance: Mapping[str, np.ndarray], model: Model) -> tuple[str, ...]:
+    """Return warnings about convergence, acceptance rates and nodes that the data say nothing of."""
+    posterior = idata.posterior
+    found = []
+    if posterior.sizes["chain"] == 1:
+        found.append("there is one chain, so R-hat cannot be told: run --chains 4")
+    if posterior.sizes["draw"] >= 4:
+        found += _check_convergence(posterior)
+    found += [line for name, rate in acceptance.items() if (line := _check_acceptance(name, rate))]
+    lone = uninformed_nodes(model)
+    if lone:
+        verb = "is" if len(lone) == 1 else "are"
+        found.append(f"{listing(lone, 'and')} {verb} above no data: the draws are from the prior")
+    return tuple(found)
+
+
+def _check_convergence(posterior: Any) -> list[str]:
+    import arviz
+
+    varying = [name for name in posterior.data_vars if {"chain", "draw"} <= set(posterior[name].dims)]
+    data = posterior[varying]
+    chains = posterior.sizes["chain"]
+    with np.errstate(all="ignore"):
+        bulk = arviz.ess(data, method="bulk")
+        rhat = arviz.rhat(data) if chains > 1 else None
+    found = []
+    if rhat is not None:
+        worst = {name: float(np.nanmax(rhat[name].to_numpy(), initial=0.0)) for name in varying}
+        high = [name for name in varying if worst[name] > LARGEST_RHAT]
+        if high:
+            shown = ", ".join(f"{name} {worst[name]:.3f}" for name in high[:5])
+            found.append(
+                f"R-hat is above {LARGEST_RHAT} for {shown}{', ...' if len(high) > 5 else ''}: the chains do not "
+                "agree yet; run longer, with --warmup and --draws doubled"
+            )
+    least = {name: float(np.nanmin(bulk[name].to_numpy(), initial=np.inf)) for name in varying}
+    low = [name for name in varying if least[name] < FEWEST_PER_CHAIN * chains]
+    if low:
+        shown = ", ".join(f"{name} {least[name]:.0f}" for name in low[:5])
+        found.append(
+            f"the effective sample size is below {FEWEST_PER_CHAIN * chains} for {shown}"
+            f"{', ...' if len(low) > 5 else ''}: means and quantiles are rough; run more --draws"
+        )
+    return found
+
+
+def _check_acceptance(name: str, rate: np.ndarray) -> str:
+    """Return a warning if proposals of a node are nearly never accepted."""
+    mean = float(np.nanmean(rate))
+    if mean < LOWEST_ACCEPTANCE:
+        return (
+            f"proposals for {name} are accepted {mean:.0%} of the time: run a longer --warmup, in which they are "
+            f"tuned, or try --method {name}=slice"
+        )
+    per_element = rate.reshape(len(rate), -1).mean(axis=0)
+    stuck = int((per_element < LOWEST_ACCEPTANCE / 5).sum())
+    if rate.ndim > 1 and stuck:
+        return f"proposals for {stuck} elements of {name} are nearly never accepted: run a longer --warmup"
+    return ""
+
+
+def uninformed_nodes(model: Model) -> tuple[str, ...]:
+    """Return the stochastic nodes, not data, from which no response descends."""
+    parents = {node.name: set[str]() for node in model.nodes}
+    for statement in model.statements:
+        parents[statement.name] |= {ref.name for e in _inputs(statement) for ref in references(e)} & set(
+            parents
+        )
+    informed: set[str] = set()
+    waiting = [node.name for node in model.nodes if node.kind == "stochastic" and node.layer == "data"]
+    while waiting:
+        name = waiting.pop()
+        if name not in informed:
+            informed.add(name)
+            waiting += sorted(parents[name])
+    return tuple(n.name for n in model.nodes if n.kind == "stochastic" and n.name not in informed)
+
+
+def _inputs(statement: Statement) -> Sequence[Any]:
+    if isinstance(statement, Deterministic):
+        return (statement.expression,)
+    bounds = [bound for bound in statement.truncation or () if bound is not None]
+    return (*(argument.value for argument in statement.arguments), *bounds)

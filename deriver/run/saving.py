@@ -1,0 +1,92 @@
+"""Saving draws so that a run is never lost.
+
+Part of stage run.  The place is tried before sampling; a file is written beside it and moved into place; if that
+fails, the draws go to another folder and the user is told where.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from deriver.errors import Mistake, UsageError
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise ``UsageError`` if a file cannot be written there, or is there and must not be replaced."""
+    mistakes = []
+    if path.exists() and not overwrite:
+        mistakes.append(
+            Mistake(
+                code="exists", found=f"{path} exists already",
+                remedy="delete it, choose another name with -o FILE, or use the --overwrite option",
+            )
+        )  # fmt: skip
+    elif path.is_dir():
+        mistakes.append(Mistake(code="folder", found=f"{path} is a folder", expected="the name of a file"))
+    elif not path.parent.is_dir():
+        mistakes.append(
+            Mistake(code="no-folder", found=f"there is no folder {path.parent}", remedy="make it first")
+        )
+    elif not os.access(path.parent, os.W_OK):
+        mistakes.append(Mistake(code="not-writable", found=f"the folder {path.parent} cannot be written to"))
+    if mistakes:
+        raise UsageError(mistakes)
+
+
+def write_text(path: Path, text: str, overwrite: bool = False) -> None:
+    """Write a text file, whole or not at all."""
+    check_output(path, overwrite)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        _place(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _place(name: str, path: Path) -> None:
+    """Move a finished file into place, with the permissions that a new file has."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(name, 0o666 & ~mask)
+    os.replace(name, path)
+
+
+def save_inference_data(idata: Any, path: Path, *, overwrite: bool = False) -> Path:
+    """Save as NetCDF and return the path; where that fails, save elsewhere and return that path."""
+    check_output(path, overwrite)
+    try:
+        return _save(idata, path)
+    except Exception:  # noqa: BLE001  whatever went wrong, the draws must reach a disk
+        return _save_elsewhere(idata, path)
+
+
+def _save(idata: Any, path: Path) -> Path:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".nc")
+    os.close(handle)
+    try:
+        idata.to_netcdf(name)
+        _place(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _save_elsewhere(idata: Any, path: Path) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="deriver-draws-"))
+    fallback = folder / path.name
+    try:
+        idata.to_netcdf(str(fallback))
+        return fallback
+    except Exception:  # noqa: BLE001  not even there
+        import numpy as np
+
+        fallback = folder / (path.stem + ".npz")
+        np.savez(fallback, **{name: array.to_numpy() for name, array in idata.posterior.data_vars.items()})
+        return fallback

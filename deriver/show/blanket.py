@@ -1,0 +1,96 @@
+"""Show stage, densities in brackets: the factors of a blanket, and of the joint density, over their plates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sympy as sp
+from sympy import Expr, Tuple
+
+from deriver.algebra.heads import Condition, Ref
+from deriver.derive.records import Contribution, Derivation, Factor
+from deriver.show import notation as n
+from deriver.show.arrange import Arranger
+from deriver.show.cases import Case
+from deriver.show.document import Block, Display, Row
+from deriver.show.order import Order
+
+
+def joint_density(derivation: Derivation) -> Block:
+    """Return the joint density: the factors in the order of the model, each over its plates."""
+    model = derivation.model
+    arranger = Arranger(model, Order(model))
+    nodes = [node for node in model.nodes if node.kind == "stochastic"]
+    hidden = tuple(arranger.name(node.name) for node in nodes if node.layer != "data")
+    data = tuple(arranger.name(node.name) for node in nodes if node.layer == "data")
+    left = n.Density(n.Sequence(hidden), (n.Sequence(data),) if data else ())
+    parts = tuple(_factor_density(factor, derivation, arranger) for factor in derivation.factors)
+    row = Row(left=left, relation="prop", right=n.Juxtaposed(parts))
+    return Display(words=("The posterior density, up to a constant:",), rows=(row,))
+
+
+def _factor_density(factor: Factor, derivation: Derivation, arranger: Arranger) -> n.Notation:
+    rules = {bound[0]: sp.Symbol(_plain(bound[0].name), integer=True) for bound in factor.bounds}
+    definitions = {one.element.name: (one.element, one.expression) for one in derivation.definitions}
+    found: dict[Ref, None] = {}
+    for argument in factor.arguments:
+        found |= dict.fromkeys(_stochastic_parents(argument, factor.parents, definitions))
+    refs = [ref.xreplace(rules) for ref in found]
+    density = n.Density(arranger.arrange(factor.value.xreplace(rules)), _parents(refs, arranger))
+    bounds = [bound.xreplace(rules) for bound in factor.bounds]
+    return _over(n.Many, density, bounds, [c.xreplace(rules) for c in factor.conditions], arranger)
+
+
+def _stochastic_parents(
+    expr: Expr, names: tuple[str, ...], definitions: dict[str, tuple[Ref, Expr]]
+) -> Iterable[Ref]:
+    """Yield the elements of stochastic nodes that an argument holds, looking through deterministic ones."""
+    for ref in sp.ordered(expr.atoms(Ref)):
+        if ref.name in names:
+            yield ref
+        elif ref.name in definitions:
+            element, value = definitions[ref.name]
+            rules = dict(zip(element.indices, ref.indices, strict=True))
+            yield from _stochastic_parents(value.xreplace(rules), names, definitions)
+
+
+def density_of(contribution: Contribution, arranger: Arranger, case: Case | None) -> n.Notation:
+    """Return the bracketed density of a contribution over its plates; a gate that no case settles is shown."""
+    fixed = dict(case.fixed) if case is not None else {}
+    value = arranger.arrange(contribution.value.xreplace(fixed))
+    parents = _parents([ref.xreplace(fixed) for ref in contribution.parents], arranger)
+    bounds = [bound.xreplace(fixed) for bound in contribution.bounds]
+    conditions = [condition.xreplace(fixed) for condition in contribution.conditions]
+    density = _over(n.Many, n.Density(value, parents), bounds, conditions, arranger)
+    if case is None and contribution.gates:
+        return n.Gate(tuple(map(arranger.relation, contribution.gates)), density)
+    return density
+
+
+def over_plates(
+    sign: type[n.Total] | type[n.Many], body: n.Notation, contribution: Contribution, arranger: Arranger
+) -> n.Notation:
+    """Return the body summed (or multiplied) over the contribution's own plates."""
+    return _over(sign, body, contribution.bounds, contribution.conditions, arranger)
+
+
+def _over(
+    sign: type[n.Total] | type[n.Many],
+    body: n.Notation,
+    bounds: Iterable[Tuple],
+    conditions: Iterable[Condition],
+    arranger: Arranger,
+) -> n.Notation:
+    ordered = arranger.order.bounds(bounds)
+    if not ordered:
+        return body
+    return sign(tuple(map(arranger.bound, ordered)), tuple(map(arranger.relation, conditions)), body)
+
+
+def _parents(refs: Iterable[Ref], arranger: Arranger) -> tuple[n.Notation, ...]:
+    """Return the parents in the order in which the model declares them."""
+    return tuple(map(arranger.arrange, arranger.order.references(refs)))
+
+
+def _plain(index: str) -> str:
+    return index.rstrip("′″")

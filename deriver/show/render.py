@@ -1,0 +1,60 @@
+"""Show stage: a derivation as text, Markdown, LaTeX or JSON.
+
+Input: a ``Derivation``.  Output: a string, the same for the same model on every run.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from deriver.derive.records import Derivation
+from deriver.errors import Mistake, UsageError
+from deriver.show.latex import LatexSpelling
+from deriver.show.record import to_json
+from deriver.show.steps import compose
+from deriver.show.terminal import Terminal
+from deriver.show.tex import PAGE, SCREEN, Latex, Markdown
+from deriver.show.text import TextSpelling
+
+Format = Literal["text", "markdown", "latex", "json"]
+
+
+def render(
+    derivation: Derivation,
+    format: Format = "text",
+    node: str | None = None,
+    *,
+    unicode: bool = True,
+    width: int = 96,
+) -> str:
+    """Return a derivation as a person reads it, or as JSON; ``node`` chooses one node.
+
+    ``unicode=False`` gives the text format in ASCII, with names as in the model language; ``width`` is that of
+    the text format, in columns.  Raises ``UsageError`` for a format or node that there is not.
+    """
+    _check(derivation, format, node)
+    if format == "json":
+        return to_json(derivation, node)
+    model = derivation.model
+    siblings = frozenset(one.name for one in (*model.givens, *model.nodes))
+    document = compose(derivation, node)
+    match format:
+        case "text":
+            return Terminal(TextSpelling(siblings, unicode), width).set_document(document)
+        case "markdown":
+            return Markdown(LatexSpelling(siblings), SCREEN).set_document(document)
+        case "latex":
+            return Latex(LatexSpelling(siblings), PAGE).set_document(document)
+
+
+def _check(derivation: Derivation, format: str, node: str | None) -> None:
+    mistakes = []
+    if format not in get_args(Format):
+        expected = "one of " + ", ".join(get_args(Format))
+        mistakes.append(Mistake(code="format", found=f"there is no format `{format}`", expected=expected))
+    names = [conditional.node for conditional in derivation.conditionals]
+    if node is not None and node not in names:
+        expected = "one of " + ", ".join(names)
+        mistakes.append(Mistake(code="node", found=f"no conditional of a node `{node}`", expected=expected))
+    if mistakes:
+        raise UsageError(mistakes)
