@@ -6,7 +6,9 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the switch that writes expected files anew."""
     parser.addoption(
-        "--update-generated", action="store_true", help="write the expected files anew instead of comparing them"
+        "--update-generated",
+        action="store_true",
+        help="write the expected files anew instead of comparing them",
     )
 
 

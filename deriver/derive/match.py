@@ -157,7 +157,7 @@ def _try_family(
         natural[name].append(_gate(summed, piece.contribution))
         matched += 1
     if stray is not None:
-        return matched, _stray_refusal(stray, family, target)
+        return matched, _stray_refusal(stray, family, matched)
     collected = {name: sp.Add(*terms) for name, terms in natural.items()}
     parameters = kernel.to_standard(collected, target)
     for expr, claim in kernel.proper(collected, target) if prover is not None else ():
@@ -184,17 +184,14 @@ def _truncation(family: Family, support: Support) -> tuple[Expr | None, Expr | N
     return None if bounds == (None, None) else bounds  # type: ignore[return-value]
 
 
-def _stray_refusal(stray: Piece, family: Family, target: Ref) -> Refusal:
-    assert family.kernel is not None
-    forms = family.kernel.statistic_forms(target)
-    statistics = ", ".join(str(form) for form in forms.values())
+def _stray_refusal(stray: Piece, family: Family, matched: int) -> Refusal:
+    fits_in_part = f"the {family.title} family, whose kernel its other terms have"
+    kernel = fits_in_part if matched else "any family on its support"
+    name = stray.contribution.value.name
     return Refusal(
-        factor=stray.contribution.factor.value.name,
+        factor=name,
         term=stray.monomial,
-        why=(
-            f"it enters the factor of {stray.contribution.value} through {stray.monomial}, "
-            f"which is no statistic of the {family.key.replace('_', ' ')} family ({statistics})"
-        ),
+        why=f"it enters the factor of {name} through a term that is no statistic of {kernel}",
     )
 
 
@@ -203,7 +200,7 @@ def _improper_refusal(expr: Expr, claim: str, family: Family) -> Refusal:
     return Refusal(
         factor="",
         term=expr,
-        why=f"the {family.key.replace('_', ' ')} kernel fits, but a parameter is not proved {words}",
+        why=f"the {family.title} kernel fits, but a parameter is not proved to be {words}",
         remedy="give the node a proper prior of that family, or declare the bounds that make it so",
     )
 

@@ -22,22 +22,27 @@ def suggest_remedy(conditional: Conditional, pieces: tuple[Piece, ...], prover: 
     """Return a change of the model that would be conjugate, or an empty string when none is found."""
     prior = _other_prior(conditional, pieces, prover)
     if prior is not None:
-        return f"a prior of the {_words(prior)} family on {conditional.node} would make it conjugate"
+        title = family_record(prior).title
+        return f"{_article(title)} {title} prior on {conditional.node} would make it conjugate"
     for contribution in conditional.contributions:
         if contribution.factor.value.name == conditional.node:
             continue
         found = _node_in_place(contribution, conditional)
         if found is not None:
             parameter, family = found
+            title = family_record(family).title
             return (
-                f"if the {_words(parameter)} of {contribution.factor.value.name} were itself a node, "
-                f"{_words(family)} priors on it would be conjugate"
+                f"if the {_WORDS.get(parameter, parameter)} of {contribution.factor.value.name} were itself "
+                f"a node, {_article(title)} {title} prior on it would be conjugate"
             )
     return ""
 
 
-def _words(key: str) -> str:
-    return {"var": "variance", "cov": "covariance", "prob": "probability"}.get(key, key.replace("_", " "))
+_WORDS = {"var": "variance", "cov": "covariance", "prob": "probability"}
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
 
 
 def _other_prior(conditional: Conditional, pieces: tuple[Piece, ...], prover: Prover) -> str | None:

@@ -308,19 +308,8 @@ def newton_functions(module: Module, step: Step) -> list[FunctionView]:
         source.lines,
     )
     module.needs.helpers.add("newton_step")
-    body = [
-        "    return newton_step(",
-        f"        rng, state.{node}, lambda {node}: derivatives_{node}({node}, state, data)",
-        "    )",
-    ]
-    if len(body[1]) > 88:
-        body = [
-            "    return newton_step(",
-            "        rng,",
-            f"        state.{node},",
-            f"        lambda {node}: derivatives_{node}({node}, state, data),",
-            "    )",
-        ]
+    arguments = ["rng", f"state.{node}", f"lambda {node}: derivatives_{node}({node}, state, data)"]
+    body = break_call("return newton_step(", arguments, ")", 1)
     second = make_function(
         f"update_{node}", PARAMETERS, "tuple[Array, Array]", describe_update(module, step, None), body
     )

@@ -105,3 +105,16 @@ class Family:
     sf: Callable[..., float] | None = None
     improper: bool = False
     source: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return the family's name in a sentence: "inverse gamma", "inverse Wishart"."""
+        words = self.key.replace("mvnormal", "multivariate_normal").split("_")
+        return " ".join(_PROPER_NAMES.get(word, word) for word in words)
+
+
+# Words of a family's key that are written with a capital.
+_PROPER_NAMES = {
+    word: word.capitalize()
+    for word in ("wishart", "dirichlet", "cauchy", "laplace", "pareto", "weibull", "poisson", "bernoulli")
+}

@@ -43,7 +43,9 @@ class Affine:
     def extent(self, least: Mapping[str, int]) -> tuple[Fraction | None, Fraction | None]:
         """Return the smallest and largest value, None if unbounded; ``least`` bounds unknowns from below."""
         known = all(name in least for name in self.terms)
-        base = self.constant + sum(value * least[name] for name, value in self.terms.items()) if known else None
+        base = (
+            self.constant + sum(value * least[name] for name, value in self.terms.items()) if known else None
+        )
         rising = all(value > 0 for value in self.terms.values())
         falling = all(value < 0 for value in self.terms.values())
         return (base if rising else None), (base if falling else None)

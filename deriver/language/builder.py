@@ -44,7 +44,10 @@ class ModelBuilder:
         reference = Reference(name=_checked(index))
         self._plates.append(
             PlateLine(
-                index=reference, lower=to_expression(lower), upper=to_expression(upper), comment=_cleaned(comment)
+                index=reference,
+                lower=to_expression(lower),
+                upper=to_expression(upper),
+                comment=_cleaned(comment),
             )
         )
         return Term(reference)
@@ -99,7 +102,9 @@ class ModelBuilder:
         """Return the names of several nodes, written with blanks between them."""
         return tuple(self.node(name) for name in names.replace(",", " ").split())
 
-    def data(self, target: Term, value: object, over: Mapping[Term, object] | None = None, comment: str = "") -> None:
+    def data(
+        self, target: Term, value: object, over: Mapping[Term, object] | None = None, comment: str = ""
+    ) -> None:
         """State a node of the data layer: ``value`` is a distribution, or an expression that defines it.
 
         ``over`` gives ranges: ``{t: (1, "T")}`` or ``{i: S}`` for a subset.
@@ -173,7 +178,9 @@ def _item(name: str, indices: tuple[Term, ...]) -> Reference:
 def _given_type(name: str, kind: str, dims: tuple[Expression, ...]) -> TypeText | None:
     words = {0: "", 1: "vector", 2: "matrix"}
     if len(dims) > 2 or kind not in ("real", "integer", "simplex"):
-        raise refuse("type", f"`{name}` has {len(dims)} dimensions and the kind {kind}", "a number, vector or matrix")
+        raise refuse(
+            "type", f"`{name}` has {len(dims)} dimensions and the kind {kind}", "a number, vector or matrix"
+        )
     word = words[len(dims)] if kind == "real" else kind
     if kind == "integer" and dims or kind == "simplex" and len(dims) != 1:
         raise refuse("type", f"`{name}` is of kind {kind} and has {len(dims)} dimensions")

@@ -42,7 +42,9 @@ def known_keys(name: str) -> tuple[str, ...]:
     return tuple(each.key for each in by_surface(name))
 
 
-def choose_family(line: StatementLine, shapes: Sequence[str | None], wanted: str | None = None) -> Choice | None:
+def choose_family(
+    line: StatementLine, shapes: Sequence[str | None], wanted: str | None = None
+) -> Choice | None:
     """Return the family that a statement means, or None if shapes still unknown decide.
 
     ``shapes`` gives ``scalar``, ``vector``, ``row`` or ``matrix`` for each argument as written, None if
@@ -98,7 +100,9 @@ def _match_form(line: StatementLine, face: Signature) -> Choice | None:
 
 
 def _unknown_family(name: str, span: Span) -> LineMistake:
-    remedy = f"write {_FOREIGN_FAMILIES[name]}" if name in _FOREIGN_FAMILIES else suggest(name, surface_names())
+    remedy = (
+        f"write {_FOREIGN_FAMILIES[name]}" if name in _FOREIGN_FAMILIES else suggest(name, surface_names())
+    )
     return LineMistake(
         f"there is no distribution `{name}`",
         span=span,

@@ -29,7 +29,9 @@ def _cover_node(scope: Scope, entity: Entity) -> bool:
     if any(index is None for index in indices):
         return False
     entity.indices = tuple(index for index in indices if index)
-    different = [position for position, column in enumerate(columns) if len({_key(each) for each in column}) > 1]
+    different = [
+        position for position, column in enumerate(columns) if len({_key(each) for each in column}) > 1
+    ]
     if len(entity.drafts) > 1 and not _check_difference(scope, entity, different):
         return False
     ranges = []

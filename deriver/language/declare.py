@@ -191,11 +191,12 @@ def _given_indices(scope: Scope, line: GivenLine, item: Reference) -> tuple[str,
     subscripts: tuple[Expression, ...] = item.subscripts
     if line.type and line.type.word == "group":
         if item.subscripts:
+            written = _group_text(line.type)
             scope.mistakes.add(
                 "type",
                 f"`{item.name}` has subscripts, and its indices stand before `->` as well",
                 span=item.span,
-                remedy=f"write `{item.name} : ...` without subscripts",
+                remedy=f"write `{item.name} : {written}`",
             )
         subscripts = line.type.arguments[:-1]
     found: list[str] = []
@@ -206,21 +207,32 @@ def _given_indices(scope: Scope, line: GivenLine, item: Reference) -> tuple[str,
                 "subscript",
                 f"a subscript of the given `{item.name}` is not the index of a plate",
                 span=each.span,
-                expected=f"one of {', '.join(scope.plates)}" if scope.plates else "an index declared in `plates`",
+                expected=f"one of {', '.join(scope.plates)}"
+                if scope.plates
+                else "an index declared in `plates`",
                 remedy=suggest(name, scope.plates) or "declare the plate, as in i = 1..n",
             )
         found.append(name)
+    if any(name not in scope.plates for name in found):
+        scope.refused.add(item.name)
     check_nesting(scope, item.name, tuple(found), item.span)
     return tuple(name for name in found if name in scope.plates)
+
+
+def _group_text(written: TypeText) -> str:
+    *indices, target = [each.name for each in written.arguments if isinstance(each, Reference)]
+    return f"{', '.join(indices)} -> {target}"
 
 
 def check_nesting(scope: Scope, name: str, indices: tuple[str, ...], span: Span | None) -> None:
     """Record a mistake if an index stands twice, or without the indices that its plate depends on before it."""
     for position, index in enumerate(indices):
         if index in indices[:position]:
+            scope.refused.add(name)
             scope.mistakes.add("subscript", f"the index `{index}` stands twice on `{name}`", span=span)
         missing = [each for each in scope.enclosing(index) if each not in indices[:position]]
         if missing:
+            scope.refused.add(name)
             full = ",".join([*missing, *(each for each in indices if each not in missing)])
             scope.mistakes.add(
                 "subscript",
@@ -271,7 +283,9 @@ def _index_support(scope: Scope, written: TypeText, item: Reference, line: Given
     name = target.name if isinstance(target, Reference) else ""
     _refuse_bounds(scope, line, item)
     if line.default is not None:
-        scope.mistakes.add("default", f"`{item.name}` comes from the data, and has a default", span=line.default.span)
+        scope.mistakes.add(
+            "default", f"`{item.name}` comes from the data, and has a default", span=line.default.span
+        )
     if written.word == "subset" and item.subscripts:
         scope.mistakes.add("type", f"the subset `{item.name}` has subscripts", span=item.span)
     if name not in scope.plates:
@@ -314,7 +328,9 @@ def _interval_support(scope: Scope, line: GivenLine, integer: bool) -> Support:
 
 
 def _finite(bound: Expression) -> Expression | None:
-    infinite = isinstance(bound, Infinity) or isinstance(bound, Negate) and isinstance(bound.operand, Infinity)
+    infinite = (
+        isinstance(bound, Infinity) or isinstance(bound, Negate) and isinstance(bound.operand, Infinity)
+    )
     return None if infinite else bound
 
 

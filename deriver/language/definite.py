@@ -14,7 +14,16 @@ from fractions import Fraction
 from deriver.language.intervals import Interval
 from deriver.language.printer import print_expression
 from deriver.language.rewrite import whole_number
-from deriver.model.expressions import Binary, Call, Expression, MatrixRows, Negate, Number, Reference, Transpose
+from deriver.model.expressions import (
+    Binary,
+    Call,
+    Expression,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    Transpose,
+)
 
 Monomial = tuple[Fraction, dict[str, Fraction]]
 _LARGEST_BITS = 4000

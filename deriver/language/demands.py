@@ -29,7 +29,12 @@ _NAMES = {
     "prob": "probability", "df": "degrees of freedom",
 }  # fmt: skip
 _DEEPEST = 30
-_INTERVALS = {"positive": POSITIVE, "positive_vector": POSITIVE, "probability": UNIT, "nonnegative": NONNEGATIVE}
+_INTERVALS = {
+    "positive": POSITIVE,
+    "positive_vector": POSITIVE,
+    "probability": UNIT,
+    "nonnegative": NONNEGATIVE,
+}
 _WORDS = {
     "positive": "positive", "positive_vector": "positive", "probability": "between 0 and 1",
     "nonnegative": "not negative",
@@ -41,7 +46,7 @@ def check_demands(scope: Scope, inference: Inference, supports: Supports, order:
     leaves = _collect_leaves(scope, inference, supports, order)
     for position, draft in enumerate(scope.drafts):
         choice = inference.choices.get(position)
-        if choice is None:
+        if choice is None or any(map(supports.is_unsure, draft.expressions())):
             continue
         for role, keyword, argument in zip(
             choice.form.roles, choice.form.keywords, choice.arguments, strict=True
@@ -149,12 +154,19 @@ def _find_culprit(
     """Return the number or name that alone puts a value outside; None if no single part does."""
 
     def again(part: Expression) -> Expression | None:
-        return None if supports.enclose(part).within(needed) else _find_culprit(scope, supports, leaves, part, needed)
+        return (
+            None
+            if supports.enclose(part).within(needed)
+            else _find_culprit(scope, supports, leaves, part, needed)
+        )
 
     match value:
         case Number():
             return None if supports.enclose(value).within(needed) else value
-        case Reference(name=name) if name in scope.givens and scope.givens[name].support.kind in ("real", "integer"):
+        case Reference(name=name) if name in scope.givens and scope.givens[name].support.kind in (
+            "real",
+            "integer",
+        ):
             return value
         case Reference(name=name) if name in scope.nodes:
             single = leaves.definitions.get(name)
@@ -182,7 +194,9 @@ def _add_culprit(
         through = "" if culprit == value else f", which rests on `{name}`,"
         found = f"{what}{through} is not always {_WORDS[role]}: `{name}` {_lives(supports, culprit)}"
         remedy = _mend_name(scope, role, name, value)
-    scope.mistakes.add("support", found, span=value.span or culprit.span, expected=_describe(needed), remedy=remedy)
+    scope.mistakes.add(
+        "support", found, span=value.span or culprit.span, expected=_describe(needed), remedy=remedy
+    )
 
 
 def _lives(supports: Supports, culprit: Expression) -> str:
@@ -228,7 +242,9 @@ def _state_text(state: dict[str, float]) -> str:
 def _check_count(scope: Scope, supports: Supports, what: str, value: Expression) -> None:
     match value:
         case Number(value=number) if number.denominator != 1:
-            scope.mistakes.add("support", f"{what} is {value.text}", span=value.span, expected="a whole number")
+            scope.mistakes.add(
+                "support", f"{what} is {value.text}", span=value.span, expected="a whole number"
+            )
         case Reference(name=name) if name in scope.givens:
             _check_count_given(scope, supports, what, value)
         case Reference(name=name) if name in scope.nodes and scope.nodes[name].stochastic:
@@ -265,7 +281,9 @@ def _check_definite(scope: Scope, supports: Supports, leaves: Leaves, what: str,
         return
     flaw = _find_flaw(scope, value, set())
     if flaw is not None:
-        scope.mistakes.add("support", f"{what} {flaw}", span=value.span, expected="a symmetric positive definite matrix")
+        scope.mistakes.add(
+            "support", f"{what} {flaw}", span=value.span, expected="a symmetric positive definite matrix"
+        )
         return
     state = find_witness(value, leaves, _is_indefinite)
     if state is not None:
@@ -281,7 +299,9 @@ def _check_definite(scope: Scope, supports: Supports, leaves: Leaves, what: str,
 def _mend_matrix(state: dict[str, float]) -> str:
     if len(state) == 1:
         return f"restrict `{next(iter(state))}`: a correlation lies in (-1, 1)"
-    return "restrict the quantities in it; an exchangeable correlation lies in (-1/(p-1), 1), others in (-1, 1)"
+    return (
+        "restrict the quantities in it; an exchangeable correlation lies in (-1/(p-1), 1), others in (-1, 1)"
+    )
 
 
 def _find_flaw(scope: Scope, value: Expression, seen: set[str]) -> str | None:
@@ -291,7 +311,9 @@ def _find_flaw(scope: Scope, value: Expression, seen: set[str]) -> str | None:
             return _find_written_flaw(rows)
         case Reference(name=name) if name in scope.nodes and name not in seen:
             draft = scope.nodes[name].drafts[0]
-            return _find_flaw(scope, draft.expression, {*seen, name}) if draft.expression is not None else None
+            return (
+                _find_flaw(scope, draft.expression, {*seen, name}) if draft.expression is not None else None
+            )
         case Binary(operator="*", left=left, right=right):
             return _find_flaw(scope, left, seen) or _find_flaw(scope, right, seen)
         case Call(function="inv", arguments=(inner,)) | Transpose(operand=inner):

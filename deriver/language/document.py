@@ -143,7 +143,10 @@ class _DocumentReader:
         """Return the document; a model without a name is a mistake."""
         if not self._named:
             self._mistakes.add(
-                "block", "the text does not name its model", span=Span(1, 0, 1), remedy="begin with `model NAME`"
+                "block",
+                "the text does not name its model",
+                span=Span(1, 0, 1),
+                remedy="begin with `model NAME`",
             )
         statements = [line for layer in _LAYERS for line in self._found[layer]]
         return Document(
@@ -186,7 +189,9 @@ class StatementReader(ExpressionReader):
             self.advance()
             default = self.read_expression()
         if self.token.kind != "end":
-            raise self.unexpected("`: vector(p)`, `: integer`, `> 0`, `in (0, 1)`, `= default` or the end of the line")
+            raise self.unexpected(
+                "`: vector(p)`, `: integer`, `> 0`, `in (0, 1)`, `= default` or the end of the line"
+            )
         return GivenLine(items=tuple(items), type=type_text, bounds=bounds, default=default)
 
     def _read_type(self) -> TypeText:
@@ -199,7 +204,8 @@ class StatementReader(ExpressionReader):
                 span=name.span,
                 code="type",
                 expected="vector(p), matrix(p,p), simplex(p), integer, subset(i), or k -> i for a group column",
-                remedy=suggest(name.text, _TYPES) or "a plain number needs no type; write `> 0` for its bounds",
+                remedy=suggest(name.text, _TYPES)
+                or "a plain number needs no type; write `> 0` for its bounds",
             )
         arguments: list[Expression] = []
         if _TYPES[name.text]:
@@ -306,7 +312,9 @@ class StatementReader(ExpressionReader):
         elif "family" in line and self.at("I", "C", "T"):
             stop.remedy = "write a truncation as T(lower, upper)"
         elif "family" in line and self.at("+", "-", "*", "/"):
-            stop.remedy = "put the arithmetic into the arguments, or give the random term a statement of its own"
+            stop.remedy = (
+                "put the arithmetic into the arguments, or give the random term a statement of its own"
+            )
         return stop
 
     def _read_distribution(self) -> dict:

@@ -59,8 +59,10 @@ def _classify(scope: Scope, draft: Draft, found: Reference, summed: tuple[str, .
     return "same"
 
 
-def _step(scope: Scope, draft: Draft, target: Expression, used: Expression, summed: tuple[str, ...]) -> int | None:
-    """Return how far after the element on the left the used one lies; None if that depends."""
+def _step(
+    scope: Scope, draft: Draft, target: Expression, used: Expression, summed: tuple[str, ...]
+) -> int | None:
+    """Return -1, 0 or 1 as the used element lies before, at or after the one on the left; None if that depends."""
     if isinstance(used, Colon):
         return None
     value = read_affine(used)
@@ -70,7 +72,9 @@ def _step(scope: Scope, draft: Draft, target: Expression, used: Expression, summ
     if constant is None and not value.terms:
         return _step_to_constant(draft, target, value)
     apart = value.minus(read_affine(target))
-    return int(apart.constant) if not apart.terms else None
+    if apart.terms:
+        return None
+    return (apart.constant > 0) - (apart.constant < 0)
 
 
 def _step_to_constant(draft: Draft, target: Expression, value: Affine) -> int | None:
@@ -158,7 +162,9 @@ def _add_circle(scope: Scope, edges: list[Edge], left: set[str]) -> None:
         path = _find_path(direct, start)
         if path and not done & set(path):
             done |= set(path)
-            edge = next(each for each in direct if each.child == path[0] and each.parent == (path[1:] + path)[0])
+            edge = next(
+                each for each in direct if each.child == path[0] and each.parent == (path[1:] + path)[0]
+            )
             _add_cycle_mistake(scope, edge, path)
 
 
@@ -188,7 +194,7 @@ def _walk_back(before: dict[str, str], start: str) -> list[str]:
 def _add_cycle_mistake(scope: Scope, edge: Edge, path: list[str]) -> None:
     if len(path) == 1:
         found = f"`{path[0]}` depends on itself"
-        remedy = "a lag such as z[t-1] is allowed; the same or a later element is not"
+        remedy = "its distribution or definition may not use its own value"
         if edge.step == "other" and edge.draft.ranges:
             remedy = f"only an earlier element of `{path[0]}`, such as {path[0]}[t-1], may stand here"
     else:
@@ -207,8 +213,8 @@ def check_layers(scope: Scope, edges: list[Edge], order: tuple[str, ...]) -> Non
         entity = scope.nodes[name]
         used = [ranks.get(edge.parent, 0) for edge in by_child.get(name, [])]
         ranks[name] = _RANK[entity.layer] if entity.stochastic else max(used, default=0)
-    for name in order:
-        entity = scope.nodes[name]
+    ranks |= {name: _RANK[entity.layer] for name, entity in scope.nodes.items() if entity.stochastic}
+    for name, entity in scope.nodes.items():
         for edge in by_child.get(name, []) if entity.stochastic else []:
             _check_layer(scope, entity, edge, ranks)
 

@@ -139,7 +139,9 @@ def _check_given(scope: Scope, shaper: Shaper, given: Given) -> None:
     for bound in (given.support.lower, given.support.upper):
         found = shaper.shape(bound) if bound is not None else None
         if found is not None and found != SCALAR:
-            shaper.refuse(f"the bound of `{given.name}` is {describe(found)}", bound.span, expected="a number")  # type: ignore[union-attr]
+            shaper.refuse(
+                f"the bound of `{given.name}` is {describe(found)}", bound.span, expected="a number"
+            )  # type: ignore[union-attr]
     if given.default is None:
         return
     found = shaper.shape(given.default)
@@ -221,21 +223,25 @@ def _check_distribution(scope: Scope, inference: Inference, position: int, draft
             shaper.refuse("a truncation bound is not a number", draft.line.family_span)
     if draft.line.truncation and choice.signature.shape != "scalar":
         shaper.refuse(
-            "a truncation of a vector or matrix", draft.line.family_span, expected="T(lower, upper) after a scalar family"
+            "a truncation of a vector or matrix",
+            draft.line.family_span,
+            expected="T(lower, upper) after a scalar family",
         )
     if not all(sound):
         return None
-    if choice.signature.key == "mvnormal":
-        _check_normal(shaper, choice)
+    if choice.signature.key == "mvnormal" and not _check_normal(shaper, choice):
+        return None
     return _family_shape(shaper, choice)
 
 
-def _check_normal(shaper: Shaper, choice: Choice) -> None:
+def _check_normal(shaper: Shaper, choice: Choice) -> bool:
     mean, spread = (shaper.shape(argument.value) for argument in choice.arguments)
-    if mean is not None and spread is not None:
-        word = {"cov": "covariance", "prec": "precision"}[choice.form.keywords[1]]
-        found = f"the mean and the {word} of this {choice.signature.surface} differ in dimension"
-        shaper.unify(mean.dims[0], spread.dims[0], choice.arguments[1].span, found)
+    if mean is None or spread is None:
+        return False
+    word = _FRIENDLY[choice.form.keywords[1]]
+    found = f"the mean and the {word} of this {choice.signature.surface} differ in dimension"
+    sides = tuple(argument.value for argument in choice.arguments)
+    return shaper.unify(mean.dims[0], spread.dims[0], choice.arguments[1].value.span, found, sides)
 
 
 def _check_role(shaper: Shaper, choice: Choice, role: str, keyword: str, value: Expression) -> bool:
@@ -278,7 +284,9 @@ def _mend_role(shaper: Shaper, choice: Choice, shape: Shape, wanted: str, value:
     if choice.signature.key == "mvnormal" and shape == SCALAR:
         mean, spread = (shaper.shape(argument.value) for argument in choice.arguments)
         other = mean if wanted == "matrix" else spread
-        size = print_expression(shaper.dimensions.resolve(other.dims[0]), True) if other and other.dims else "p"
+        size = (
+            print_expression(shaper.dimensions.resolve(other.dims[0]), True) if other and other.dims else "p"
+        )
         factor = text if whole_number(value) is not None or isinstance(value, Reference) else f"({text})"
         return f"write {factor} * {'eye' if wanted == 'matrix' else 'ones'}({size})"
     if choice.signature.key == "normal" and shape.kind in ("vector", "matrix"):
@@ -291,7 +299,9 @@ def _mend_role(shaper: Shaper, choice: Choice, shape: Shape, wanted: str, value:
 def _check_dimension(shaper: Shaper, choice: Choice, keyword: str, value: Expression) -> bool:
     given = shaper.scope.givens.get(value.name) if isinstance(value, Reference) else None
     number = whole_number(value)
-    if (given and given.support.kind == "integer" and not given.indices) or (number is not None and number > 0):
+    if (given and given.support.kind == "integer" and not given.indices) or (
+        number is not None and number > 0
+    ):
         return True
     if isinstance(value, Reference) and value.name not in shaper.scope.known():
         return False

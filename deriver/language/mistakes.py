@@ -37,7 +37,14 @@ class Mistakes:
         end = min(max(span.end, start + 1), max(len(text), start + 1)) if span else 0
         line = span.line if span else None
         mistake = Mistake(
-            code=code, found=found, expected=expected, remedy=remedy, line=line, start=start, end=end, text=text
+            code=code,
+            found=found,
+            expected=expected,
+            remedy=remedy,
+            line=line,
+            start=start,
+            end=end,
+            text=text,
         )
         self._found.setdefault(mistake)
 

@@ -96,7 +96,9 @@ class ExpressionReader:
             remedy = "write ^ for a power"
         elif before and token.text == before.text == "=":
             remedy = "write a single ="
-        elif before and _ends_operand(before) and _starts_operand(token) and "line" in expected:
+        elif token.text in (")", "]") and "line" in expected:
+            remedy = f"take it out, or put the bracket that it closes: this `{token.text}` closes nothing"
+        elif before and _ends_operand(before) and _starts_operand(token) and expected.startswith("`)`"):
             found = f"found `{token.text}` right after `{before.text}`"
             remedy = f"put an operator between them, such as {before.text} * {token.text}"
         return LineMistake(found, span=token.span, code="syntax", expected=expected, remedy=remedy)

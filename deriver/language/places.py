@@ -102,7 +102,9 @@ def _check_sum(scope: Scope, expression: SumOver, place: Place) -> None:
                 "index",
                 f"`{index}` is not the index of a plate",
                 span=expression.span,
-                expected=f"one of {', '.join(scope.plates)}" if scope.plates else "an index declared in `plates`",
+                expected=f"one of {', '.join(scope.plates)}"
+                if scope.plates
+                else "an index declared in `plates`",
                 remedy=suggest(index, scope.plates),
             )
         return
@@ -122,7 +124,10 @@ def _check_sum(scope: Scope, expression: SumOver, place: Place) -> None:
 
 def _check_reference(scope: Scope, found: Reference, place: Place) -> None:
     name = found.name
-    if name in scope.plates:
+    if scope.unread(name):
+        for each in found.subscripts:
+            _check_parts(scope, each, place)
+    elif name in scope.plates:
         _check_index(scope, found, place)
     elif name in scope.nodes:
         if place.nodes:
@@ -136,7 +141,7 @@ def _check_reference(scope: Scope, found: Reference, place: Place) -> None:
             )
     elif name in scope.givens:
         _check_given_reference(scope, scope.givens[name], found, place)
-    elif not scope.unread(name):
+    else:
         _add_undeclared(scope, found)
 
 
@@ -150,7 +155,8 @@ def _add_undeclared(scope: Scope, found: Reference) -> None:
         f"`{name}` is not declared",
         span=found.span,
         expected="a node, an index, or a name declared under `given`",
-        remedy=remedy or f"state it with `~` or `=`, or declare `{declare}` under `given` if it is data or known",
+        remedy=remedy
+        or f"state it with `~` or `=`, or declare `{declare}` under `given` if it is data or known",
     )
 
 
@@ -280,7 +286,9 @@ def _is_shift(scope: Scope, value: Affine, moving: list[str], subscript: Express
         return False
     named = [part for part in references(subscript) if part.name not in scope.plates]
     whole = {name for name, given in scope.givens.items() if given.support.kind == "integer"}
-    plain = all(part.name in whole or scope.unread(part.name) or part.name not in scope.known() for part in named)
+    plain = all(
+        part.name in whole or scope.unread(part.name) or part.name not in scope.known() for part in named
+    )
     return plain and not any(not isinstance(part, Number | Reference) for part in _leaves(subscript))
 
 
@@ -338,9 +346,13 @@ def _reach(scope: Scope, value: Affine, own: Range | None) -> tuple[Affine, Affi
 def _add_outside(
     scope: Scope, found: Reference, subscript: Expression, allowed: str, below: bool = False
 ) -> None:
-    remedy = "give the statement a range that keeps the subscript inside, as in `for t in 2..T`"
-    if below:
-        remedy = f"state the first element of `{found.name}` by itself, or begin the range of the statement later"
+    remedy = "end the range of the statement earlier, as in `for t in 1..T-1`"
+    if allowed.startswith("the subset"):
+        remedy = f"give the statement the same range, `for i in {allowed.split()[-1]}`"
+    elif below:
+        remedy = (
+            f"state the first element of `{found.name}` by itself, or begin the range of the statement later"
+        )
     scope.mistakes.add(
         "outside",
         f"the subscript `{print_expression(subscript, True)}` of `{found.name}` leaves {allowed}",

@@ -55,7 +55,9 @@ def _write(expression: Expression, compact: bool) -> tuple[str, int]:
             written = "; ".join(", ".join(print_expression(entry) for entry in row) for row in rows)
             return f"[{written}]", _PRIMARY
         case SumOver(index=index, conditions=conditions, body=body):
-            where = " where " + " and ".join(_write_condition(each) for each in conditions) if conditions else ""
+            where = (
+                " where " + " and ".join(_write_condition(each) for each in conditions) if conditions else ""
+            )
             return f"sum({index}{where}: {print_expression(body)})", _PRIMARY
         case Condition():
             return _write_condition(expression), _SUM
@@ -188,10 +190,14 @@ def _range_text(each: RangeText) -> str:
 def lower_model(model: Model) -> Document:
     """Return the document of a resolved model."""
     plates = tuple(
-        PlateLine(index=Reference(name=plate.index), lower=plate.lower, upper=plate.upper, comment=plate.comment)
+        PlateLine(
+            index=Reference(name=plate.index), lower=plate.lower, upper=plate.upper, comment=plate.comment
+        )
         for plate in model.plates
     )
-    whole = {plate.index: Range(index=plate.index, lower=plate.lower, upper=plate.upper) for plate in model.plates}
+    whole = {
+        plate.index: Range(index=plate.index, lower=plate.lower, upper=plate.upper) for plate in model.plates
+    }
     statements = tuple(
         _lower_statement(statement, whole)
         for statement in model.statements
@@ -199,7 +205,12 @@ def lower_model(model: Model) -> Document:
     )
     givens = _gather_givens([given for given in model.givens if given.origin == "given"])
     return Document(
-        name=model.name, plates=plates, givens=givens, statements=statements, comment=model.comment, source=model.source
+        name=model.name,
+        plates=plates,
+        givens=givens,
+        statements=statements,
+        comment=model.comment,
+        source=model.source,
     )
 
 

@@ -122,7 +122,9 @@ def _substitute_range(each: Range, values: Mapping[str, Expression]) -> Range:
     return dataclasses.replace(each, lower=lower, upper=upper)
 
 
-def _make_node(entity: Entity, inference: Inference, supports: Supports, values: Mapping[str, Expression]) -> Node:
+def _make_node(
+    entity: Entity, inference: Inference, supports: Supports, values: Mapping[str, Expression]
+) -> Node:
     return Node(
         name=entity.name,
         kind="stochastic" if entity.stochastic else "deterministic",

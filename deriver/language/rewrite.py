@@ -21,13 +21,17 @@ def rebuild(expression: Expression, change: Change) -> Expression:
 def _rebuild_children(expression: Expression, change: Change) -> Expression:
     match expression:
         case Reference(subscripts=subscripts) if subscripts:
-            return dataclasses.replace(expression, subscripts=tuple(rebuild(each, change) for each in subscripts))
+            return dataclasses.replace(
+                expression, subscripts=tuple(rebuild(each, change) for each in subscripts)
+            )
         case Binary(left=left, right=right) | Condition(left=left, right=right):
             return dataclasses.replace(expression, left=rebuild(left, change), right=rebuild(right, change))
         case Negate(operand=operand) | Transpose(operand=operand):
             return dataclasses.replace(expression, operand=rebuild(operand, change))
         case Call(arguments=arguments):
-            return dataclasses.replace(expression, arguments=tuple(rebuild(each, change) for each in arguments))
+            return dataclasses.replace(
+                expression, arguments=tuple(rebuild(each, change) for each in arguments)
+            )
         case MatrixRows(rows=rows):
             built = tuple(tuple(rebuild(entry, change) for entry in row) for row in rows)
             return dataclasses.replace(expression, rows=built)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from deriver.language.functions import WORDS
 from deriver.language.mistakes import Mistakes
 from deriver.language.rewrite import whole_number
 from deriver.language.syntax import Document, StatementLine
@@ -87,7 +88,7 @@ class Scope:
 
     def known(self) -> tuple[str, ...]:
         """Return every name that an expression may use."""
-        return (*self.plates, *self.givens, *self.nodes)
+        return (*self.plates, *self.givens, *self.nodes, *sorted(self.document.unread - WORDS))
 
     def unread(self, name: str) -> bool:
         """Tell whether the name stands in a line that was refused, so that nothing is known of it."""
@@ -114,12 +115,13 @@ class Scope:
         return least
 
     def enclosing(self, index: str) -> tuple[str, ...]:
-        """Return the indices on which the bounds of a plate depend, in the order of the plates."""
+        """Return the earlier indices on which the bounds of a plate depend, in the order of the plates."""
         plate = self.plates.get(index)
         if plate is None:
             return ()
         named = {found.name for bound in (plate.lower, plate.upper) for found in references(bound)}
-        return tuple(each for each in self.plates if each in named and each != index)
+        order = list(self.plates)
+        return tuple(each for each in order[: order.index(index)] if each in named)
 
 
 def _on_line(span: Span | None) -> str:

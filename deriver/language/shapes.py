@@ -15,7 +15,7 @@ from deriver.language.rewrite import make_number, substitute, whole_number
 from deriver.language.scope import Scope
 from deriver.model.expressions import (
     Binary, Call, Colon, Condition, Expression, Infinity, MatrixRows, Negate, Number, Reference, Span, SumOver,
-    Transpose,
+    Transpose, references,
 )  # fmt: skip
 
 
@@ -71,7 +71,9 @@ class Dimensions:
         for each in (first, second):
             name = each.name if isinstance(each, Reference) else ""
             if name in self.places:
-                parts.append(f"{name} is {print_expression(self.resolve(each), True)} from {self.places[name]}")
+                parts.append(
+                    f"{name} is {print_expression(self.resolve(each), True)} from {self.places[name]}"
+                )
         return "; ".join(dict.fromkeys(parts))
 
 
@@ -89,17 +91,53 @@ class Shaper:
         if not self.quiet:
             self.scope.mistakes.add("shape", found, span=span, expected=expected, remedy=remedy)
 
-    def unify(self, first: Expression, second: Expression, span: Span | None, found: str, remedy: str = "") -> bool:
-        """Make two dimensions the same, or record that ``found`` does not fit."""
+    def unify(
+        self,
+        first: Expression,
+        second: Expression,
+        span: Span | None,
+        found: str,
+        sides: tuple[Expression, ...] = (),
+    ) -> bool:
+        """Make two dimensions the same, or record that ``found`` does not fit; ``sides`` is what they stand in."""
         if self.quiet:
             return True
         place = f"line {span.line}" if span else "another line"
         if self.dimensions.unify(first, second, place):
             return True
         one, two = (print_expression(self.dimensions.resolve(each), True) for each in (first, second))
-        why = self.dimensions.explain(first, second)
-        self.refuse(f"{found}: {one} against {two}" + (f" ({why})" if why else ""), span, remedy)
+        why = "; ".join(
+            each for each in (self.dimensions.explain(first, second), self._origins(sides)) if each
+        )
+        self.refuse(
+            f"{found}: {one} against {two}" + (f" ({why})" if why else ""),
+            span,
+            self._mend_size(first, second),
+        )
         return False
+
+    def _origins(self, sides: tuple[Expression, ...]) -> str:
+        """Return where the vectors and matrices of an expression are declared."""
+        named = {found.name for side in sides for found in references(side)}
+        parts = []
+        for name in sorted(named - set(self.scope.plates)):
+            shape = self.nodes.get(name)
+            if name in self.scope.givens:
+                shape = declared_shape(self.scope.givens[name].shape)
+            if shape is not None and shape.dims:
+                place = self.scope.first_place(name).partition("(")[2].rstrip(")")
+                parts.append(
+                    f"`{name}` is {describe(shape, self.dimensions)}" + (f", {place}" if place else "")
+                )
+        return "; ".join(parts)
+
+    def _mend_size(self, first: Expression, second: Expression) -> str:
+        """Return what to do where the size of a plate, known from the data alone, meets a number."""
+        for one, other in ((first, second), (second, first)):
+            given = self.scope.givens.get(one.name) if isinstance(one, Reference) else None
+            if given is not None and given.origin == "size" and isinstance(other, Number):
+                return f"write {other.text} for {given.name} in the plate: it is known from the data alone"
+        return ""
 
     def shape(self, expression: Expression) -> Shape | None:
         """Return the shape of an expression, None if unknown."""
@@ -134,6 +172,8 @@ class Shaper:
             if not isinstance(each, Colon):
                 self._need_scalar(each, "a subscript")
         scope, name = self.scope, found.name
+        if scope.unread(name):
+            return None
         if name in scope.plates:
             return SCALAR
         if name in scope.givens:
@@ -161,7 +201,8 @@ class Shaper:
 
     def _refuse_component(self, found: Reference, indices: tuple[str, ...], base: Shape) -> None:
         whole = f"{found.name}[{','.join(indices)}]" if indices else found.name
-        more = f"{len(found.subscripts)} subscripts"
+        count = len(found.subscripts)
+        more = f"{count} subscript{'' if count == 1 else 's'}"
         self.refuse(
             f"`{print_expression(found)}` has {more}, but `{whole}` is {describe(base, self.dimensions)}",
             found.span,
@@ -211,7 +252,12 @@ class Shaper:
                 return None
             lower, upper = own.lower, own.upper
         nested = any(index in self.scope.enclosing(other) for other in indices)
-        if len(colons) != 1 or nested or whole_number(lower) != 1 or not isinstance(upper, Reference | Number):
+        if (
+            len(colons) != 1
+            or nested
+            or whole_number(lower) != 1
+            or not isinstance(upper, Reference | Number)
+        ):
             return None
         pairs = zip(indices, found.subscripts, strict=False)
         return substitute(upper, {name: each for name, each in pairs if not isinstance(each, Colon)})
@@ -239,7 +285,8 @@ class Shaper:
             self.refuse(f"{shapes} are {word}", expression.span, remedy)
             return None
         for one, two in zip(left.dims, right.dims, strict=True):
-            if not self.unify(one, two, expression.span, f"dimensions that differ are {word}"):
+            found = f"dimensions that differ are {word}"
+            if not self.unify(one, two, expression.span, found, (expression,)):
                 return None
         return left
 
@@ -258,8 +305,10 @@ class Shaper:
             self._refuse_product(expression, left, right)
             return None
         inner = "dimensions that differ meet in a product"
-        if left.kind != "vector" and not self.unify(left.dims[-1], right.dims[0], expression.span, inner):
-            return None
+        if left.kind != "vector":
+            sides = (expression,)
+            if not self.unify(left.dims[-1], right.dims[0], expression.span, inner, sides):
+                return None
         return found
 
     def _refuse_product(self, expression: Binary, left: Shape, right: Shape) -> None:
@@ -311,7 +360,7 @@ class Shaper:
         match call.function, shape.kind:
             case "inv", "scalar":
                 return SCALAR
-            case ("inv" | "det" | "tr"), "matrix":
+            case (("inv" | "det" | "tr"), "matrix"):
                 what = f"`{call.function}` of a matrix that is not square"
                 self.unify(shape.dims[0], shape.dims[1], call.span, what)
                 return shape if call.function == "inv" else SCALAR
@@ -319,7 +368,12 @@ class Shaper:
                 return Shape("matrix", shape.dims * 2)
             case _, ("scalar" | "vector") if call.function in ELEMENTWISE:
                 return shape
-        wanted = {"diag": "a vector", "inv": "a square matrix", "det": "a square matrix", "tr": "a square matrix"}
+        wanted = {
+            "diag": "a vector",
+            "inv": "a square matrix",
+            "det": "a square matrix",
+            "tr": "a square matrix",
+        }
         self.refuse(
             f"`{call.function}` of {describe(shape, self.dimensions)}",
             call.span,
@@ -367,7 +421,8 @@ def transpose(shape: Shape | None) -> Shape | None:
 
 def describe(shape: Shape, dimensions: Dimensions | None = None) -> str:
     """Return ``a number``, ``a vector(p)``, ``a row of p`` or ``a matrix(p,p)``."""
-    dims = ",".join(print_expression(dimensions.resolve(each) if dimensions else each, True) for each in shape.dims)
+    dims = ",".join(
+        print_expression(dimensions.resolve(each) if dimensions else each, True) for each in shape.dims
+    )
     words = {"scalar": "a number", "vector": f"a vector({dims})", "matrix": f"a matrix({dims})"}
     return words.get(shape.kind, f"a row of {dims}")
-

@@ -18,7 +18,7 @@ from deriver.language.intervals import REAL, UNIT, Interval, enclose
 from deriver.language.rewrite import make_number
 from deriver.language.scope import Draft, Scope
 from deriver.language.shapes import SCALAR
-from deriver.model.expressions import Binary, Call, Expression, Number, Reference, Transpose
+from deriver.model.expressions import Binary, Call, Expression, Number, Reference, Transpose, references
 from deriver.model.records import Given, Support
 
 
@@ -30,6 +30,14 @@ class Supports:
     inference: Inference
     nodes: dict[str, Support] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+
+    def is_unsure(self, expression: Expression) -> bool:
+        """Tell whether an expression names something of which a mistake hides the support."""
+        known = {*self.scope.plates, *self.scope.givens, *self.scope.nodes} - self.unsure
+        return any(
+            found.name not in known or self.scope.unread(found.name) for found in references(expression)
+        )
 
     def enclose(self, expression: Expression) -> Interval:
         """Return an interval that holds the values of an expression."""
@@ -38,7 +46,10 @@ class Supports:
     def is_definite(self, expression: Expression) -> bool:
         """Tell whether a matrix is proved positive definite."""
         facts = Facts(
-            enclose=self.enclose, known=self._is_known_definite, lower_bound=self._lower_bound, is_scalar=self.is_scalar
+            enclose=self.enclose,
+            known=self._is_known_definite,
+            lower_bound=self._lower_bound,
+            is_scalar=self.is_scalar,
         )
         return is_definite(expression, facts)
 
@@ -95,6 +106,8 @@ def find_supports(scope: Scope, inference: Inference, order: tuple[str, ...]) ->
         found = []
         for draft in scope.nodes[name].drafts:
             choice = inference.choices.get(positions[id(draft)])
+            hidden = draft.stochastic and choice is None or any(map(supports.is_unsure, draft.expressions()))
+            supports.unsure |= {name} if hidden else set()
             found.append(_draft_support(supports, draft, choice))
         supports.nodes[name] = _join_supports(found)
         supports.intervals[name] = _join_intervals([supports.interval_of(each) for each in found])
@@ -107,7 +120,9 @@ def _refine_interval(supports: Supports, name: str) -> None:
     entity = supports.scope.nodes[name]
     shape = supports.inference.shapes.get(name)
     if not entity.stochastic and shape is not None and shape.kind in ("scalar", "vector"):
-        found = [supports.enclose(draft.expression) for draft in entity.drafts if draft.expression is not None]
+        found = [
+            supports.enclose(draft.expression) for draft in entity.drafts if draft.expression is not None
+        ]
         supports.intervals[name] = _join_intervals(found)
 
 
@@ -136,7 +151,8 @@ def _draft_support(supports: Supports, draft: Draft, choice: Choice | None) -> S
         return Support()
     rule = choice.signature.support
     values = {
-        keyword: argument.value for keyword, argument in zip(choice.form.keywords, choice.arguments, strict=True)
+        keyword: argument.value
+        for keyword, argument in zip(choice.form.keywords, choice.arguments, strict=True)
     }
     lower, upper = _rule_bound(rule.lower, values), _rule_bound(rule.upper, values)
     if draft.line.truncation:
@@ -220,4 +236,3 @@ def _mark_given(scope: Scope, given: Given, kind: str) -> None:
     size = {"spd": 2, "simplex": 1}[kind]
     if len(given.shape) == size and given.support == Support():
         scope.givens[given.name] = dataclasses.replace(given, support=Support(kind=kind))  # type: ignore[arg-type]
-

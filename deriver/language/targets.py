@@ -42,6 +42,7 @@ def _refuse_target(scope: Scope, line: StatementLine) -> bool:
             span=line.target.span,
             remedy=_mend_taken(scope, name),
         )
+        scope.refused.add(name)
         return True
     return False
 
@@ -129,7 +130,13 @@ def _add_draft(scope: Scope, draft: Draft) -> None:
 def _check_restatement(scope: Scope, entity: Entity, draft: Draft) -> bool:
     first = entity.drafts[0]
     place = scope.first_place(entity.name)
-    if first.layer != draft.layer:
+    if bool(first.written) != bool(draft.written):  # one of them is the node of log(s), log_s
+        under = first if first.written else draft
+        found = (
+            f"the node of `{under.transform}({under.written})` is called `{entity.name}`, and so is another"
+        )
+        remedy = f"give the other `{entity.name}` another name; it is {place}"
+    elif first.layer != draft.layer:
         found = f"`{entity.name}` is stated under `{first.layer}` and under `{draft.layer}`"
         remedy = "keep the statements of a node in one block"
     elif first.stochastic != draft.stochastic:
@@ -159,11 +166,15 @@ def _check_subscripts(scope: Scope, draft: Draft) -> bool:
         sound = False
         if isinstance(each, Reference) and scope.unread(each.name):
             continue
+        plain = isinstance(each, Reference) and not each.subscripts
+        found = f"a subscript on the left of `{draft.name}` is neither an index nor a whole number"
         scope.mistakes.add(
             "subscript",
-            f"a subscript on the left of `{draft.name}` is neither an index nor a whole number",
+            f"`{each.name}` is not the index of a plate" if plain else found,  # type: ignore[attr-defined]
             span=each.span,
-            expected=f"one of {', '.join(scope.plates)}, or a number such as 0" if scope.plates else "a plate",
+            expected=f"one of {', '.join(scope.plates)}, or a number such as 0"
+            if scope.plates
+            else "a plate",
             remedy=_mend_subscript(scope, draft, each),
         )
     names = tuple(each.name for each in draft.subscripts if isinstance(each, Reference))
@@ -187,15 +198,20 @@ def _read_ranges(scope: Scope, line: StatementLine) -> tuple[Range, ...]:
         if name in explicit or name not in indices:
             scope.mistakes.add(
                 "range",
-                f"`for {name}` stands twice" if name in explicit else f"`{name}` is not an index of the left side",
+                f"`for {name}` stands twice"
+                if name in explicit
+                else f"`{name}` is not an index of the left side",
                 span=written.index.span,
-                expected=f"one of {', '.join(indices)}" if indices else "no `for`: the left side has no index",
+                expected=f"one of {', '.join(indices)}"
+                if indices
+                else "no `for`: the left side has no index",
                 remedy=suggest(name, indices),
             )
             continue
         explicit[name] = _read_range(scope, written)
     return tuple(
-        explicit.get(name) or Range(index=name, lower=scope.plates[name].lower, upper=scope.plates[name].upper)
+        explicit.get(name)
+        or Range(index=name, lower=scope.plates[name].lower, upper=scope.plates[name].upper)
         for name in indices
         if name in scope.plates
     )
@@ -215,4 +231,7 @@ def _read_range(scope: Scope, written: RangeText) -> Range:
             expected="a range 1..n or a subset",
             remedy=f"declare `{subset.name} : subset({written.index.name})` under `given`",
         )
+    plate = scope.plates.get(written.index.name)
+    if not fits and plate is not None:
+        return Range(index=plate.index, lower=plate.lower, upper=plate.upper)
     return Range(index=written.index.name, subset=subset.name)

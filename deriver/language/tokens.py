@@ -66,7 +66,8 @@ def split_lines(text: str) -> list[str]:
 
 def read_tokens(line: str, number: int, mistakes: Mistakes) -> tuple[list[Token], str | None, bool]:
     """Return the tokens of a physical line, its comment or None, and whether a character was refused."""
-    tokens, position, refused = [], 0, False
+    tokens: list[Token] = []
+    position, refused = 0, False
     while position < len(line):
         character = line[position]
         if character == "#":
@@ -76,17 +77,22 @@ def read_tokens(line: str, number: int, mistakes: Mistakes) -> tuple[list[Token]
             continue
         match = _TOKEN.match(line, position)
         if match is None:
-            mistakes.add(
-                "character",
-                f"the character {character!r} is not part of the language",
-                span=Span(number, position, position + 1),
-                remedy=_mend_character(character),
-            )
+            if character not in line[:position]:
+                _refuse_character(character, Span(number, position, position + 1), mistakes)
             refused, position = True, position + 1
             continue
         tokens.append(Token(match.lastgroup or "symbol", match.group(), Span(number, position, match.end())))
         position = match.end()
     return tokens, None, refused
+
+
+def _refuse_character(character: str, span: Span, mistakes: Mistakes) -> None:
+    mistakes.add(
+        "character",
+        f"the character {character!r} is not part of the language",
+        span=span,
+        remedy=_mend_character(character),
+    )
 
 
 def _mend_character(character: str) -> str:

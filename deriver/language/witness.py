@@ -16,7 +16,7 @@ import numpy as np
 
 from deriver.language.intervals import Interval
 from deriver.model.expressions import (
-    Binary, Call, Expression, MatrixRows, Negate, Number, Reference, Transpose, references,
+    Binary, Call, Expression, MatrixRows, Negate, Number, Reference, Transpose, children,
 )  # fmt: skip
 
 Value = float | np.ndarray
@@ -41,7 +41,9 @@ class Leaves:
     definitions: Mapping[str, Expression]
 
 
-def find_witness(expression: Expression, leaves: Leaves, fails: Callable[[Value], bool]) -> dict[str, float] | None:
+def find_witness(
+    expression: Expression, leaves: Leaves, fails: Callable[[Value], bool]
+) -> dict[str, float] | None:
     """Return values of the names at which ``fails`` is true whatever the knowns are; None if none is found."""
     names = _leaf_names(expression, leaves)
     if names is None or not any(name in leaves.nodes for name in names):
@@ -66,7 +68,7 @@ def _leaf_names(expression: Expression, leaves: Leaves) -> list[str] | None:
     found: dict[str, None] = {}
     waiting, seen = [expression], set()
     while waiting:
-        for each in references(waiting.pop()):
+        for each in _free_references(waiting.pop()):
             name = each.name
             if name in leaves.definitions and name not in seen:
                 seen.add(name)
@@ -76,6 +78,13 @@ def _leaf_names(expression: Expression, leaves: Leaves) -> list[str] | None:
             elif name not in seen:
                 return None
     return list(found)
+
+
+def _free_references(expression: Expression) -> list[Reference]:
+    """Return the references of a tree, those inside subscripts left out."""
+    if isinstance(expression, Reference):
+        return [expression]
+    return [found for child in children(expression) for found in _free_references(child)]
 
 
 def _try_knowns(
@@ -127,7 +136,9 @@ def _points(interval: Interval) -> list[float]:
     return [low + 0.5 * width, low + 0.02 * width, low + 0.98 * width]
 
 
-def evaluate(expression: Expression, state: Mapping[str, Value], definitions: Mapping[str, Expression]) -> Value:
+def evaluate(
+    expression: Expression, state: Mapping[str, Value], definitions: Mapping[str, Expression]
+) -> Value:
     """Return the value of a number or small matrix expression; ``NoValue`` for what is not tried."""
 
     def inner(part: Expression) -> Value:

@@ -117,21 +117,26 @@ class ArrayBinder:
         """Record J from nested lists; the component dimensions from the innermost length."""
         plate = self.model.plate(symbol.indices[-1])
         name = plate.upper.name if isinstance(plate.upper, Reference) else ""
-        shape = nested_shape(value)
-        nested = shape is None or len(shape) == 2 + rank
-        if nested and name and name not in self.sizes.known and not isinstance(value, np.ndarray):
-            self.sizes.record(
-                name, np.array([len(row) for row in value], dtype=np.intp), f"the lists of `{symbol.written}`"
-            )
-        elif nested and name and name not in self.sizes.known and shape is not None:
-            self.sizes.record(
-                name, np.full(shape[0], shape[1], dtype=np.intp), f"the array `{symbol.written}`"
-            )
+        if name:
+            self._record_row_lengths(symbol, name, value, rank)
         if name in self.sizes.known:
             outer = self.model.plate(symbol.indices[0])
             self.sizes.record_plate(outer, len(self.sizes.known[name]), f"the lengths `{name}`")
         if rank:
             self.sizes.record_shape(symbol, innermost_shape(value)[-rank:], "array")
+
+    def _record_row_lengths(self, symbol: Symbol, name: str, value: Any, rank: int) -> None:
+        """Record the lengths of nested lists; a rectangle may be padded when the lengths are among the data."""
+        shape = nested_shape(value)
+        if shape is not None and len(shape) != 2 + rank:
+            return
+        if shape is not None and (
+            name in self.entries or isinstance(value, np.ndarray) and name in self.sizes.known
+        ):
+            return
+        what = "array" if isinstance(value, np.ndarray) else "lists"
+        lengths = np.array([len(row) for row in value], dtype=np.intp)
+        self.sizes.record(name, lengths, f"the {what} of `{symbol.written}`")
 
     def _number_groups(self, groups: Sequence[Symbol], raw: dict[str, Any]) -> None:
         for plate in dict.fromkeys(symbol.plate for symbol in groups):
@@ -199,8 +204,8 @@ class ArrayBinder:
             return array
         found = "x".join(map(str, array.shape if array is not None else shape or ()))
         self.problems.add(
-            "wrong-shape", f"`{symbol.written}` has shape {found or 'of a number'}",
-            expected=f"{' x '.join(map(str, layout.extents))}: {', '.join((*layout.axes, *self._sides(symbol)))}",
+            "wrong-shape", f"`{symbol.written}` is an array of {found or 'one number'}",
+            expected=f"{' x '.join(map(str, layout.extents))} ({', '.join((*layout.axes, *self._sides(symbol)))})",
         )  # fmt: skip
         return None
 
@@ -224,7 +229,7 @@ class ArrayBinder:
         if bad.any():
             where = ",".join(str(k + 1) for k in np.argwhere(bad)[0])
             self.problems.add(
-                "not-finite", f"`{symbol.written}`[{where}] is {array[bad][0]} (element {where}, counted from 1)",
+                "not-finite", f"element {where} of `{symbol.written}` is {'missing' if np.isnan(array[bad][0]) else 'infinite'}",
                 expected="finite numbers; only responses may be missing",
             )  # fmt: skip
 

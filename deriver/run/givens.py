@@ -49,8 +49,12 @@ def read_settings(
 
 def _report_unknown(model: Model, name: str, value: Any, known: list[str], problems: Problems) -> None:
     if name in [node.name for node in model.nodes]:
+        drawn = model.node(name).kind == "stochastic"
         remedy = f"--fix {name}={value} holds a node at a value; --start {name}={value} starts it there"
-        found = f"--set {name}: `{name}` is a node of the model, drawn and not given"
+        remedy = remedy if drawn else "set what it is computed from"
+        found = (
+            f"--set {name}: `{name}` is a node of the model, {'drawn' if drawn else 'computed'} and not given"
+        )
     else:
         remedy = suggest(name, known)
         found = f"--set {name}: the model has nothing called `{name}` under `given`"
@@ -108,6 +112,7 @@ class GivenEvaluator:
         self.settings, self.problems = settings, problems
         self._under_way: list[str] = []
         self._failed: set[str] = set()
+        self._consequence = bool(problems)  # an unknown size may follow from what is reported already
 
     def fill(self, skip: frozenset[str]) -> None:
         """Put an array for every given into ``arrays``; record what is missing or does not fit.
@@ -159,15 +164,15 @@ class GivenEvaluator:
             layout = self._layout(given)
             if isinstance(source, np.ndarray):
                 return self._from_array(given, source, layout)
-            for reference in references(source):
-                named = [each for each in self.model.givens if each.name == reference.name]
-                if named and named[0].origin == "given" and not self._fill_one(named[0]):
-                    return None
+            if not self._fill_inputs(source):
+                return None
             value = evaluate(source, self.environment())
             if given.support.kind == "subset":
                 return value.plain().astype(float)
             return self._from_value(value, layout)
         except UnknownSize as unknown:
+            if self._consequence:
+                return None
             self.problems.add(
                 "unknown-size", f"{origin} `{given.name}` needs the size `{unknown.name}`, which is not known",
                 remedy=f"--set {unknown.name}=...",
@@ -179,6 +184,19 @@ class GivenEvaluator:
                 remedy=self._remedy(given),
             )  # fmt: skip
         return None
+
+    def _fill_inputs(self, source: Expression) -> bool:
+        """Fill the givens that an expression mentions, and tell whether all of them have values."""
+        givens = {given.name: given for given in self.model.givens}
+        for reference in references(source):
+            given = givens.get(reference.name)
+            if given is None:
+                continue
+            if given.origin != "given" and given.name not in self.sizes.known:
+                raise UnknownSize(given.name)
+            if given.origin == "given" and not self._fill_one(given):
+                return False
+        return True
 
     def _remedy(self, given: Given) -> str:
         dimension = getattr(given.shape[0], "name", "2") if given.shape else ""

@@ -186,6 +186,8 @@ class DrawEvaluator:
         """Compute the deterministic nodes that an expression mentions."""
         names = {node.name: node.kind for node in self.model.nodes}
         for reference in references(expression):
+            if names.get(reference.name) == "stochastic" and reference.name not in self.env.stored:
+                raise EvaluationError(f"the draws of `{reference.name}` are not kept: add it to --keep")
             if names.get(reference.name) == "deterministic" and reference.name not in self.env.stored:
                 self._compute(reference.name)
 

@@ -79,8 +79,10 @@ def read_data(source: Any) -> Table | Arrays:
     raise _unreadable("data", f"an object of type {type(source).__name__}")
 
 
-def _unreadable(origin: str, found: str, remedy: str = "") -> DataError:
-    expected = f"{FORMATS}, a pandas, polars or Arrow table, or a dictionary of arrays"
+SOURCES = f"{FORMATS}, a pandas, polars or Arrow table, or a dictionary of arrays"
+
+
+def _unreadable(origin: str, found: str, remedy: str = "", expected: str = SOURCES) -> DataError:
     return DataError([Mistake(code="unreadable", found=found, expected=expected, remedy=remedy)], origin)
 
 
@@ -113,8 +115,8 @@ def _read_text(path: Path) -> str:
 def _read_csv(path: Path) -> Table:
     text = _read_text(path)
     kept = [(k, line) for k, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
-    if not kept:
-        raise _unreadable(path.name, "a file without rows")
+    if len(kept) < 2:
+        raise _unreadable(path.name, "a file without rows", expected="a line of column names, then the rows")
     heading = kept[0][1]
     separator = max(",;\t", key=heading.count)
     reader = csv.reader(io.StringIO("\n".join(line for _, line in kept)), delimiter=separator)
@@ -185,7 +187,7 @@ def _table(origin: str, raw: Mapping[str, tuple[Sequence[Any], tuple[Any, ...] |
         found = "columns of different lengths: " + ", ".join(f"{k} {n}" for k, n in lengths.items())
         raise DataError([Mistake(code="column-lengths", found=found, expected="one length")], origin)
     if not columns or not next(iter(lengths.values())):
-        raise _unreadable(origin, "a table without rows")
+        raise _unreadable(origin, "a table without rows", expected="a row for each observation")
     return Table(origin=origin, columns=columns, length=next(iter(lengths.values())))
 
 

@@ -68,14 +68,14 @@ def density_of(contribution: Contribution, arranger: Arranger, case: Case | None
 
 
 def over_plates(
-    sign: type[n.Total] | type[n.Many], body: n.Notation, contribution: Contribution, arranger: Arranger
+    sign: type[n.Total | n.Many], body: n.Notation, contribution: Contribution, arranger: Arranger
 ) -> n.Notation:
     """Return the body summed (or multiplied) over the contribution's own plates."""
     return _over(sign, body, contribution.bounds, contribution.conditions, arranger)
 
 
 def _over(
-    sign: type[n.Total] | type[n.Many],
+    sign: type[n.Total | n.Many],
     body: n.Notation,
     bounds: Iterable[Tuple],
     conditions: Iterable[Condition],

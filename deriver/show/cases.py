@@ -73,7 +73,7 @@ def _split_range(gates: tuple[Condition, ...], ranges: tuple[Tuple, ...]) -> Cas
     bound = next((b for b in ranges if symbols == {b[0]}), None)
     if bound is None:
         return None
-    symbol, lower, upper = bound
+    _, lower, upper = bound
     from_below, from_above = _distances(gates, lower), _distances(gates, upper)
     if any(a is None and b is None for a, b in zip(from_below, from_above, strict=True)):
         return None
@@ -148,7 +148,9 @@ def _needed(bound: Tuple, count: int) -> Condition | None:
     _, lower, upper = bound
     least = sp.expand(lower + count - 1)
     length = sp.expand(upper - least)
-    return None if (length + 1).is_positive or least.is_Integer and least <= 1 else Condition(">=", upper, least)
+    return (
+        None if (length + 1).is_positive or least.is_Integer and least <= 1 else Condition(">=", upper, least)
+    )
 
 
 def _split_truths(gates: tuple[Condition, ...]) -> Cases:

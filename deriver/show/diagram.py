@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deriver.model.expressions import Expression, Reference, references
-from deriver.model.records import Deterministic, Given, Model, Node, Statement
+from deriver.model.records import Deterministic, Given, Model, Node, Plate, Statement
 from deriver.show import notation as n
 from deriver.show.arrange import read_tree
+from deriver.show.names import names_of
 from deriver.show.text import TextSpelling
 
 Kind = Literal["stochastic", "observed", "deterministic", "given"]
@@ -51,7 +52,7 @@ class Diagram:
 
 def draw_diagram(model: Model) -> Diagram:
     """Return the vertices, edges and plates of a model; sizes and dimensions are left out."""
-    spelling = TextSpelling(frozenset(one.name for one in (*model.givens, *model.nodes)))
+    spelling = TextSpelling(names_of(model))
     edges, lags = _find_edges(model)
     used = {parent for parent, _ in edges}
     nodes = [_node_vertex(node, model, spelling, lags.get(node.name, "")) for node in model.nodes]
@@ -71,7 +72,7 @@ def draw_diagram(model: Model) -> Diagram:
     return Diagram(title=model.name, vertices=vertices, edges=edges, frames=frames)
 
 
-def _plate_label(plate, spelling: TextSpelling) -> str:
+def _plate_label(plate: Plate, spelling: TextSpelling) -> str:
     lower, upper = spelling.one_line(read_tree(plate.lower)), spelling.one_line(read_tree(plate.upper))
     return f"{plate.index} = {lower}, …, {upper}"
 

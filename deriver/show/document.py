@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deriver.show.notation import Notation
+from deriver.show.notation import Bound, Notation
 
 Words = tuple[str | Notation, ...]
 
@@ -50,7 +50,7 @@ class Section:
     """What is said of one node: ``title`` its element, ``ranges`` the values of its indices."""
 
     title: Notation
-    ranges: tuple[Notation, ...]
+    ranges: tuple[Bound, ...]
     verdict: str
     blocks: tuple[Block, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deriver.show.diagram import Diagram, Vertex
 
 _SHAPES = {
-    "stochastic": 'shape=ellipse',
+    "stochastic": "shape=ellipse",
     "observed": 'shape=ellipse, style=filled, fillcolor="#cfd8e3"',
     "deterministic": "shape=box",
     "given": "shape=plaintext",
@@ -23,7 +23,9 @@ def write_dot(diagram: Diagram) -> str:
 
 def _clusters(diagram: Diagram) -> list[str]:
     order = [frame.index for frame in diagram.frames]
-    chains = {vertex.name: tuple(index for index in order if index in vertex.plates) for vertex in diagram.vertices}
+    chains = {
+        vertex.name: tuple(index for index in order if index in vertex.plates) for vertex in diagram.vertices
+    }
     if not _are_nested(set(chains.values())):
         chains = {name: ("+".join(chain),) if chain else () for name, chain in chains.items()}
     labels = {frame.index: frame.label for frame in diagram.frames}
@@ -47,13 +49,18 @@ def _level(
     indent: str,
 ) -> list[str]:
     lines = [
-        f'{indent}"{v.name}" [label="{v.label}", {_SHAPES[v.kind]}];' for v in vertices if chains[v.name] == here
+        f'{indent}"{v.name}" [label="{v.label}", {_SHAPES[v.kind]}];'
+        for v in vertices
+        if chains[v.name] == here
     ]
     depth = len(here)
     below = dict.fromkeys(c[depth] for c in chains.values() if len(c) > depth and c[:depth] == here)
     for index in below:
         label = "; ".join(labels[one] for one in index.split("+"))
-        lines += [f'{indent}subgraph "cluster_{index}" {{', f'{indent}  label="{label}"; labeljust=r; style=rounded;']
+        lines += [
+            f'{indent}subgraph "cluster_{index}" {{',
+            f'{indent}  label="{label}"; labeljust=r; style=rounded;',
+        ]
         lines += _level(vertices, chains, labels, (*here, index), indent + "  ")
         lines.append(indent + "}")
     return lines

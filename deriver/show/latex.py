@@ -9,6 +9,7 @@ from deriver.show import notation as n
 from deriver.show.names import take_apart, to_latex
 from deriver.show.spelling import ATOM, OPEN, POWER, PRODUCT, SUM, Spelling, join, leads_out, split_fraction
 
+_RELATIONS = {"<=": r"\le", ">=": r"\ge", "!=": r"\ne", "in": r"\in", "not in": r"\notin"}
 _FUNCTIONS = {"tr": r"\operatorname{tr}", "diag": r"\operatorname{diag}", "max": r"\max", "min": r"\min"}
 
 
@@ -17,10 +18,9 @@ class LatexSpelling(Spelling):
 
     bar = r"\mid"
     rest = r"\cdot"
-    relations = {"<=": r"\le", ">=": r"\ge", "!=": r"\ne", "in": r"\in", "not in": r"\notin"}
 
     def __init__(self, siblings: frozenset[str] = frozenset()) -> None:
-        super().__init__()
+        super().__init__(_RELATIONS)
         self._siblings = siblings
 
     between = r" \thinspace"
@@ -178,7 +178,11 @@ class LatexSpelling(Spelling):
     def spell_gathered(self, notation: n.Gathered) -> str:
         """Return a vector of terms."""
         bound = notation.bound
-        index, lower, upper = self.write(n.Name(bound.index)), self.one_line(bound.lower), self.one_line(bound.upper)
+        index, lower, upper = (
+            self.write(n.Name(bound.index)),
+            self.one_line(bound.lower),
+            self.one_line(bound.upper),
+        )
         return rf"{self.enclose(notation.body)}_{{{index}={lower}}}^{{{upper}}}"
 
     def spell_slice(self, notation: n.Slice) -> str:

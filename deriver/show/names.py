@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from deriver.model.records import Model
+
 GREEK: dict[str, str] = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η",
     "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ",
@@ -75,3 +77,8 @@ def to_latex(piece: str) -> str:
     else:
         letter = word if len(word) == 1 else rf"\mathrm{{{word}}}"
     return f"{letter}_{{{digits}}}" if digits else letter
+
+
+def names_of(model: Model) -> frozenset[str]:
+    """Return every name that a model declares."""
+    return frozenset([given.name for given in model.givens] + [node.name for node in model.nodes])

@@ -29,7 +29,9 @@ def split_sign(expr: Expr) -> tuple[bool, Expr]:
     if coefficient.is_negative:
         return (True, -expr)
     if expr.is_Mul:
-        bracket = next((factor for factor in expr.args if factor.is_commutative and _takes_sign(factor)), None)
+        bracket = next(
+            (factor for factor in expr.args if factor.is_commutative and _takes_sign(factor)), None
+        )
         if bracket is not None:
             return (True, sp.Mul(*(_flip(factor) if factor is bracket else factor for factor in expr.args)))
     return (False, expr)
@@ -55,7 +57,9 @@ def _turn_bracket(factor: Expr) -> tuple[int, Expr]:
 
 def _takes_sign(factor: Expr) -> bool:
     """Tell whether a factor of a product has a minus sign that can stand before the product."""
-    return is_all_negative(factor) or isinstance(factor, heads.Gated | heads.PlateSum) and split_sign(factor)[0]
+    return (
+        is_all_negative(factor) or isinstance(factor, heads.Gated | heads.PlateSum) and split_sign(factor)[0]
+    )
 
 
 def _flip(factor: Expr) -> Expr:
@@ -114,7 +118,15 @@ class Order:
         simple = isinstance(body, heads.Ref | sp.Symbol | heads.Transposed)
         layer = min((self._layer(name) for name in names_in(body)), default=9)
         place = self._first_place(body)
-        return (self._rank_in_blanket(body), not body.has(sp.log), negative, not simple, layer, place, _text(body))
+        return (
+            self._rank_in_blanket(body),
+            not body.has(sp.log),
+            negative,
+            not simple,
+            layer,
+            place,
+            _text(body),
+        )
 
     def _rank_in_blanket(self, expr: Expr) -> int:
         names = names_in(expr)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deriver.show.diagram import LAYERS, Diagram, Vertex
 
@@ -29,13 +29,24 @@ _MOST_COLUMNS = 7
 
 @dataclass(slots=True)
 class Spot:
-    """The place of a vertex: its centre and size."""
+    """The place of a vertex: its centre and size, and ``room`` for what stands on its right."""
 
     x: float
     y: float
     width: float
     height: float
     row: int
+    room: float = 0.0
+
+    @property
+    def left(self) -> float:
+        """The left edge."""
+        return self.x - self.width / 2
+
+    @property
+    def right(self) -> float:
+        """The right edge, with the room beside it."""
+        return self.x + self.width / 2 + self.room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +102,9 @@ def place(diagram: Diagram) -> Layout:
     columns = order_columns(diagram)
     stretches = _find_stretches(diagram, rows, columns)
     spots = {vertex.name: _new_spot(vertex, rows[vertex.name]) for vertex in diagram.vertices}
-    _place_across(diagram, spots, columns, stretches)
+    intervals = _place_across(diagram, spots, columns, stretches)
     bands = _place_down(diagram, spots, stretches)
-    boxes = _make_boxes(diagram, spots, columns, stretches)
+    boxes = _make_boxes(diagram, spots, columns, stretches, intervals)
     return _shift(spots, boxes, bands)
 
 
@@ -107,7 +118,8 @@ def _new_spot(vertex: Vertex, row: int) -> Spot:
     text = label_width(vertex.label)
     height = _HEIGHT.get(vertex.kind, _NODE_HEIGHT)
     width = text + 8 if vertex.kind == "given" else max(_NODE_HEIGHT, text + 22)
-    return Spot(0.0, 0.0, width, height, row)
+    room = 30.0 + label_width(vertex.lag) if vertex.lag else 0.0
+    return Spot(0.0, 0.0, width, height, row, room)
 
 
 # --- rows ----------------------------------------------------------------------------------------------------
@@ -170,7 +182,9 @@ def _pull(diagram: Diagram) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     return [(sets[a], sets[b]) for a, b in diagram.edges if sets[a] and sets[b]]
 
 
-def _cost(order: Columns, pull: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> tuple[int, int, Columns]:
+def _cost(
+    order: Columns, pull: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]
+) -> tuple[int, int, Columns]:
     place_of = {own: place for place, own in enumerate(order)}
     indices = sorted({index for own in order for index in own})
     breaks = sum(len(_runs(order, index)) - 1 for index in indices)
@@ -202,9 +216,7 @@ def _find_stretches(diagram: Diagram, rows: dict[str, int], columns: Columns) ->
     for _, _, index, first, last, top, bottom in inner_first:
         met = [s.level for s in stretches if s.first <= last and first <= s.last]
         level = max(met, default=0) + 1
-        stretches.append(
-            _Stretch(index=index, first=first, last=last, top=top, bottom=bottom, level=level)
-        )
+        stretches.append(_Stretch(index=index, first=first, last=last, top=top, bottom=bottom, level=level))
     return stretches
 
 
@@ -214,26 +226,28 @@ def _place_of(diagram: Diagram, index: str) -> int:
 
 # --- across the page -----------------------------------------------------------------------------------------
 
+Interval = tuple[float, float]
+_EVERYWHERE: Interval = (float("-inf"), float("inf"))
+
 
 def _place_across(
     diagram: Diagram, spots: dict[str, Spot], columns: Columns, stretches: list[_Stretch]
-) -> None:
+) -> list[Interval]:
+    """Set every vertex's place in its row; return the columns' intervals."""
     intervals = _column_intervals(diagram, spots, columns, stretches)
     reached = {row for s in stretches for row in range(s.top, s.bottom + 1)}
-    right = max((end for _, end in intervals), default=0.0) + _PAD * (len(stretches) + 1)
     groups = _group_by_place(diagram, spots, columns)
     neighbours = _neighbours(diagram)
     for sweep in range(_SWEEPS):
-        ordered = sorted(groups, key=lambda key: key[0], reverse=sweep % 2 == 1)
-        for row, column in ordered:
+        for row, column in sorted(groups, reverse=sweep % 2 == 1):
             names = groups[row, column]
             if column >= 0:
-                low, high = intervals[column]
-            elif row in reached:
-                low, high = right, float("inf")
+                _settle(names, spots, neighbours, intervals[column])
+            elif row not in reached:
+                _settle(names, spots, neighbours, _EVERYWHERE)
             else:
-                low, high = float("-inf"), float("inf")
-            _settle(names, spots, neighbours, low, high)
+                _settle_beside(names, spots, neighbours, intervals, len(stretches))
+    return intervals
 
 
 def _group_by_place(
@@ -256,50 +270,59 @@ def _neighbours(diagram: Diagram) -> dict[str, list[str]]:
 
 def _column_intervals(
     diagram: Diagram, spots: dict[str, Spot], columns: Columns, stretches: list[_Stretch]
-) -> list[tuple[float, float]]:
+) -> list[Interval]:
     """Return the left and right end of each column, with room for the boxes' edges between them."""
-    widths = []
-    for own in columns:
+    intervals, x = [], 0.0
+    for place_in_order, own in enumerate(columns):
         in_row: dict[int, float] = defaultdict(float)
         for vertex in diagram.vertices:
             if _plate_set(vertex) == own:
                 spot = spots[vertex.name]
-                in_row[spot.row] += spot.width + _GAP + (_lag_room(vertex) if vertex.lag else 0.0)
-        titles = [label_width(f.label) + 2 * _PAD for f in diagram.frames if f.index in own]
-        widths.append(max([*in_row.values(), *titles]))
-    intervals, x = [], 0.0
-    for place_in_order, width in enumerate(widths):
-        edges = sum(s.first == place_in_order or s.last == place_in_order - 1 for s in stretches)
-        x += _PAD * (edges + 1)
+                in_row[spot.row] += spot.right - spot.left + _GAP
+        titles = [label_width(f.label) for f in diagram.frames if f.index in own]
+        width = max([*in_row.values(), *titles])
+        edges = [s.level for s in stretches if place_in_order in (s.first, s.last + 1)]
+        x += _PAD * (2 * max(edges, default=0) + 1)
         intervals.append((x, x + width))
         x += width
     return intervals
 
 
-def _lag_room(vertex: Vertex) -> float:
-    return 30.0 + label_width(vertex.lag)
-
-
 def _settle(
-    names: list[str], spots: dict[str, Spot], neighbours: dict[str, list[str]], low: float, high: float
+    names: list[str], spots: dict[str, Spot], neighbours: dict[str, list[str]], inside: Interval
 ) -> None:
     """Put the vertices of one row and column near their neighbours, in that order, without overlap."""
     wish = {name: _wish(name, spots, neighbours) for name in names}
-    order = sorted(names, key=lambda name: (wish[name], name))
-    names[:] = order
-    x = float("-inf")
-    for name in order:
+    names.sort(key=lambda name: (wish[name], name))
+    edge = float("-inf")
+    for name in names:
         spot = spots[name]
-        spot.x = max(wish[name], x + spot.width / 2)
-        x = spot.x + spot.width / 2 + _GAP
-    drift = sum(spots[name].x - wish[name] for name in order) / len(order)
-    _move(order, spots, -drift)
-    left, right = _ends(order, spots)
-    if right > high - _GAP / 2:
-        _move(order, spots, high - _GAP / 2 - right)
-        left, _ = _ends(order, spots)
-    if left < low + _GAP / 2:
-        _move(order, spots, low + _GAP / 2 - left)
+        spot.x = max(wish[name], edge + spot.width / 2)
+        edge = spot.right + _GAP
+    _move(names, spots, -sum(spots[name].x - wish[name] for name in names) / len(names))
+    low, high = inside[0] + _GAP / 2, inside[1] - _GAP / 2
+    if spots[names[-1]].right > high:
+        _move(names, spots, high - spots[names[-1]].right)
+    if spots[names[0]].left < low:
+        _move(names, spots, low - spots[names[0]].left)
+
+
+def _settle_beside(
+    names: list[str],
+    spots: dict[str, Spot],
+    neighbours: dict[str, list[str]],
+    intervals: list[Interval],
+    levels: int,
+) -> None:
+    """Put vertices in no plate to the left or the right of all plates, whichever is nearer."""
+    left, right = intervals[0][0], intervals[-1][1]
+    out = _PAD * (levels + 1)
+    west = [name for name in names if _wish(name, spots, neighbours) < (left + right) / 2]
+    east = [name for name in names if name not in west]
+    if west:
+        _settle(west, spots, neighbours, (float("-inf"), left - out))
+    if east:
+        _settle(east, spots, neighbours, (right + out, float("inf")))
 
 
 def _wish(name: str, spots: dict[str, Spot], neighbours: dict[str, list[str]]) -> float:
@@ -310,11 +333,6 @@ def _wish(name: str, spots: dict[str, Spot], neighbours: dict[str, list[str]]) -
 def _move(names: list[str], spots: dict[str, Spot], by: float) -> None:
     for name in names:
         spots[name].x += by
-
-
-def _ends(names: list[str], spots: dict[str, Spot]) -> tuple[float, float]:
-    first, last = spots[names[0]], spots[names[-1]]
-    return first.x - first.width / 2, last.x + last.width / 2
 
 
 # --- down the page -------------------------------------------------------------------------------------------
@@ -345,27 +363,27 @@ def _place_down(diagram: Diagram, spots: dict[str, Spot], stretches: list[_Stret
 
 
 def _make_boxes(
-    diagram: Diagram, spots: dict[str, Spot], columns: Columns, stretches: list[_Stretch]
+    diagram: Diagram,
+    spots: dict[str, Spot],
+    columns: Columns,
+    stretches: list[_Stretch],
+    intervals: list[Interval],
 ) -> tuple[Box, ...]:
     """Return a box for each stretch, outer ones first."""
     labels = {frame.index: frame.label for frame in diagram.frames}
     boxes = []
     for stretch in sorted(stretches, key=lambda s: -s.level):
         own = columns[stretch.first : stretch.last + 1]
-        held = [(v, spots[v.name]) for v in diagram.vertices if v.plates and _plate_set(v) in own]
+        held = [spots[v.name] for v in diagram.vertices if v.plates and _plate_set(v) in own]
         out = stretch.level * _PAD
-        left = min(spot.x - spot.width / 2 for _, spot in held) - out
-        right = max(spot.x + spot.width / 2 + (_lag_room(v) if v.lag else 0.0) for v, spot in held) + out
-        right = max(right, left + label_width(labels[stretch.index]) + 2 * _PAD)
-        bottom = max(spot.y + spot.height / 2 for _, spot in held) + stretch.level * (_PAD + _LABEL)
         boxes.append(
             Box(
                 index=stretch.index,
                 label=labels[stretch.index],
-                left=left,
-                right=right,
-                top=min(spot.y - spot.height / 2 for _, spot in held) - out,
-                bottom=bottom,
+                left=intervals[stretch.first][0] - out,
+                right=intervals[stretch.last][1] + out,
+                top=min(spot.y - spot.height / 2 for spot in held) - out,
+                bottom=max(spot.y + spot.height / 2 for spot in held) + stretch.level * (_PAD + _LABEL),
             )
         )
     return tuple(boxes)
@@ -374,22 +392,12 @@ def _make_boxes(
 def _shift(spots: dict[str, Spot], boxes: tuple[Box, ...], bands: tuple[Band, ...]) -> Layout:
     """Move everything so that the page begins at zero, a margin for the layers' names on the left."""
     margin = 116.0
-    lefts = [spot.x - spot.width / 2 for spot in spots.values()] + [box.left for box in boxes]
-    rights = [spot.x + spot.width / 2 for spot in spots.values()] + [box.right for box in boxes]
+    lefts = [spot.left for spot in spots.values()] + [box.left for box in boxes]
+    rights = [spot.right for spot in spots.values()] + [box.right for box in boxes]
     by = margin - min(lefts)
     for spot in spots.values():
         spot.x += by
-    moved = tuple(
-        Box(
-            index=box.index,
-            label=box.label,
-            left=box.left + by,
-            right=box.right + by,
-            top=box.top,
-            bottom=box.bottom,
-        )
-        for box in boxes
-    )
+    moved = tuple(replace(box, left=box.left + by, right=box.right + by) for box in boxes)
     return Layout(
         spots=spots, boxes=moved, bands=bands, width=max(rights) + by + 30.0, height=bands[-1].bottom
     )

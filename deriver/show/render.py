@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from deriver.derive.records import Derivation
 from deriver.errors import Mistake, UsageError
 from deriver.show.latex import LatexSpelling
+from deriver.show.names import names_of
 from deriver.show.record import to_json
 from deriver.show.steps import compose
 from deriver.show.terminal import Terminal
@@ -35,8 +36,7 @@ def render(
     _check(derivation, format, node)
     if format == "json":
         return to_json(derivation, node)
-    model = derivation.model
-    siblings = frozenset(one.name for one in (*model.givens, *model.nodes))
+    siblings = names_of(derivation.model)
     document = compose(derivation, node)
     match format:
         case "text":

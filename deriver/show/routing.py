@@ -10,10 +10,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from deriver.show.diagram import Diagram
-from deriver.show.placing import Layout, Spot
+from deriver.show.placing import Layout
 
 _CLEAR = 9.0  # least distance from a vertex that is passed
 _LANE = 7.0  # between two edges that pass side by side
+_DETOUR = 60.0  # how much longer across the page a way may be, if it has fewer bends
 
 Point = tuple[float, float]
 
@@ -29,59 +30,107 @@ class Route:
 
 def route_edges(diagram: Diagram, layout: Layout) -> tuple[Route, ...]:
     """Return the way of each edge, in the diagram's order."""
-    ports = _Ports(diagram, layout)
+    passed = _pass_rows(diagram, layout)
+    ports = _Ports(diagram, layout, passed)
+    routes = []
+    for parent, child in diagram.edges:
+        way = passed[parent, child]
+        stops = [point for row, x in way for point in ((x, row.top), (x, row.bottom))]
+        start, end = ports.leave(parent, child), ports.arrive(parent, child)
+        routes.append(Route(parent=parent, child=child, stops=(start, *stops, end)))
+    return tuple(routes)
+
+
+def _pass_rows(diagram: Diagram, layout: Layout) -> dict[tuple[str, str], list[tuple[_Row, float]]]:
+    """Return for each edge the rows that it passes, and where."""
     taken: dict[int, list[float]] = defaultdict(list)
-    return tuple(_route(parent, child, layout, ports, taken) for parent, child in diagram.edges)
+    passed = {}
+    for parent, child in diagram.edges:
+        above, below = layout.spots[parent], layout.spots[child]
+        between = _rows_between(layout, above.row, below.row)
+        rows = [_Row.of(layout, row, taken[row]) for row in between]
+        places = _places(rows, above.x, below.x)
+        for row, x in zip(rows, places, strict=True):
+            row.taken.append(x)
+        passed[parent, child] = list(zip(rows, places, strict=True))
+    return passed
 
 
-def _route(
-    parent: str, child: str, layout: Layout, ports: _Ports, taken: dict[int, list[float]]
-) -> Route:
-    start, end = ports.leave(parent, child), ports.arrive(parent, child)
-    rows = _rows_between(layout, layout.spots[parent].row, layout.spots[child].row)
-    stops = [start]
-    x = start[0]
-    for place, row in enumerate(rows):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A row that is passed: its extent, what is shut in it, and the ways already taken."""
+
+    top: float
+    bottom: float
+    shut: tuple[tuple[float, float], ...]
+    taken: list[float]
+
+    @classmethod
+    def of(cls, layout: Layout, row: int, taken: list[float]) -> _Row:
+        """Return the row: vertices are shut, and the upright edges of boxes."""
         own = [spot for spot in layout.spots.values() if spot.row == row]
-        straight = x + (end[0] - x) / (len(rows) - place + 1)
-        x = _free_place(straight, own, taken[row])
-        taken[row].append(x)
-        top, bottom = _extent(own)
-        stops += [(x, top), (x, bottom)]
-    return Route(parent=parent, child=child, stops=(*stops, end))
+        top = min(spot.y - spot.height / 2 for spot in own)
+        bottom = max(spot.y + spot.height / 2 for spot in own)
+        boxes = [box for box in layout.boxes if box.top < bottom and box.bottom > top]
+        edges = [(x - _LANE, x + _LANE) for box in boxes for x in (box.left, box.right)]
+        vertices = [(spot.left - _CLEAR, spot.right + _CLEAR) for spot in own]
+        return cls(top=top, bottom=bottom, shut=(*vertices, *edges), taken=taken)
+
+    def is_open(self, x: float) -> bool:
+        """Tell whether a place meets nothing shut."""
+        return not any(low < x < high for low, high in self.shut)
+
+    def is_apart(self, x: float) -> bool:
+        """Tell whether a place keeps its distance from the ways already taken."""
+        return not any(abs(x - other) < _LANE for other in self.taken)
+
+    def ends(self) -> list[float]:
+        """Return the places just beside what is shut or taken."""
+        lanes = [end for x in self.taken for end in (x - _LANE, x + _LANE)]
+        return [end for interval in self.shut for end in interval] + lanes
+
+
+def _places(rows: list[_Row], start: float, end: float) -> list[float]:
+    """Return where each row is passed: all at one place if one is not far from the straight way."""
+    candidates = [end, start, *(place for row in rows for place in row.ends())]
+    open_to_all = [x for x in candidates if all(row.is_open(x) and row.is_apart(x) for row in rows)]
+    detour = {x: abs(x - start) + abs(x - end) - abs(start - end) for x in open_to_all}
+    if detour and min(detour.values()) <= _DETOUR:
+        best = min(open_to_all, key=lambda x: (detour[x], abs(x - end), x))
+        return [best] * len(rows)
+    places, x = [], start
+    for passed, row in enumerate(rows):
+        x = _nearest(row, x + (end - x) / (len(rows) - passed + 1))
+        places.append(x)
+    return places
+
+
+def _nearest(row: _Row, wish: float) -> float:
+    free = [x for x in (wish, *row.ends()) if row.is_open(x)]
+    apart = [x for x in free if row.is_apart(x)]
+    return min(apart or free, key=lambda x: (abs(x - wish), x))
 
 
 def _rows_between(layout: Layout, above: int, below: int) -> list[int]:
     return sorted({spot.row for spot in layout.spots.values() if above < spot.row < below})
 
 
-def _extent(own: list[Spot]) -> tuple[float, float]:
-    return min(s.y - s.height / 2 for s in own), max(s.y + s.height / 2 for s in own)
-
-
-def _free_place(wish: float, own: list[Spot], taken: list[float]) -> float:
-    """Return the place nearest to the wish that is clear of the row's vertices and of other edges."""
-    shut = [(s.x - s.width / 2 - _CLEAR, s.x + s.width / 2 + _CLEAR) for s in own]
-    lanes = [(x - _LANE, x + _LANE) for x in taken]
-    places = [wish, *(end for interval in shut + lanes for end in interval)]
-    free = [x for x in places if not any(low < x < high for low, high in shut)]
-    apart = [x for x in free if not any(low < x < high for low, high in lanes)]
-    return min(apart or free, key=lambda x: (abs(x - wish), x))
-
-
 class _Ports:
-    """Where edges leave and meet each vertex: spread over its lower and upper side, in the order of their ends."""
+    """Where edges leave and meet each vertex: spread over its lower and upper side, in the order in which they come."""
 
-    def __init__(self, diagram: Diagram, layout: Layout) -> None:
+    def __init__(
+        self, diagram: Diagram, layout: Layout, passed: dict[tuple[str, str], list[tuple[_Row, float]]]
+    ) -> None:
         self._spots = layout.spots
         self._kinds = {vertex.name: vertex.kind for vertex in diagram.vertices}
-        self._below: dict[str, list[str]] = defaultdict(list)
-        self._above: dict[str, list[str]] = defaultdict(list)
+        below: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        above: dict[str, list[tuple[float, str]]] = defaultdict(list)
         for parent, child in diagram.edges:
-            self._below[parent].append(child)
-            self._above[child].append(parent)
-        for others in (*self._below.values(), *self._above.values()):
-            others.sort(key=lambda name: (self._spots[name].x, name))
+            way = [x for _, x in passed[parent, child]]
+            below[parent].append(((way or [self._spots[child].x])[0], child))
+            above[child].append(((way or [self._spots[parent].x])[-1], parent))
+        self._below = {name: [other for _, other in sorted(ends)] for name, ends in below.items()}
+        self._above = {name: [other for _, other in sorted(ends)] for name, ends in above.items()}
 
     def leave(self, parent: str, child: str) -> Point:
         """Return the point on the parent's lower side."""

@@ -8,7 +8,6 @@ makes blanks of those that are left.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from deriver.errors import InternalError
 from deriver.show import notation as n
@@ -40,13 +39,13 @@ def join(text: str) -> str:
 class Spelling:
     """Base of the spellings for readers; ``write`` gives a string with places to break."""
 
-    minus: ClassVar[str] = "-"
-    bar: ClassVar[str] = "|"
-    rest: ClassVar[str] = "."
-    between: ClassVar[str] = ""
-    relations: ClassVar[dict[str, str]] = {}
+    minus: str = "-"
+    bar: str = "|"
+    rest: str = "."
+    between: str = ""
 
-    def __init__(self) -> None:
+    def __init__(self, relations: dict[str, str]) -> None:
+        self.relations = relations
         self._depth = 0
 
     def write(self, notation: n.Notation) -> str:

@@ -42,9 +42,7 @@ class Steps:
         self.conditional = conditional
         self.derivation = derivation
         self.blanket = sort_contributions(conditional.contributions, conditional.target)
-        self.arranger = Arranger(
-            derivation.model, Order(derivation.model, conditional.target, self.blanket)
-        )
+        self.arranger = Arranger(derivation.model, Order(derivation.model, conditional.target, self.blanket))
         self.arrange = self.arranger.arrange
         self.target = self.arrange(conditional.target)
         self.left = n.Density(self.target, None)
@@ -75,7 +73,9 @@ class Steps:
         ]
         return Display(words=(words,), rows=tuple(rows))
 
-    def _blanket_row(self, contributions: tuple[Contribution, ...] | list[Contribution], case: Case | None) -> Row:
+    def _blanket_row(
+        self, contributions: tuple[Contribution, ...] | list[Contribution], case: Case | None
+    ) -> Row:
         parts = tuple(density_of(contribution, self.arranger, case) for contribution in contributions)
         left = self.left if case is None else n.Density(self._in_case(self.conditional.target, case), None)
         return Row(left=left, relation="prop", right=n.Juxtaposed(parts), where=self._where(case))
@@ -99,7 +99,9 @@ class Steps:
         if expanded != as_written:
             rows.append(Row(left=None, relation="=", right=expanded, constant=True))
         words = "Its log density, up to a constant; then multiplied out:"
-        return Display(words=(words if len(rows) > 1 else "Its log density, up to a constant:",), rows=tuple(rows))
+        return Display(
+            words=(words if len(rows) > 1 else "Its log density, up to a constant:",), rows=tuple(rows)
+        )
 
     def _relevant(self, contribution: Contribution) -> tuple[bool, n.Notation]:
         """Return the terms of a factor that hold the target, with the sign that they share."""
@@ -146,7 +148,9 @@ class Steps:
     def show_statistics(self) -> Block:
         """Return each sufficient statistic with its collected coefficient."""
         rows = [
-            Row(left=self.arrange(statistic.form), relation="colon", right=self.arrange(statistic.coefficient))
+            Row(
+                left=self.arrange(statistic.form), relation="colon", right=self.arrange(statistic.coefficient)
+            )
             for statistic in self.conditional.statistics
         ]
         return Display(words=("Collected: each statistic and its coefficient:",), rows=tuple(rows))
@@ -164,7 +168,9 @@ class Steps:
         if form.remark:
             blocks.append(Paragraph(words=("That is, ", *form.remark, ".")))
         if self.split is not None and self.split.needs is not None:
-            blocks.append(Paragraph(words=("These cases are for ", self.arranger.relation(self.split.needs), ".")))
+            blocks.append(
+                Paragraph(words=("These cases are for ", self.arranger.relation(self.split.needs), "."))
+            )
         return tuple(blocks)
 
     def _form(self) -> Form:

@@ -132,7 +132,9 @@ def _limits(bound: n.Bound) -> list[tree.Condition]:
 
 
 def _condition(relation: n.Relation) -> tree.Condition:
-    return tree.Condition(relation=relation.relation, left=to_tree(relation.left), right=to_tree(relation.right))
+    return tree.Condition(
+        relation=relation.relation, left=to_tree(relation.left), right=to_tree(relation.right)
+    )
 
 
 def _gathered(notation: n.Gathered) -> tree.Expression:

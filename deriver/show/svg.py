@@ -15,7 +15,8 @@ _STYLE = """
   .stochastic ellipse, .observed ellipse, .deterministic rect { fill: #fff; stroke: #222; stroke-width: 1.4; }
   .observed ellipse { fill: #cfd8e3; }
   .plate rect { fill: none; stroke: #6b7686; stroke-width: 1.2; }
-  .plate text { font-size: 14px; font-style: italic; text-anchor: end; fill: #3c4654; }
+  .plate text { font-size: 14px; font-style: italic; text-anchor: end; fill: #3c4654;
+    paint-order: stroke; stroke: #f6f7f6; stroke-width: 4px; }
   .band rect { stroke: none; }
   .band text { font-size: 14px; fill: #5a6472; }
   .edge path { fill: none; stroke: #444; stroke-width: 1.2; }
@@ -23,25 +24,28 @@ _STYLE = """
   .key text { font-size: 13px; fill: #3c4654; }
 """
 
+_ARROW = """<defs><marker id="arrow" viewBox="0 0 10 10" refX="9.5" refY="5" markerWidth="8" markerHeight="8" \
+orient="auto"><path d="M0,1 L10,5 L0,9 z" fill="#444"/></marker></defs>"""
+
 _TINTS = {"parameters": "#f7f4ee", "process": "#eef3f7", "data": "#f1f6ef"}
 _KEY_HEIGHT = 54.0
 
 
 def write_svg(diagram: Diagram, layout: Layout, routes: tuple[Route, ...]) -> str:
-    """Return the picture: bands, plates, edges and vertices, in this order, then the key."""
+    """Return the picture: bands, plates, edges, labels and vertices, in this order, then the key."""
     width, height = max(layout.width, 560.0), layout.height + _KEY_HEIGHT
+    size = f'width="{_f(width)}" height="{_f(height)}"'
     deterministic = {vertex.name for vertex in diagram.vertices if vertex.kind == "deterministic"}
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_f(width)}" height="{_f(height)}" '
-        f'viewBox="0 0 {_f(width)} {_f(height)}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {_f(width)} {_f(height)}" role="img">',
         f"<title>The graph of the model {escape(diagram.title)}</title>",
         f"<style>{_STYLE}</style>",
-        '<defs><marker id="arrow" viewBox="0 0 10 10" refX="9.5" refY="5" markerWidth="8" markerHeight="8" '
-        'orient="auto"><path d="M0,1 L10,5 L0,9 z" fill="#444"/></marker></defs>',
-        f'<rect width="{_f(width)}" height="{_f(height)}" fill="#fff"/>',
+        _ARROW,
+        f'<rect {size} fill="#fff"/>',
         *(_band(band, width) for band in layout.bands),
         *(_box(box) for box in layout.boxes),
         *(_edge(route, route.child in deterministic) for route in routes),
+        *map(_box_label, layout.boxes),
         *(_vertex(vertex, layout.spots[vertex.name]) for vertex in diagram.vertices),
         _key(layout.height + 32.0),
         "</svg>",
@@ -63,9 +67,13 @@ def _band(band: Band, width: float) -> str:
 def _box(box: Box) -> str:
     return (
         f'<g class="plate" data-index={quoteattr(box.index)}><rect x="{_f(box.left)}" y="{_f(box.top)}" '
-        f'width="{_f(box.right - box.left)}" height="{_f(box.bottom - box.top)}" rx="9"/>'
-        f'<text x="{_f(box.right - 8)}" y="{_f(box.bottom - 7)}">{label_spans(box.label)}</text></g>'
+        f'width="{_f(box.right - box.left)}" height="{_f(box.bottom - box.top)}" rx="9"/></g>'
     )
+
+
+def _box_label(box: Box) -> str:
+    place = f'x="{_f(box.right - 8)}" y="{_f(box.bottom - 7)}"'
+    return f'<g class="plate"><text {place}>{label_spans(box.label)}</text></g>'
 
 
 def _edge(route: Route, sure: bool) -> str:
@@ -125,7 +133,7 @@ def label_spans(label: str) -> str:
             size = next((k for k, c in enumerate(rest) if not (c.isalnum() or c == "·")), len(rest))
             below, rest = rest[:size], rest[size:]
         lowered = f'<tspan dy="4" font-size="72%">{escape(below)}</tspan>'
-        text += escape(head) + lowered + (f'<tspan dy="-4">{"&#8203;"}</tspan>' if rest else "")
+        text += escape(head) + lowered + ('<tspan dy="-4">&#8203;</tspan>' if rest else "")
     return text + escape(rest)
 
 
@@ -134,7 +142,10 @@ def _key(y: float) -> str:
     entries = [
         ('<ellipse cx="0" cy="0" rx="9" ry="9" fill="#fff" stroke="#222"/>', "random"),
         ('<ellipse cx="0" cy="0" rx="9" ry="9" fill="#cfd8e3" stroke="#222"/>', "observed"),
-        ('<rect x="-9" y="-8" width="18" height="16" fill="#fff" stroke="#222"/>', "follows from its parents"),
+        (
+            '<rect x="-9" y="-8" width="18" height="16" fill="#fff" stroke="#222"/>',
+            "follows from its parents",
+        ),
         ('<text x="0" y="5" text-anchor="middle">x</text>', "given"),
     ]
     x, parts = 24.0, []

@@ -49,7 +49,8 @@ class Terminal:
 
     def _words(self, words: Words) -> str:
         text = "".join(
-            self.spelling.one_line(word).replace(" ", _TIED) if isinstance(word, Notation) else word for word in words
+            self.spelling.one_line(word).replace(" ", _TIED) if isinstance(word, Notation) else word
+            for word in words
         )
         return text if self.spelling.unicode else text.replace("–", "-")
 

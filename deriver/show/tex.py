@@ -34,7 +34,9 @@ class Formulas:
 
     def aligned(self, rows: tuple[Row, ...]) -> str:
         """Return the rows with ``&`` before each relation and ``\\\\`` between lines."""
-        column = max(0.0 if row.left is None else latex_width(self.spelling.one_line(row.left)) for row in rows)
+        column = max(
+            0.0 if row.left is None else latex_width(self.spelling.one_line(row.left)) for row in rows
+        )
         lines = [line for row in rows for line in self._row(row, self.width - column - 4)]
         return " \\\\\n".join(lines)
 

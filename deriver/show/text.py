@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from deriver.show import notation as n
 from deriver.show.names import lower_digits, raise_digits, take_apart, to_unicode
-from deriver.show.spelling import ATOM, OPEN, POWER, PRODUCT, Spelling, is_log, join, leads_out, split_fraction
+from deriver.show.spelling import (
+    ATOM,
+    OPEN,
+    POWER,
+    PRODUCT,
+    Spelling,
+    is_log,
+    join,
+    leads_out,
+    split_fraction,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,15 @@ UNICODE = Glyphs(
     relations=(("<=", "≤"), (">=", "≥"), ("!=", "≠"), ("in", "∈"), ("not in", "∉")),
 )  # fmt: skip
 ASCII = Glyphs(
-    minus="-", total="sum", many="prod", prime="'", half="1/2 ", rest=".", proportional="~", dots="...", rule="-"
+    minus="-",
+    total="sum",
+    many="prod",
+    prime="'",
+    half="1/2 ",
+    rest=".",
+    proportional="~",
+    dots="...",
+    rule="-",
 )
 
 
@@ -38,16 +56,17 @@ class TextSpelling(Spelling):
     """Spells notation in one line of text; ``siblings`` are the model's names."""
 
     def __init__(self, siblings: frozenset[str] = frozenset(), unicode: bool = True) -> None:
-        super().__init__()
         self.unicode = unicode
         self.glyphs = UNICODE if unicode else ASCII
+        super().__init__(dict(self.glyphs.relations))
         self.minus, self.rest = self.glyphs.minus, self.glyphs.rest
-        self.relations = dict(self.glyphs.relations)
         self._siblings = siblings
 
     def touches(self, before: str, after: str) -> bool:
         """A number touches the letter after it."""
-        return super().touches(before, after) or (before.isdigit() and after[0].isalpha() and not after[1:2].isalpha())
+        return super().touches(before, after) or (
+            before.isdigit() and after[0].isalpha() and not after[1:2].isalpha()
+        )
 
     # names
 
@@ -143,7 +162,9 @@ class TextSpelling(Spelling):
             case "exchangeable" if self.unicode:
                 return self.written_out(arguments)
             case "eye" | "ones" | "unit" if self.unicode:
-                return {"eye": "I", "ones": "1", "unit": "e"}[function] + _lower([self._tight(arguments[0])], [], [])
+                return {"eye": "I", "ones": "1", "unit": "e"}[function] + _lower(
+                    [self._tight(arguments[0])], [], []
+                )
             case "lgamma" | "lmgamma" if self.unicode:
                 below = "_" + self._tight(arguments[1]) if function == "lmgamma" else ""
                 return f"log Γ{below}{self.enclose(arguments[0])}"
