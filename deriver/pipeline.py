@@ -125,11 +125,11 @@ def emit(
     Every derivation passes the density-ratio identity first; one that fails is an ``InternalError``.
     """
     from deriver.derive.density_ratio import check_derivation
-    from deriver.emit import emit_source
+    from deriver.emit import emit as write_source
 
     derivation = derive(model)
     check_derivation(derivation)
-    return emit_source(plan(derivation, methods), derivation, backend=backend, templates=templates)
+    return write_source(derivation, plan(derivation, methods), backend=backend, templates=templates)
 
 
 def run(
@@ -172,7 +172,7 @@ def run_job(
     from deriver.run.job import prepare_job, sample_job
 
     prepared = prepare_job(model, data, job)
-    source = emit(prepared.model, backend=backend, methods=methods, templates=templates)
+    source = emit(prepared.observed.model, backend=backend, methods=methods, templates=templates)
     return sample_job(prepared, source)
 
 

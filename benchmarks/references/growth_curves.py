@@ -1,17 +1,19 @@
 """The marginal likelihood of balanced normal growth curves, effects and population mean integrated out.
 
-Model: y_i ~ N(X beta_i, sigma2 I), beta_i ~ N(mu, Sigma), mu ~ N(0, c I), i = 1..n, with the same X (J, 2) in
-every group. With b_i the least-squares coefficients of group i, b_i ~ N(mu, V), V = Sigma + sigma2 (X'X)^-1,
+Model: y_i ~ N(X beta_i, sigma2 I), beta_i ~ N(mu, Sigma), mu ~ N(m, C), i = 1..n, with the same X (J, 2) in
+every group; Sigma and C may be singular. With b_i the least-squares coefficients of group i, b_i ~ N(mu, V), V = Sigma + sigma2 (X'X)^-1,
 independent of the residuals (Lindley & Smith 1972, J. R. Statist. Soc. B 34, 1-41; Laird & Ware 1982,
 Biometrics 38, 963-974). So
 
     log p(y | Sigma, sigma2) = -n(J-2)/2 log sigma2 - RSS/(2 sigma2) - (n-1)/2 log|V| - tr(V^-1 S)/2
-                               + log N(mean(b); 0, V/n + c I) + constant,     S = sum (b_i - mean b)(b_i - mean b)',
-    mu | Sigma, sigma2, y    ~ N(W n V^-1 mean(b), W),     W = (n V^-1 + I/c)^-1.
+                               + log N(mean(b); m, V/n + C) + constant,     S = sum (b_i - mean b)(b_i - mean b)',
+    mu | Sigma, sigma2, y    ~ N(m + C M (mean(b) - m), W),     M = (V/n + C)^-1, W = C - C M C,
+    beta_i | mu, Sigma, sigma2, y ~ N(b_i - K (b_i - mu), (I - K) sigma2 (X'X)^-1),     K = sigma2 (X'X)^-1 V^-1.
 
 Symmetric 2 x 2 matrices are triples (m11, m12, m22) of arrays of shape (N).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,19 +25,32 @@ Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Sufficient statistics of the data, and the prior variance c of each element of mu."""
+    """Sufficient statistics of the data, and the prior N(m, C) of mu."""
 
     groups: int
     repeats: int
     inverse_gram: np.ndarray  # (X'X)^-1, (2, 2)
+    coefficients: np.ndarray  # b_i, (n, 2)
     centre: np.ndarray  # mean of b_i, (2)
     scatter: np.ndarray  # S, (2, 2)
-    residual: float  # RSS
-    mean_variance: float  # c
+    residuals: np.ndarray  # the sum of squares of each group, (n)
+    prior_mean: np.ndarray  # m, (2)
+    prior_covariance: Triple  # C
+
+    @property
+    def residual(self) -> float:
+        """RSS."""
+        return float(self.residuals.sum())
 
 
-def summarise_curves(x: np.ndarray, y: np.ndarray, mean_variance: float) -> Curves:
-    """The statistics of responses y (n, J) at covariate values x (J), with an intercept."""
+def summarise_curves(
+    x: np.ndarray, y: np.ndarray, mean_variance: float | np.ndarray, mean: Sequence[float] = (0.0, 0.0)
+) -> Curves:
+    """The statistics of responses y (n, J) at covariate values x (J), with an intercept.
+
+    `mean` and `mean_variance` are the prior mean of mu and its covariance (2, 2), or c for c I.
+    """
+    prior = mean_variance * np.eye(2) if np.ndim(mean_variance) == 0 else np.asarray(mean_variance)
     design = np.column_stack([np.ones_like(x), x])
     inverse_gram = np.linalg.inv(design.T @ design)
     slopes = y @ design @ inverse_gram
@@ -44,10 +59,12 @@ def summarise_curves(x: np.ndarray, y: np.ndarray, mean_variance: float) -> Curv
         groups=y.shape[0],
         repeats=y.shape[1],
         inverse_gram=inverse_gram,
+        coefficients=slopes,
         centre=slopes.mean(axis=0),
         scatter=deviations.T @ deviations,
-        residual=float(((y - slopes @ design.T) ** 2).sum()),
-        mean_variance=mean_variance,
+        residuals=((y - slopes @ design.T) ** 2).sum(axis=1),
+        prior_mean=np.array(mean, dtype=float),
+        prior_covariance=(prior[0, 0], prior[0, 1], prior[1, 1]),
     )
 
 
@@ -82,11 +99,17 @@ def coefficient_covariance(curves: Curves, sigma: Triple, sigma2: np.ndarray) ->
     )
 
 
+def centre_covariance(curves: Curves, v: Triple) -> Triple:
+    """The covariance V/n + C of mean(b) about m."""
+    n, c = curves.groups, curves.prior_covariance
+    return v[0] / n + c[0], v[1] / n + c[1], v[2] / n + c[2]
+
+
 def log_likelihood(curves: Curves, sigma: Triple, sigma2: np.ndarray) -> np.ndarray:
     """log p(y | Sigma, sigma2), up to a constant, shape (N)."""
-    n, c = curves.groups, curves.mean_variance
+    n = curves.groups
     v = coefficient_covariance(curves, sigma, sigma2)
-    spread = (v[0] / n + c, v[1] / n, v[2] / n + c)
+    spread = centre_covariance(curves, v)
     degrees = n * (curves.repeats - 2)
     return (
         -degrees / 2 * np.log(sigma2)
@@ -94,7 +117,7 @@ def log_likelihood(curves: Curves, sigma: Triple, sigma2: np.ndarray) -> np.ndar
         - (n - 1) / 2 * np.log(determinant(v))
         - trace_product(invert(v), curves.scatter) / 2
         - np.log(determinant(spread)) / 2
-        - quadratic(invert(spread), curves.centre) / 2
+        - quadratic(invert(spread), curves.centre - curves.prior_mean) / 2
     )
 
 
@@ -102,15 +125,18 @@ def mean_given_variances(
     curves: Curves, sigma: Triple, sigma2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, Triple]:
     """E(mu[1]), E(mu[2]) and the covariance W of mu, given Sigma, sigma2 and y."""
-    n, c = curves.groups, curves.mean_variance
-    precision = invert(coefficient_covariance(curves, sigma, sigma2))
-    p = tuple(n * element for element in precision)
-    w = invert((p[0] + 1 / c, p[1], p[2] + 1 / c))
-    right = (
-        p[0] * curves.centre[0] + p[1] * curves.centre[1],
-        p[1] * curves.centre[0] + p[2] * curves.centre[1],
+    c = curves.prior_covariance
+    inverse = invert(centre_covariance(curves, coefficient_covariance(curves, sigma, sigma2)))
+    first, second = c[0], c[1]  # rows of C
+    gain = multiply_rows(first, second, inverse), multiply_rows(c[1], c[2], inverse)  # C M
+    shift = curves.centre - curves.prior_mean
+    means = [m + g[0] * shift[0] + g[1] * shift[1] for m, g in zip(curves.prior_mean, gain, strict=True)]
+    w = (
+        c[0] - gain[0][0] * c[0] - gain[0][1] * c[1],
+        c[1] - gain[0][0] * c[1] - gain[0][1] * c[2],
+        c[2] - gain[1][0] * c[1] - gain[1][1] * c[2],
     )
-    return w[0] * right[0] + w[1] * right[1], w[1] * right[0] + w[2] * right[1], w
+    return means[0], means[1], w
 
 
 def log_inverse_gamma(x: np.ndarray, shape: float, scale: float) -> np.ndarray:

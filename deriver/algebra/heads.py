@@ -22,13 +22,23 @@ SCALAR: Shape = (None, None)
 
 
 class Variable(Symbol):
-    """A declared quantity: its name, its shape (a tuple of dimensions) and whether a matrix is symmetric."""
+    """A declared quantity: its name, its shape (a tuple of dimensions) and whether a matrix is symmetric.
+
+    ``least`` is the smallest value of a size, where a number is declared (``T : integer >= 2``).
+    """
 
     shape: tuple[Expr, ...]
     symmetric: bool
+    least: Expr | None
 
     def __new__(
-        cls, name: str, shape: Iterable[Expr] = (), *, symmetric: bool = False, **assumptions: Any
+        cls,
+        name: str,
+        shape: Iterable[Expr] = (),
+        *,
+        symmetric: bool = False,
+        least: Expr | None = None,
+        **assumptions: Any,
     ) -> Self:
         shape = tuple(shape)
         if shape:
@@ -36,13 +46,15 @@ class Variable(Symbol):
         obj = Symbol.__xnew__(cls, name, **assumptions)
         obj.shape = shape
         obj.symmetric = symmetric
+        obj.least = least
         return obj
 
     def _hashable_content(self) -> tuple:
         return (*super()._hashable_content(), self.shape, self.symmetric)
 
     def __getnewargs_ex__(self) -> tuple:
-        return (self.name, self.shape), {"symmetric": self.symmetric, **self._assumptions_orig}
+        own = {"symmetric": self.symmetric, "least": self.least}
+        return (self.name, self.shape), {**own, **self._assumptions_orig}
 
 
 def as_expr(value: Basic | int) -> Basic:
@@ -254,7 +266,7 @@ class PlateSum(Expr):
         if not bounds and not conditions:
             return body
         number, rest = body.as_coeff_Mul()
-        if number != 1 and rest != 1:
+        if number != 1:
             return number * cls(rest, bounds, conditions)
         return Basic.__new__(cls, body, bounds, conditions)
 
@@ -301,7 +313,7 @@ class Gated(Expr):
         if not conditions or body == 0:
             return body
         number, rest = body.as_coeff_Mul()
-        if number != 1 and rest != 1:
+        if number != 1:
             return number * cls(rest, conditions)
         return Basic.__new__(cls, body, conditions)
 

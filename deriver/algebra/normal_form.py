@@ -48,13 +48,7 @@ def expand_in(expr: Expr, target: Expr) -> Terms:
             return _expand_logdet(expr.args[0], target)
         case heads.Component():
             return _expand_component(expr, target)
-        case heads.LogIndicator() if expr.args[1] == target and not _ends_hold(expr, target):
-            return {}  # the target's own support says the same
     return {expr: S.One}
-
-
-def _ends_hold(expr: heads.LogIndicator, target: Expr) -> bool:
-    return expr.args[0].has(target) or expr.args[2].has(target)
 
 
 def merge(parts: Iterable[Terms]) -> Terms:
@@ -303,5 +297,14 @@ def _count_out(body: Expr, bounds: tuple[sp.Tuple, ...], conditions: tuple[sp.Ba
         rest = bounds[:place] + bounds[place + 1 :]
         used = [body, *conditions, *(part for bound in rest for part in bound[1:])]
         if not any(symbol in part.free_symbols for part in used):
-            return sum_over(body * (upper - lower + 1), rest, conditions)
+            return sum_over(body * _count(lower, upper), rest, conditions)
     return heads.PlateSum(body, bounds, conditions)
+
+
+def _count(lower: Expr, upper: Expr) -> Expr:
+    """Return the number of values in lower..upper; a range that runs backwards, as 3..T at T = 1, has none."""
+    count = upper - lower + 1
+    least = {ref: ref.variable.least for ref in count.atoms(heads.Ref) if ref.variable.least is not None}
+    monotone = all(term.as_coeff_Mul()[0].is_positive for term in sp.Add.make_args(count) if term.has(heads.Ref))
+    surely = count.is_nonnegative or monotone and count.xreplace(least).is_nonnegative
+    return count if surely else sp.Max(S.Zero, count)

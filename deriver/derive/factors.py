@@ -75,20 +75,34 @@ class Definitions:
     def at(self, ref: Ref) -> Expr:
         """Return the definition of a deterministic element, in the element's own subscripts."""
         definition = self._by_name[ref.name]
-        fresh = rename_bound_indices(
-            definition.expression, set().union(*(i.free_symbols for i in ref.indices))
+        fresh = _rename_clashes(
+            definition.expression, frozenset().union(*(i.free_symbols for i in ref.indices))
         )
         own = dict(zip(definition.element.indices, ref.indices, strict=True))
         return substitute(fresh, own)
 
 
-def rename_bound_indices(expr: Expr, taken: set[sp.Symbol]) -> Expr:
-    """Give the indices bound inside ``expr`` names that are not ``taken``."""
+def _rename_clashes(expr: Expr, taken: frozenset[sp.Symbol]) -> Expr:
+    """Rename the indices bound inside ``expr`` when one of them is ``taken``."""
     bound: set[sp.Symbol] = set()
     for part in sp.preorder_traversal(expr):
         bound |= getattr(part, "bound_symbols", set())
-    clashes = {symbol: index_symbol(symbol.name + "′") for symbol in sp.ordered(bound & taken)}
-    return expr.xreplace(clashes) if clashes else expr
+    return rename_bound(expr, "′", taken) if bound & taken else expr
+
+
+def rename_bound(expr: Expr, mark: str, taken: frozenset[sp.Symbol] = frozenset()) -> Expr:
+    """Add ``mark`` to the name of every index bound inside ``expr``; again where a sum around it has that name."""
+    if not any(hasattr(part, "bound_symbols") for part in sp.preorder_traversal(expr)):
+        return expr
+    rules: dict[sp.Symbol, sp.Symbol] = {}
+    for symbol in sp.ordered(getattr(expr, "bound_symbols", ())):
+        name = symbol.name + mark
+        while index_symbol(name) in taken:
+            name += mark
+        rules[symbol] = index_symbol(name)
+    inside = taken | set(rules.values())
+    renamed = (rename_bound(arg, mark, inside) if isinstance(arg, Expr) else arg for arg in expr.args)
+    return expr.func(*(substitute(arg, rules) for arg in renamed))
 
 
 def substitute(expr: Expr, rules: dict) -> Expr:
@@ -124,12 +138,12 @@ def build_factors(model: Model, lowering: Lowering) -> tuple[tuple[Factor, ...],
         tuple(_definition(s, lowering) for s in model.statements if isinstance(s, Deterministic))
     )
     nodes = {node.name for node in model.nodes if node.kind == "stochastic"}
-    factors = (
+    factors = [
         _factor(statement, lowering, definitions, nodes)
         for statement in model.statements
         if isinstance(statement, Stochastic)
-    )
-    return tuple(factors), definitions
+    ]
+    return tuple(_bounded(factor, factors, definitions, nodes) for factor in factors), definitions
 
 
 def _definition(statement: Deterministic, lowering: Lowering) -> Definition:
@@ -149,7 +163,7 @@ def _factor(statement: Stochastic, lowering: Lowering, definitions: Definitions,
     subscripts = tuple(lowering.expression(subscript) for subscript in statement.subscripts)
     truncation = _truncation(statement, lowering)
     ends = tuple(end for end in truncation or () if end is not None)
-    factor = Factor(
+    return Factor(
         value=lowering.element(statement.name, *subscripts),
         family=record.key,
         arguments=arguments,
@@ -159,7 +173,6 @@ def _factor(statement: Stochastic, lowering: Lowering, definitions: Definitions,
         parents=_stochastic_names((*arguments, *ends), definitions, nodes),
         layer=statement.layer,
     )
-    return replace(factor, moving_bounds=_moving_bounds(factor, definitions, nodes))
 
 
 def _truncation(statement: Stochastic, lowering: Lowering) -> tuple[Expr | None, Expr | None] | None:
@@ -180,17 +193,42 @@ def _stochastic_names(
     return tuple(found)
 
 
-def _moving_bounds(
-    factor: Factor, definitions: Definitions, nodes: set[str]
-) -> tuple[Expr | None, Expr | None] | None:
-    """Return the ends of the value's support where one of them depends on a node, else None."""
-    support = family_record(factor.family).support
-    named = dict(zip(family_record(factor.family).parameters, factor.arguments, strict=True))
-    ends = [named.get(support.lower or ""), named.get(support.upper or "")]
-    if factor.truncation is not None:
-        ends = [own if own is not None else end for own, end in zip(factor.truncation, ends, strict=True)]
+def _bounded(factor: Factor, factors: list[Factor], definitions: Definitions, nodes: set[str]) -> Factor:
+    """Write down the ends of the value's support where the node's own support does not hold them.
+
+    They depend on a node, or another statement of the same node has other ends.
+    """
+    ends = _ends(factor)
+    others = {_ends(other) for other in factors if other.value.name == factor.value.name}
+    partial = len(others) > 1 and ends != (None, None)
     moving = _stochastic_names(tuple(end for end in ends if end is not None), definitions, nodes)
-    return (ends[0], ends[1]) if moving else None
+    return replace(factor, moving_bounds=ends, partial=partial) if moving or partial else factor
+
+
+def _ends(factor: Factor) -> tuple[Expr | None, Expr | None]:
+    """Return the open ends of the value's support, None where infinite."""
+    record = family_record(factor.family)
+    named = dict(zip(record.parameters, factor.arguments, strict=True))
+    lower, upper = (
+        sp.Integer(int(end)) if end is not None and end not in named else named.get(end)
+        for end in (record.support.lower, record.support.upper)
+    )
+    if factor.truncation is not None:
+        lower = _narrow(sp.Max, lower, factor.truncation[0])
+        upper = _narrow(sp.Min, upper, factor.truncation[1])
+    if record.support.kind == "integer":  # which holds its ends
+        lower, upper = _beyond(lower, -sp.S.Half), _beyond(upper, sp.S.Half)
+    return (lower, upper)
+
+
+def _beyond(end: Expr | None, step: Expr) -> Expr | None:
+    return end + step if end is not None and end.is_integer else end
+
+
+def _narrow(choose: type[sp.Max] | type[sp.Min], end: Expr | None, other: Expr | None) -> Expr | None:
+    if end is None or other is None:
+        return end if other is None else other
+    return choose(end, other)
 
 
 def condition_holds_trivially(condition: Condition) -> bool | None:

@@ -29,7 +29,7 @@ class Lowering:
         declared = self._declared[name]
         symmetric = declared.support.kind in ("spd", "correlation")
         dims = tuple(self.expression(dimension) for dimension in declared.shape)
-        return Variable(name, dims, symmetric=symmetric, **_assumptions(declared))
+        return Variable(name, dims, symmetric=symmetric, least=_least(declared), **_assumptions(declared))
 
     def element(self, name: str, *indices: Expr) -> Ref:
         """Return the reference to an element of a declared quantity."""
@@ -168,6 +168,14 @@ def _assumptions(declared: Given | Node) -> dict[str, bool]:
     if upper is not None and upper <= 0 and support.kind == "real":
         own["negative"] = True
     return own
+
+
+def _least(declared: Given | Node) -> Expr | None:
+    """Return the smallest value that is declared for a whole number, where it is a number."""
+    lower = declared.support.lower
+    if declared.support.kind != "integer" or not isinstance(lower, tree.Number):
+        return None
+    return sp.Rational(lower.value.numerator, lower.value.denominator)
 
 
 def _sign(end: tree.Expression | None) -> float | None:

@@ -61,7 +61,8 @@ def _summed(piece: Piece) -> dict[Expr, Expr]:
     """Sum one piece over its contribution's indices, the monomial outside where it is free of them.
 
     A gate stays around a monomial that mentions more than the target: beyond the gate its other elements
-    (the neighbour of the last t) do not exist.
+    (the neighbour of the last t) do not exist.  So it does where the gate's statement has a support of its
+    own, beyond which the monomial is not finite.
     """
     contribution = piece.contribution
     bounds, conditions = contribution.bounds, contribution.conditions
@@ -70,7 +71,7 @@ def _summed(piece: Piece) -> dict[Expr, Expr]:
         whole = sum_over(piece.coefficient * piece.monomial, bounds, conditions)
         return {_gate(whole, contribution): S.One}
     coefficient = sum_over(piece.coefficient, bounds, conditions)
-    if contribution.gates and len(piece.monomial.atoms(Ref)) > 1:
+    if contribution.gates and (contribution.factor.partial or len(piece.monomial.atoms(Ref)) > 1):
         return {_gate(coefficient * piece.monomial, contribution): S.One}
     return {piece.monomial: _gate(coefficient, contribution)}
 

@@ -26,26 +26,26 @@ class Prover:
         self._lowering = lowering
         self._definitions = definitions
         self._facts = facts
-        self._known: dict[tuple[str, Expr], bool] = {}
+        self._known: dict[tuple[str, Expr, tuple[Tuple, ...]], bool] = {}
 
     def positive(self, expr: Expr, ranges: tuple[Tuple, ...] = ()) -> bool:
         """Prove expr > 0 for every value of the supports (and of the target's indices in ``ranges``)."""
-        return self._remember("positive", expr, lambda: self._positive(expr, ranges))
+        return self._remember("positive", expr, ranges, lambda: self._positive(expr, ranges))
 
     def nonnegative(self, expr: Expr) -> bool:
         """Prove expr ≥ 0."""
-        return self._remember("nonnegative", expr, lambda: self._nonnegative(expr))
+        return self._remember("nonnegative", expr, (), lambda: self._nonnegative(expr))
 
     def definite(self, matrix: Expr, ranges: tuple[Tuple, ...] = ()) -> bool:
         """Prove that a matrix expression is symmetric positive definite."""
-        return self._remember("definite", matrix, lambda: self._definite(matrix, ranges))
+        return self._remember("definite", matrix, ranges, lambda: self._definite(matrix, ranges))
 
     def semidefinite(self, matrix: Expr) -> bool:
         """Prove that a matrix expression is symmetric positive semidefinite."""
-        return self._remember("semidefinite", matrix, lambda: self._semidefinite(matrix))
+        return self._remember("semidefinite", matrix, (), lambda: self._semidefinite(matrix))
 
-    def _remember(self, claim: str, expr: Expr, prove) -> bool:
-        key = (claim, expr)
+    def _remember(self, claim: str, expr: Expr, ranges: tuple[Tuple, ...], prove) -> bool:
+        key = (claim, expr, ranges)
         if key not in self._known:
             self._known[key] = prove()
         return self._known[key]
@@ -107,12 +107,17 @@ class Prover:
         return bounded or self._positive_on_interval(expr)
 
     def _positive_sum(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
-        if not all(self.nonnegative(term) or self.positive(term) for term in expr.args):
-            return False
-        if any(self.positive(term) for term in expr.args):
+        if all(map(self.nonnegative, expr.args)) and any(map(self.positive, expr.args)):
             return True
-        gated = [t for t in map(_as_gated, expr.args) if t is not None and self.positive(t[0])]
-        return bool(ranges) and covers([conditions for _, conditions in gated], ranges)
+        return bool(ranges) and self._positive_by_gates(expr, ranges)
+
+    def _positive_by_gates(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
+        """Gates that cover all indices, the sum positive inside each of them with the others left out."""
+        gated = [(term, parts) for term in expr.args if (parts := _as_gated(term)) is not None]
+        if not all(self.nonnegative(term) for term, _ in gated):
+            return False
+        rest = expr - sp.Add(*(term for term, _ in gated))
+        return covers([gate for _, (body, gate) in gated if self.positive(body + rest)], ranges)
 
     def _nonnegative(self, expr: Expr) -> bool:
         if expr.is_nonnegative or self.positive(expr):

@@ -22,7 +22,8 @@ class Factor:
     ``bounds`` are (index, lower, upper) for each index that the statement ranges over; ``conditions`` what
     else holds of them (membership of a subset).  ``arguments`` are the family's canonical parameters, with
     deterministic nodes still under their names.  ``parents`` are the stochastic nodes it is given.
-    ``moving_bounds`` are the ends of the value's support where one of them depends on a node.
+    ``moving_bounds`` are the ends of the value's support where one of them depends on a node, or where the
+    statement gives its value a part of the node's support only (``partial``).
     """
 
     value: Ref
@@ -32,6 +33,7 @@ class Factor:
     conditions: tuple[Condition, ...] = ()
     truncation: tuple[Expr | None, Expr | None] | None = None
     moving_bounds: tuple[Expr | None, Expr | None] | None = None
+    partial: bool = False
     parents: tuple[str, ...] = ()
     layer: str = ""
 

@@ -9,17 +9,16 @@ each case is exact; cases that cannot meet (t and t−1) vanish.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import sympy as sp
 from sympy import Expr, Symbol, Tuple
 
-from deriver.algebra import heads
-from deriver.algebra.heads import Condition, Ref, index_symbol, transpose
+from deriver.algebra.heads import Condition, LogIndicator, Ref, index_symbol
 from deriver.derive.density import factor_log_density
-from deriver.derive.factors import Definitions, condition_holds_trivially, substitute
+from deriver.derive.factors import Definitions, condition_holds_trivially, rename_bound, substitute
+from deriver.derive.isolate import expand_diagonals, free_references, isolate, range_conditions
 from deriver.derive.records import Contribution, Factor
 
 Indices = tuple[Expr, ...]
@@ -45,7 +44,7 @@ def slice_factor(
     named = _prime_bounds(factor, target)
     full = _expanded(named, target.name, definitions)
     density = expand_diagonals(factor_log_density(full), target.name)
-    density = _isolate(density, target)
+    density = isolate(density, target, ranges)
     occurrences = _occurrences(density, target)
     return tuple(
         _contribution(named, full, density, case, target, occurrences, definitions)
@@ -93,73 +92,12 @@ def _expanded(factor: Factor, name: str, definitions: Definitions) -> Factor:
         truncation=_on_ends(factor.truncation, lambda end: definitions.expand(end, name)),
         moving_bounds=_on_ends(factor.moving_bounds, lambda end: definitions.expand(end, name)),
     )
-    rules = {symbol: index_symbol(symbol.name + "″") for symbol in _inner_symbols(full)}
-    return replace(full, arguments=tuple(argument.xreplace(rules) for argument in full.arguments))
-
-
-# --- elements that stand under a sum or stack inside the factor ---------------------------------------------
-
-
-def expand_diagonals(expr: Expr, name: str) -> Expr:
-    """Write u′D^k v, D the diagonal matrix of a plate of the target's node, as a sum over that plate."""
-    if not heads.mentions(expr, name):
-        return expr
-    if isinstance(expr, heads.Inner):
-        return _expand_diagonal_product(expr, name)
-    args = {arg: expand_diagonals(arg, name) for arg in expr.args if isinstance(arg, Expr)}
-    changed = {arg: new for arg, new in args.items() if new != arg}
-    return substitute(expr, changed) if changed and not isinstance(expr, Ref) else expr
-
-
-def _expand_diagonal_product(expr: heads.Inner, name: str) -> Expr:
-    scalars, factors = expr.args[0].args_cnc()
-    if len(factors) != 3 or not heads.mentions(factors[1], name):
-        return expr
-    base, power = factors[1].as_base_exp()
-    if not isinstance(base, heads.Diagonal) or not isinstance(base.args[0], heads.Stack):
-        return expr
-    body, bound = base.args[0].args
-    position = bound[0] - bound[1] + 1
-    left, right = (heads.component(v, position) for v in (transpose(factors[0]), factors[2]))
-    return sp.Mul(*scalars) * heads.PlateSum(left * body**power * right, (bound,))
-
-
-def _isolate(expr: Expr, target: Ref) -> Expr:
-    if not heads.mentions(expr, target.name):
-        return expr
-    if isinstance(expr, heads.PlateSum | heads.Stack):
-        return _isolate_head(expr, target)
-    args = [_isolate(arg, target) if isinstance(arg, Expr) else arg for arg in expr.args]
-    if isinstance(expr, Ref) or all(a is b for a, b in zip(args, expr.args, strict=True)):
-        return expr
-    return substitute(expr, dict(zip(expr.args, args, strict=True)))
-
-
-def _isolate_head(expr: Expr, target: Ref) -> Expr:
-    bounds = expr.bounds if isinstance(expr, heads.PlateSum) else Tuple(expr.args[1])
-    for ref in sp.ordered(expr.args[0].atoms(Ref)):
-        if ref.name != target.name:
-            continue
-        for position, index in enumerate(ref.indices):
-            for bound in bounds:
-                if index == bound[0]:
-                    return _split_head(expr, bound, target.indices[position])
-                if bound[0] in index.free_symbols:
-                    raise ValueError(f"{ref} cannot be inverted over the sum in which it stands")
-    return expr
-
-
-def _split_head(expr: Expr, bound: Tuple, own: Expr) -> Expr:
-    symbol, lower, upper = bound
-    body = expr.args[0]
-    here = substitute(body, {symbol: own})
-    elsewhere = Condition("!=", symbol, own)
-    if isinstance(expr, heads.Stack):
-        unit = heads.Unit(own - lower + 1, upper - lower + 1)
-        return here * unit + heads.Stack(heads.Gated(body, [elsewhere]), bound)
-    rest = tuple(other for other in expr.bounds if other != bound)
-    alone = heads.PlateSum(here, rest, tuple(c.xreplace({symbol: own}) for c in expr.conditions))
-    return alone + heads.PlateSum(body, expr.bounds, (*expr.conditions, elsewhere))
+    return replace(
+        full,
+        arguments=tuple(rename_bound(argument, "″") for argument in full.arguments),
+        truncation=_on_ends(full.truncation, lambda end: rename_bound(end, "″")),
+        moving_bounds=_on_ends(full.moving_bounds, lambda end: rename_bound(end, "″")),
+    )
 
 
 # --- occurrences and cases ----------------------------------------------------------------------------------
@@ -167,35 +105,35 @@ def _split_head(expr: Expr, bound: Tuple, own: Expr) -> Expr:
 
 def _occurrences(density: Expr, target: Ref) -> list[Indices]:
     """Return the distinct index tuples at which the target's node stands, outside inner sums."""
-    return list(dict.fromkeys(ref.indices for ref in sp.ordered(_free_references(density, target.name))))
-
-
-def _free_references(expr: Expr, name: str) -> Iterator[Ref]:
-    """Yield the references not excluded from the target by a ``!=`` of an inner sum or stack."""
-    if isinstance(expr, heads.PlateSum) and any(c.relation == "!=" for c in expr.conditions):
-        inner = {bound[0] for bound in expr.bounds}
-        yield from (r for r in _free_references(expr.body, name) if not r.free_symbols & inner)
-        return
-    if isinstance(expr, heads.Stack) and isinstance(expr.args[0], heads.Gated):
-        inner = {expr.args[1][0]}
-        yield from (r for r in _free_references(expr.args[0], name) if not r.free_symbols & inner)
-        return
-    if isinstance(expr, Ref) and expr.name == name:
-        yield expr
-    for arg in expr.args:
-        if isinstance(arg, sp.Basic):
-            yield from _free_references(arg, name)
+    return list(dict.fromkeys(ref.indices for ref in sp.ordered(free_references(density, target))))
 
 
 def _cases(
     factor: Factor, occurrences: list[Indices], target: Ref, ranges: tuple[Tuple, ...]
 ) -> Iterator[Case]:
-    for size in range(1, len(occurrences) + 1):
-        for hits in itertools.combinations(occurrences, size):
-            misses = [o for o in occurrences if o not in hits]
-            case = _solve(factor, list(hits), misses, target, ranges)
+    """Yield the ways to meet the target, by how many occurrences are it; those that cannot meet never are."""
+    hits: list[tuple[Indices, ...]] = [()]
+    while hits:
+        hits = [
+            (*chosen, other)
+            for chosen in hits
+            for other in occurrences[occurrences.index(chosen[-1]) + 1 if chosen else 0 :]
+            if not _apart_from_one(other, chosen)
+        ]
+        for chosen in hits:
+            misses = [o for o in occurrences if o not in chosen and not _apart_from_one(o, chosen)]
+            case = _solve(factor, list(chosen), misses, target, ranges)
             if case is not None:
                 yield case
+
+
+def _apart_from_one(occurrence: Indices, others: tuple[Indices, ...]) -> bool:
+    """Tell whether an occurrence is another element than one of ``others``, in any instance (t and t − 1)."""
+    return any(
+        sp.expand(a - b).is_number and sp.expand(a - b) != 0
+        for other in others
+        for a, b in zip(occurrence, other, strict=True)
+    )
 
 
 def _solve(
@@ -219,7 +157,7 @@ def _solve(
     held += [_differs(tuple(index.xreplace(rules) for index in miss), target.indices) for miss in misses]
     rules = {symbol: value.xreplace(rules) for symbol, value in rules.items()}
     held = [c.xreplace(rules) for c in (*held, *factor.conditions)]
-    held += _range_conditions(factor, rules, target, ranges)
+    held += _range_conditions(factor, rules, ranges)
     return _make_case(factor, rules, unsolved, held)
 
 
@@ -237,30 +175,15 @@ def _differs(indices: Indices, own: Indices) -> Condition:
 
 
 def _range_conditions(
-    factor: Factor, rules: dict[Symbol, Expr], target: Ref, ranges: tuple[Tuple, ...]
+    factor: Factor, rules: dict[Symbol, Expr], ranges: tuple[Tuple, ...]
 ) -> list[Condition]:
-    """Return what keeps a solved index inside its own range, unless the target's range implies it."""
-    own = {bound[0]: bound for bound in ranges}
-    conditions = []
-    for symbol, lower, upper in factor.bounds:
-        if symbol not in rules:
-            continue
-        value = rules[symbol]
-        lower, upper = lower.xreplace(rules), upper.xreplace(rules)
-        at_least = value.xreplace({s: bound[1] for s, bound in own.items()})
-        at_most = value.xreplace({s: bound[2] for s, bound in own.items()})
-        (single,) = value.free_symbols or (None,)
-        shift = sp.expand(value - single) if single is not None else sp.S.Zero
-        anchor = single if single is not None else value
-        if not _at_least(at_least, lower):
-            conditions.append(Condition(">=", anchor, lower - shift))
-        if not _at_least(upper, at_most):
-            conditions.append(Condition("<=", anchor, upper - shift))
-    return conditions
-
-
-def _at_least(left: Expr, right: Expr) -> bool:
-    return bool(sp.expand(left - right).is_nonnegative)
+    """Return what keeps each solved index inside its own range, unless the target's range implies it."""
+    return [
+        condition
+        for symbol, lower, upper in factor.bounds
+        if symbol in rules
+        for condition in range_conditions(rules[symbol], lower.xreplace(rules), upper.xreplace(rules), ranges)
+    ]
 
 
 def _make_case(
@@ -301,6 +224,8 @@ def _contribution(
         return substitute(substitute(substitute(expr, own), hits), plain)
 
     value = rewrite(full.value)
+    if value == target and not full.partial:
+        density = substitute(density, dict.fromkeys(density.atoms(LogIndicator), sp.S.Zero))
     return Contribution(
         factor=replace(named, value=rewrite(named.value), arguments=tuple(map(rewrite, named.arguments))),
         value=value,

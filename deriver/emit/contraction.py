@@ -17,6 +17,8 @@ from deriver.emit.text import Text, atom, call
 from deriver.errors import InternalError
 from deriver.plan.layout import Axis, free_indices, plate_of
 
+LONGEST_OPERAND = 36
+LONGEST_GROUPED = 60
 SIDE_LETTERS = "pqrsuvw"
 
 
@@ -66,6 +68,9 @@ class Operands:
         raised = tuple(axis for axis in axes if any(set(a.indices) <= set(axis.indices) for a in own.axes))
         frame = Frame(axes=raised, chain=own.chain, sides=len(sides))
         text = printer.print_expression(source, expr, frame)
+        if len(text.text) > LONGEST_OPERAND and not isinstance(expr, Ref):
+            printer.lift(source, expr)
+            text = printer.print_expression(source, expr, frame)
         lead = self.letters.chain if own.chain else ""
         self.texts.append(text.text)
         self.subscripts.append(lead + "".join(self.letters.axis(axis) for axis in raised) + sides)
@@ -141,6 +146,7 @@ def add_chain(
     open_left, current = "", ""
     first = letters.side() if kind == "trace" else None
     current = first or ""
+    pending: list[tuple[Expr, str, str]] = []
     for position, factor in enumerate(chain):
         rows, columns = shape_of(factor)
         left = current if current else (letters.side() if rows is not None else "")
@@ -154,16 +160,23 @@ def add_chain(
                 raise InternalError("a trace that ends in a diagonal matrix")
             continue
         right = first if last and kind == "trace" else (letters.side() if columns is not None else "")
-        _add_factor(source, operands, factor, left, right or "", axes)
+        pending.append((factor, left, right or ""))
         current = right or ""
+    pending.sort(key=lambda item: bool(item[0].atoms(heads.Ones)))
+    for factor, left, right in pending:
+        _add_factor(source, operands, factor, left, right, axes)
     return "" if kind in ("closed", "trace") else open_left + current
 
 
 def _add_factor(
     source: Source, operands: Operands, factor: Expr, left: str, right: str, axes: tuple[Axis, ...]
 ) -> None:
-    inside = factor.args[0] if isinstance(factor, heads.Transposed) else factor
-    turned = isinstance(factor, heads.Transposed) and count_sides(inside) == 2
+    is_row = shape_of(factor)[0] is None
+    inside = heads.transpose(factor) if is_row else factor
+    turned = isinstance(inside, heads.Transposed)
+    inside = inside.args[0] if turned else inside
+    if isinstance(inside, heads.Ones) and operands.texts:
+        return
     if not isinstance(inside, Ref | heads.Ones | heads.Eye) and source.recall(inside) is None:
         inside = _named(source, inside)
     operands.add(source, inside, right + left if turned else left + right, axes)
@@ -185,6 +198,7 @@ def print_plate_sum(source: Source, expr: heads.PlateSum, frame: Frame) -> Text:
     grouping = grouping_of(inner, expr, bound)
     if grouping is not None:
         body = body.xreplace(dict(grouping.rules))
+        masks = [mask.xreplace(dict(grouping.rules)) for mask in masks]
     reduced = _reduce(inner, body, masks, expr, grouping)
     own = source.frame_of(expr)
     text, own = _group(source, inner, reduced, grouping, own)
@@ -221,11 +235,23 @@ def _reduce(
         return _masked(inner, body, masks, axes, own)
     if keep == axes:
         full = Frame(axes=axes, chain=chain, sides=own.sides)
-        return Reduced(text=printer.print_expression(inner, body, full), frame=own)
+        text = printer.print_expression(inner, body, full)
+        if len(text.text) > LONGEST_GROUPED:
+            text = _shortened(inner, body, full)
+        return Reduced(text=text, frame=own)
     if _is_contraction(body, terms):
         operands, sides = gather_product(inner, body, axes)
         return Reduced(text=finish(inner, operands, own, own, sides), frame=own)
     return _summed(inner, body, axes, own)
+
+
+def _shortened(source: Source, body: Expr, frame: Frame) -> Text:
+    """Name the inside of a function, or the whole, when a summand is too long to stand in a call."""
+    inside = body.args[0] if len(body.args) == 1 else body
+    if isinstance(inside, Ref) or source.frame_of(body) != frame:
+        return printer.print_expression(source, body, frame)
+    printer.lift(source, inside)
+    return printer.print_expression(source, body, frame)
 
 
 def _is_contraction(body: Expr, terms: tuple[Expr, ...] | None) -> bool:

@@ -61,15 +61,11 @@ def state_record(module: Module) -> RecordView:
 
 
 def _kept_arrays(module: Module):
-    return [array for array in module.needs.arrays.values() if array.comment and array.name in _used_names(module)]
-
-
-def _used_names(module: Module) -> set[str]:
-    return set(module.needs.arrays)
+    return [array for array in module.needs.arrays.values() if array.name in module.used]
 
 
 def _used_statistics(module: Module):
-    return list(module.plan.statistics)
+    return [statistic for statistic in module.plan.statistics if statistic.name in module.used]
 
 
 def _fixed(module: Module) -> list[Quantity]:
@@ -89,8 +85,7 @@ def prepare_function(module: Module) -> FunctionView:
     write_inputs(module, source, lowering)
     write_fixed(module, source)
     write_statistics(module, source)
-    index_lines = write_index_arrays(module)
-    source.lines[arrays_at:arrays_at] = index_lines
+    source.lines[arrays_at:arrays_at] = write_index_arrays(module, source.lines)
     fields = [f"{name}={name}" for name in field_names(module)]
     source.lines += break_call("return Data(", fields, ")", 1)
     doc = [
@@ -266,9 +261,22 @@ def write_fixed(module: Module, source: Source) -> None:
 def write_statistics(module: Module, source: Source) -> None:
     """Write the statistics of the data."""
     for statistic in module.plan.statistics:
+        if not _is_wanted(module, statistic.name):
+            continue
         inner = source.within(statistic.space)
         axes = inner.space.axes(statistic.indices)
         _named(inner, statistic.name, statistic.expression, Frame(axes=axes, sides=len(statistic.quantity.sides)))
+
+
+def _is_wanted(module: Module, name: str) -> bool:
+    """Tell whether a statistic is read by a function, or by another statistic that is."""
+    if name in module.used:
+        return True
+    return any(
+        _is_wanted(module, other.name)
+        for other in module.plan.statistics
+        if other.name != name and any(ref.name == name for ref in other.expression.atoms(Ref))
+    )
 
 
 def _named(source: Source, name: str, expr: Expr, frame: Frame) -> None:
@@ -278,19 +286,22 @@ def _named(source: Source, name: str, expr: Expr, frame: Frame) -> None:
         source.add(f"{name} = {written}")
 
 
-def write_index_arrays(module: Module) -> list[str]:
-    """Write the index arrays in the order in which they build on each other."""
-    waiting = list(module.needs.arrays.values())
-    lines: list[str] = []
+def write_index_arrays(module: Module, lines: list[str]) -> list[str]:
+    """Write the index arrays that are kept or used in ``lines``, in the order in which they build on each other."""
+    arrays = dict(module.needs.arrays)
+    wanted = {name for name in arrays if name in module.used} | (_mentioned(" ".join(lines)) & set(arrays))
+    for _ in arrays:
+        wanted |= {name for array in list(wanted) for name in _mentioned(arrays[array].code) & set(arrays)}
+    waiting = [array for array in arrays.values() if array.name in wanted]
+    written: list[str] = []
     done: set[str] = set()
-    names = {array.name for array in waiting}
     while waiting:
-        ready = [a for a in waiting if not (_mentioned(a.code) & names) - done - {a.name}]
+        ready = [a for a in waiting if not (_mentioned(a.code) & wanted) - done]
         for array in ready or waiting:
-            lines += _index_line(array.name, array.code)
+            written += _index_line(array.name, array.code)
             done.add(array.name)
         waiting = [array for array in waiting if array.name not in done]
-    return lines
+    return written
 
 
 def _mentioned(code: str) -> set[str]:

@@ -11,7 +11,7 @@ from deriver.algebra.heads import Ref
 from deriver.derive.records import Factor
 from deriver.emit.gibbs import quantity_shape
 from deriver.emit.mathtext import show
-from deriver.emit.printer import print_expression
+from deriver.emit.printer import lift, print_expression
 from deriver.emit.reading import align, read_reference
 from deriver.emit.scope import Module, element, make_function, own_space
 from deriver.emit.source import Frame, Source, count_sides
@@ -24,6 +24,8 @@ from deriver.plan.conditions import narrow
 from deriver.plan.layout import free_indices, unsupported
 
 ROOM = 44
+# The families whose truncated members have a helper for the mass that is kept.
+MASSES = ("normal", "gamma", "inverse_gamma", "beta", "exponential", "student_t")
 
 
 # --- deterministic nodes ----------------------------------------------------------------------------------
@@ -137,8 +139,11 @@ def print_density(module: Module, source: Source, factor: Factor) -> Density:
     inner, rules = factor_scope(module, source, factor)
     axes = inner.space.axes(free_indices(factor.value.xreplace(rules), inner.space))
     value = factor.value.xreplace(rules)
-    texts = [_argument(inner, value, axes)]
-    texts += [_argument(inner, argument.xreplace(rules), axes) for argument in factor.arguments]
+    texts = [_argument(inner, value, axes, "value")]
+    texts += [
+        _argument(inner, argument.xreplace(rules), axes, name)
+        for name, argument in zip(family_record(factor.family).parameters, factor.arguments, strict=True)
+    ]
     module.densities.add(factor.family)
     density = call(f"log_{factor.family}", *texts)
     if factor.truncation is not None:
@@ -154,9 +159,14 @@ def factor_scope(module: Module, source: Source, factor: Factor) -> tuple[Source
     return source.within(space), rules
 
 
-def _argument(source: Source, expr: Expr, axes: tuple) -> str:
+def _argument(source: Source, expr: Expr, axes: tuple, name: str) -> str:
+    """Return the text of an argument; one that is long gets a line and its parameter's name."""
     frame = Frame(axes=axes, chain=True, sides=count_sides(expr))
-    return print_fitting(source, expr, frame, ROOM).text
+    text = print_expression(source, expr, frame).text
+    if len(text) > ROOM and not isinstance(expr, Ref):
+        lift(source, expr, name)
+        text = print_expression(source, expr, frame).text
+    return text
 
 
 def _less_mass(
@@ -168,11 +178,11 @@ def _less_mass(
         if end is None:
             ends.append("-np.inf" if place == 0 else "np.inf")
         else:
-            ends.append(_argument(source, end.xreplace(rules), axes))
+            ends.append(_argument(source, end.xreplace(rules), axes, "bound"))
     record = family_record(factor.family)
     if getattr(record, "improper", False):
         return density
-    if factor.family not in ("normal", "gamma", "inverse_gamma", "beta", "exponential", "student_t"):
+    if factor.family not in MASSES:
         raise unsupported(f"the log density of a truncated {factor.family}", "use a family that can be truncated")
     name = f"log_mass_{factor.family}"
     module.needs.helpers.add(name)
@@ -320,7 +330,10 @@ def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
     inner, rules = factor_scope(module, source, factor)
     value = factor.value.xreplace(rules)
     axes = inner.space.axes(free_indices(value, inner.space))
-    texts = [_argument(inner, argument.xreplace(rules), axes) for argument in factor.arguments]
+    texts = [
+        _argument(inner, argument.xreplace(rules), axes, name)
+        for name, argument in zip(family_record(factor.family).parameters, factor.arguments, strict=True)
+    ]
     sides = [print_expression(inner, side, Frame()).text for side in value.variable.shape]
     shape = shape_text(inner, Frame(axes=axes, chain=True), sides)
     shape = shape if "," in shape else f"{shape},"

@@ -32,7 +32,7 @@ FUNCTIONS = {
 
 def show(expr: sp.Basic) -> str:
     """Return an expression as text."""
-    return _show(expr).text.replace("′", "_")
+    return _show(expr).text.replace("′", "_").replace("″", "_")
 
 
 def _show(expr: sp.Basic) -> Text:
@@ -126,7 +126,7 @@ def wrap_text(text: str, indent: str, first: str = "") -> list[str]:
         text,
         width=88,
         initial_indent=indent + first,
-        subsequent_indent=indent + "    ",
+        subsequent_indent=indent + ("    " if indent.startswith(" " * 5) else ""),
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -9,7 +9,7 @@ from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.emit.gibbs import PARAMETERS, bound_text, loop_over_sets, shape_words
 from deriver.emit.mathtext import show
-from deriver.emit.printer import lift, print_size
+from deriver.emit.printer import is_negative, lift, print_size
 from deriver.emit.scope import Module, make_function
 from deriver.emit.source import Source
 from deriver.emit.statements import write_parameter
@@ -121,8 +121,8 @@ def walk_function(module: Module, step: Step) -> FunctionView:
     coordinate = Coordinate(module, source, step)
     for line in coordinate.setup:
         source.add(line)
-    name_coefficients(source, step)
-    write_log_target(source, step, coordinate)
+    kernel = name_coefficients(source, step)
+    write_log_target(source, step, coordinate, kernel)
     write_move(module, source, step, coordinate)
     parameters = (*PARAMETERS, f"step: {'VectorSteps' if is_vector_walk(step) else 'Array'}")
     if not is_tuned(step):
@@ -147,7 +147,7 @@ def describe_update(module: Module, step: Step, coordinate: Coordinate | None) -
         lines.append(f"Not conjugate: {step.reason}.")
     lines += [f"log [{show(step.conditional.target)} | .] ="]
     lines += [
-        f"  {'' if place == 0 else '+ '}{show(term)}"
+        f"  {_signed(term, first=place == 0)}"
         for place, term in enumerate(_ordered_terms(step.conditional.log_kernel))
     ]
     if coordinate is not None and not coordinate.is_plain:
@@ -155,26 +155,59 @@ def describe_update(module: Module, step: Step, coordinate: Coordinate | None) -
     return lines
 
 
+def _signed(term: Expr, *, first: bool) -> str:
+    text = show(-term if is_negative(term) else term)
+    return f"- {text}" if is_negative(term) else text if first else f"+ {text}"
+
+
 def _ordered_terms(kernel: Expr) -> list[Expr]:
     return sorted(sp.Add.make_args(kernel), key=sp.default_sort_key)
 
 
-def name_coefficients(source: Source, step: Step) -> None:
-    """Give the sums in the kernel that are free of the node a line each, so that proposals share them."""
-    if step.kernel is None:
-        return
-    for part in _free_parts(step.kernel, step.node):
-        if source.uses_state(part):
+def name_coefficients(source: Source, step: Step) -> Expr:
+    """Name the coefficients of the kernel that are free of the node, so that proposals share them.
+
+    Returns the kernel in terms of these names.
+    """
+    kernel = step.kernel if step.kernel is not None else sp.S.Zero
+    terms = [_with_named_coefficient(source, term, step) for term in _ordered_terms(kernel)]
+    return sp.Add(*terms)
+
+
+def _with_named_coefficient(source: Source, term: Expr, step: Step) -> Expr:
+    if isinstance(term, heads.Gated):
+        return term
+    for part in _free_parts(term, step.node):
+        if source.uses_state(part) and not (term.is_commutative and _free_of(term, part, step.node)):
             lift(source, part)
+    factors = sp.Mul.make_args(term)
+    free = sp.Mul(*(f for f in factors if not _mentions(f, step.node)))
+    held = sp.Mul(*(f for f in factors if _mentions(f, step.node)))
+    if not term.is_commutative or held == 1 or not source.uses_state(free) or isinstance(free, Ref):
+        return term
+    if not any(isinstance(part, COSTLY) for part in sp.preorder_traversal(free)):
+        return term
+    number, rest = free.as_coeff_Mul()
+    positive = rest if number > 0 else -free
+    return (number if number > 0 else -1) * lift(source, positive, "weight") * held
+
+
+def _free_of(term: Expr, part: Expr, node: str) -> bool:
+    """Tell whether a part stands in the coefficient of a term, which is named as a whole."""
+    return any(f.has(part) and not _mentions(f, node) for f in sp.Mul.make_args(term))
+
+
+def _mentions(expr: Expr, node: str) -> bool:
+    return any(ref.name == node for ref in expr.atoms(Ref))
 
 
 def _free_parts(expr: sp.Basic, node: str) -> list[Expr]:
     """Return the largest costly parts that do not mention the node, gated terms left alone."""
     if isinstance(expr, heads.Gated | Ref) or not isinstance(expr, Expr):
         return []
-    if not any(ref.name == node for ref in expr.atoms(Ref)):
-        if isinstance(expr, COSTLY) or (isinstance(expr, sp.Pow) and not expr.is_commutative):
-            return [expr]
+    costly = isinstance(expr, COSTLY) or (isinstance(expr, sp.Pow) and not expr.is_commutative)
+    if costly and not _mentions(expr, node):
+        return [expr]
     if isinstance(expr, heads.PlateSum | heads.Stack):
         return []
     parts: list[Expr] = []
@@ -183,7 +216,7 @@ def _free_parts(expr: sp.Basic, node: str) -> list[Expr]:
     return parts
 
 
-def write_log_target(source: Source, step: Step, coordinate: Coordinate) -> None:
+def write_log_target(source: Source, step: Step, coordinate: Coordinate, kernel: Expr) -> None:
     """Write the inner function of the log density that the walk sees."""
     argument = step.node if coordinate.is_plain else "u"
     if source.lines:
@@ -196,7 +229,7 @@ def write_log_target(source: Source, step: Step, coordinate: Coordinate) -> None
         inside.taken.add("log_jacobian")
     elif not coordinate.is_plain:
         inside.add(f"{step.node} = {coordinate.back.format('u')}")
-    name = write_parameter(inside, step.kernel or sp.S.Zero, step.conditional.target, "log_kernel")
+    name = write_parameter(inside, kernel, step.conditional.target, "log_kernel")
     inside.add(f"return {name} + {coordinate.jacobian}" if coordinate.jacobian else f"return {name}")
     source.lines += _tidy_return(inside.lines, name)
     source.add("")
@@ -308,7 +341,7 @@ def newton_functions(module: Module, step: Step) -> list[FunctionView]:
         source.lines,
     )
     module.needs.helpers.add("newton_step")
-    arguments = ["rng", f"state.{node}", f"lambda {node}: derivatives_{node}({node}, state, data)"]
+    arguments = ["rng", f"state.{node}", f"derivatives_{node}", "state", "data"]
     body = break_call("return newton_step(", arguments, ")", 1)
     second = make_function(
         f"update_{node}", PARAMETERS, "tuple[Array, Array]", describe_update(module, step, None), body

@@ -13,7 +13,7 @@ from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.emit import contraction
 from deriver.emit.naming import name_hint
-from deriver.emit.reading import Reading, align, base_text, read_reference, subscripted
+from deriver.emit.reading import Reading, align, base_text, dense_subscript, read_reference, subscripted
 from deriver.emit.source import Frame, Source, count_sides
 from deriver.emit.text import POWER, SUM, Text, atom, call, join_product, join_sum, power
 from deriver.errors import InternalError
@@ -50,6 +50,8 @@ def print_expression(source: Source, expr: Expr, frame: Frame) -> Text:
             return _print_product(source, expr, frame)
         case sp.Mul():
             return _print_matrix_product(source, expr, frame)
+        case heads.Gated():
+            return _print_matrix(source, expr, frame)
         case heads.PlateSum():
             return contraction.print_plate_sum(source, expr, frame)
         case heads.Component() | heads.Entry():
@@ -130,7 +132,7 @@ def _term_order(source: Source, term: Expr) -> tuple:
     sums = bool(term.atoms(heads.PlateSum)) or any(
         source.quantity(ref.name).kind == "statistic" for ref in term.atoms(Ref)
     )
-    return (is_negative(term), not sums, not data, term.is_number, sp.default_sort_key(term))
+    return (is_negative(term), not term.is_number, not sums, not data, sp.default_sort_key(term))
 
 
 def _print_product(source: Source, expr: Expr, frame: Frame) -> Text:
@@ -138,9 +140,7 @@ def _print_product(source: Source, expr: Expr, frame: Frame) -> Text:
     if special is not None:
         return special
     coefficient, rest = expr.as_coeff_Mul()
-    above, below = split_quotient(rest)
-    above.sort(key=lambda factor: _factor_order(source, factor))
-    below.sort(key=lambda factor: _factor_order(source, factor))
+    above, below = quotient_parts(source, rest)
     top = [print_factor(source, factor, frame) for factor in above]
     bottom = [print_factor(source, factor, frame) for factor in below]
     sign = coefficient < 0
@@ -151,6 +151,18 @@ def _print_product(source: Source, expr: Expr, frame: Frame) -> Text:
         top.insert(0, print_number(coefficient))
     product = join_product(top, bottom)
     return join_sum([(True, product)]) if sign else product
+
+
+def quotient_parts(source: Source, rest: Expr) -> tuple[list[Expr], list[Expr]]:
+    """Return the factors above and below the line, in the order in which they are written."""
+    if source.recall(rest) is not None:
+        return [rest], []
+    above, below = split_quotient(rest)
+    for group in (above, below):
+        group.sort(key=lambda factor: _factor_order(source, factor))
+        if len(group) > 1 and source.recall(sp.Mul(*group)) is not None:
+            group[:] = [sp.Mul(*group)]
+    return above, below
 
 
 def split_quotient(expr: Expr) -> tuple[list[Expr], list[Expr]]:
@@ -228,6 +240,8 @@ def _print_matrix_product(source: Source, expr: sp.Mul, frame: Frame) -> Text:
     """A number times a vector or matrix, elementwise; a product of matrices by contraction."""
     scalars, factors = expr.args_cnc()
     matrix = sp.Mul(*factors)
+    if expr != matrix and scalars and source.recall(expr.as_coeff_Mul()[1]) is not None:
+        scalars, matrix, factors = [expr.as_coeff_Mul()[0]], expr.as_coeff_Mul()[1], [sp.S.One]
     if len(factors) == 1:
         shown = print_expression(source, matrix, frame)
     else:
@@ -235,8 +249,7 @@ def _print_matrix_product(source: Source, expr: sp.Mul, frame: Frame) -> Text:
     if not scalars:
         return shown
     coefficient, rest = sp.Mul(*scalars).as_coeff_Mul()
-    above, below = split_quotient(rest)
-    above.sort(key=lambda factor: _factor_order(source, factor))
+    above, below = quotient_parts(source, rest)
     top = [print_factor(source, factor, frame) for factor in above] + [shown]
     bottom = [print_factor(source, factor, frame) for factor in below]
     if coefficient < 0:
@@ -272,15 +285,22 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
         case heads.Ones():
             return atom(f"np.ones({print_size(source, expr.args[0])})")
         case heads.Unit():
-            position, side = (print_size(source, arg) for arg in (expr.args[0] - 1, expr.args[1]))
-            return atom(f"np.eye({side})[{position}]")
+            return _print_unit(source, expr, frame)
         case heads.Map():
             return call(MAPS[expr.function], print_expression(source, expr.args[1], frame).text)
         case heads.Diagonal():
             return _print_diagonal(source, expr.args[0], frame)
-        case sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack():
+        case sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack() | heads.Gated():
             return atom(align(source, read_reference(source, lift(source, expr)), frame))
     raise InternalError(f"no array form for {type(expr).__name__}")
+
+
+def _print_unit(source: Source, expr: heads.Unit, frame: Frame) -> Text:
+    """A row of the identity matrix; one row for each value where the position is an index."""
+    position, side = expr.args
+    slot = dense_subscript(source, position, (sp.S.One, side))
+    base = f"np.eye({print_size(source, side)})"
+    return atom(align(source, Reading(base=base, subscripts=(slot,), chain=False, sides=1), frame))
 
 
 def _print_transposed(source: Source, inside: Expr, frame: Frame) -> Text:

@@ -38,11 +38,11 @@ def read_reference(source: Source, ref: Ref, positions: tuple[Expr, ...] = ()) -
     for group in _slots(source, quantity):
         if len(group) == 1:
             index, _, bound = pairs[group[0]]
-            subscripts.append(_dense(source, index, bound))
+            subscripts.append(dense_subscript(source, index, bound))
         else:
             subscripts.append(_rows(source, [pairs[k] for k in group]))
     for position, side in zip(positions, quantity.sides, strict=False):
-        subscripts.append(_dense(source, position, (sp.Integer(1), side)))
+        subscripts.append(dense_subscript(source, position, (sp.Integer(1), side)))
     text = base_text(source, quantity)
     sides = len(quantity.sides) - len(positions)
     return Reading(base=text, subscripts=tuple(subscripts), chain=quantity.chain, sides=sides)
@@ -68,7 +68,7 @@ def _single(symbol: Symbol) -> Axis:
     return Axis(indices=(symbol,))
 
 
-def _dense(source: Source, index: Expr, bound: Bound) -> tuple[str, Axis | None]:
+def dense_subscript(source: Source, index: Expr, bound: Bound) -> tuple[str, Axis | None]:
     """Return the subscript of a plate of fixed length."""
     space = source.space
     symbol = next((s for s in sp.ordered(index.free_symbols) if s in space.bounds), None)
@@ -224,10 +224,10 @@ def _suffix(source: Source, own: Symbol, bound: Bound) -> str:
 def _plain(bound: Bound) -> Bound:
     """Return a bound with the primes of renamed indices taken off."""
     rules = {
-        s: Symbol(s.name.rstrip("′"), integer=True)
+        s: Symbol(plate_of(s), integer=True)
         for end in bound
         for s in end.free_symbols
-        if s.name.endswith("′")
+        if type(s) is Symbol and plate_of(s) != s.name
     }
     return (bound[0].xreplace(rules), bound[1].xreplace(rules))
 

@@ -52,8 +52,6 @@ class Grouping:
 def grouping_of(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> Grouping | None:
     """Return how a sum is grouped by the free indices, or None when whole axes are summed."""
     found = [c for c in expr.conditions if _is_group(c, bound)]
-    if len(found) > 1:
-        return None
     if found:
         column, own = (found[0].left, found[0].right)
         if not isinstance(column, Ref):
@@ -85,10 +83,8 @@ def restrict_sum(source: Source, expr: heads.PlateSum) -> tuple[Source, Expr, li
     """Return the scope inside a sum, its body, and the conditions that need a mask."""
     space = source.space.extend(expr.bounds)
     bound = {symbol for symbol, _, _ in expr.bounds}
-    groups = [c for c in expr.conditions if _is_group(c, bound)]
+    groups = [c for c in expr.conditions if _is_group(c, bound)][:1]
     rest = [c for c in expr.conditions if c not in groups]
-    if len(groups) > 1:
-        rest = list(expr.conditions)
     space, rules, masks = narrow(space, rest)
     body = expr.body.xreplace(rules)
     return source.within(space), body, [mask.xreplace(rules) for mask in masks]

@@ -17,7 +17,7 @@ from deriver.emit.views import FunctionView
 from deriver.plan.layout import Bound, Quantity, Space
 from deriver.plan.records import Plan
 
-RESERVED = ("np", "data", "state", "rng", "chains", "steps", "size")
+RESERVED = ("np", "data", "state", "rng", "steps", "size")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +30,7 @@ class Module:
     needs: Needs = field(default_factory=Needs)
     densities: set[str] = field(default_factory=set)
     predictions: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
 
     def source(self, space: Space | None = None, *, data: str = "data.", depth: int = 1) -> Source:
         """Return an empty function body."""

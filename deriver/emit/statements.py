@@ -12,7 +12,7 @@ from deriver.emit.naming import name_hint
 from deriver.emit.reading import align, read_reference
 from deriver.emit.restrict import mask_text
 from deriver.emit.source import Frame, Source, count_sides, sides_of
-from deriver.emit.text import Text, atom
+from deriver.emit.text import Text
 from deriver.errors import InternalError
 from deriver.plan.conditions import narrow
 from deriver.plan.layout import Axis, Quantity, free_indices
@@ -38,6 +38,8 @@ def write_value(source: Source, expr: Expr, frame: Frame, hint: str) -> str:
             return _write_stack(source, expr, frame, hint)
         case sp.Pow() if not expr.is_commutative:
             return _write_inverse(source, expr, frame, hint)
+        case heads.Gated():
+            return _write_alone(source, expr, frame, hint)
     return write_assignment(source, expr, frame, hint)
 
 
@@ -66,7 +68,8 @@ def print_fitting(source: Source, expr: Expr, frame: Frame, room: int) -> Text:
 
 def name_a_part(source: Source, expr: Expr) -> bool:
     """Give the most telling unnamed part of an expression a line of its own; False if there is none."""
-    parts = [part for part in _parts(source, expr) if part != expr]
+    whole = expr.as_coeff_Mul()[1]
+    parts = [part for part in _parts(source, expr) if part not in (expr, whole)]
     if not parts:
         return False
     best = max(parts, key=lambda part: (isinstance(part, LIFTABLE), _weight(part)))
@@ -77,7 +80,13 @@ def name_a_part(source: Source, expr: Expr) -> bool:
 def _parts(source: Source, expr: Expr) -> list[Expr]:
     """Return the parts that can be named here: not under a sum over plates, not yet named."""
     found: list[Expr] = []
-    for arg in expr.args:
+    args = expr.args
+    if isinstance(expr, heads.Inner | heads.Trace) and args[0].is_Mul:
+        args = args[0].args
+    if isinstance(expr, sp.Mul) and expr.is_commutative:
+        args = (*args, *_quotient_sides(expr))
+    for arg in args:
+        arg = arg.as_coeff_Mul()[1] if isinstance(arg, Expr) else arg
         if not isinstance(arg, Expr) or isinstance(arg, Ref) or not arg.atoms(Ref):
             continue
         if source.recall(arg) is not None:
@@ -89,6 +98,13 @@ def _parts(source: Source, expr: Expr) -> list[Expr]:
     if isinstance(expr, heads.PlateSum | heads.Stack):
         return []
     return found
+
+
+def _quotient_sides(expr: sp.Mul) -> list[Expr]:
+    """Return the product above and the product below the line, where it has several factors."""
+    rest = expr.as_coeff_Mul()[1]
+    sides = [sp.Mul(*side) for side in printer.split_quotient(rest) if len(side) > 1]
+    return [side for side in sides if side != rest]
 
 
 def _nameable(arg: Expr) -> bool:
@@ -198,6 +214,46 @@ def _write_inverse(source: Source, expr: sp.Pow, frame: Frame, hint: str) -> str
     return name
 
 
+def _write_alone(source: Source, expr: heads.Gated, frame: Frame, hint: str) -> str:
+    """A gated expression as an array of its own: zeros where the conditions fail."""
+    body, conditions = expr.args
+    space, rules, masks = narrow(source.space, list(conditions))
+    inner = source.within(space)
+    name = source.fresh(hint)
+    sides = [printer.print_size(source, side) for side in sides_of(expr)]
+    shape = shape_text(source, frame, sides)
+    source.add(f"{name} = np.zeros({f'({shape})' if ',' in shape else shape})")
+    indices = tuple(symbol for axis in frame.axes for symbol in axis.indices)
+    own = Quantity(
+        name=name,
+        indices=indices,
+        ranges=tuple(source.space.bounds[symbol] for symbol in indices),
+        sides=sides_of(expr),
+        chain=frame.chain,
+    )
+    _add_where(inner, own, indices, rules, masks, body)
+    return name
+
+
+def _add_where(inner: Source, own: Quantity, indices: tuple, rules: dict, masks: list, body: Expr) -> None:
+    """Write ``array[slice] += body`` in a narrowed scope."""
+    key = f"{own.name} (gated)"
+    inner.quantities[key] = own
+    element = Ref(Variable(key, own.sides), *indices).xreplace(rules)
+    frame = inner.frame_of(element)
+    left = align(inner, read_reference(inner, element), frame)
+    body = body.xreplace(rules)
+    text = print_fitting(inner, body, frame, 88 - 8 - len(left))
+    if masks:
+        flat = Frame(axes=frame.axes, chain=frame.chain)
+        tests = [mask_text(inner, mask.xreplace(rules), flat) for mask in masks]
+        test = tests[0] if len(tests) == 1 else " & ".join(f"({t})" for t in tests)
+        test = test if not frame.sides else f"({test})[{', '.join(['...', *['None'] * frame.sides])}]"
+        text = _call("np.where", test, text.text, "0")
+    if not inner.statement(f"{left} += ", text):
+        inner.add(f"{left} += {write_assignment(inner, body, frame, 'term')}")
+
+
 # --- parameters with gated terms ----------------------------------------------------------------------------
 
 
@@ -255,7 +311,7 @@ def _write_gated(
         key = tuple(sp.ordered(term.args[1]))
         by_gate[key] = by_gate.get(key, sp.S.Zero) + term.args[0]
     for conditions, body in sorted(by_gate.items(), key=lambda item: sp.default_sort_key(item[0])):
-        _write_gate(source, name, list(conditions), body, target, frame)
+        _write_gate(source, name, list(conditions), body, target)
     return name
 
 
@@ -268,29 +324,15 @@ def _zeros(source: Source, target: Ref, frame: Frame) -> str:
 
 
 def _write_gate(
-    source: Source, name: str, conditions: list, body: Expr, target: Ref, frame: Frame
+    source: Source, name: str, conditions: list, body: Expr, target: Ref
 ) -> None:
     """Write ``name[slice] += body`` for the elements where the conditions hold."""
     space, rules, masks = narrow(source.space, conditions)
-    inner = source.within(space)
     own = source.quantity(target.name)
-    key = f"{name} (gated)"
-    source.quantities[key] = Quantity(
+    array = Quantity(
         name=name, indices=own.indices, ranges=own.ranges, sides=sides_of(body), chain=True
     )
-    element = Ref(Variable(key, sides_of(body)), *target.indices).xreplace(rules)
-    left_frame = inner.frame_of(element)
-    left = align(inner, read_reference(inner, element), left_frame)
-    body = body.xreplace(rules)
-    text = print_fitting(inner, body, left_frame, 88 - 8 - len(left))
-    if masks:
-        flat = Frame(axes=left_frame.axes, chain=left_frame.chain)
-        tests = [mask_text(inner, mask.xreplace(rules), flat) for mask in masks]
-        test = tests[0] if len(tests) == 1 else " & ".join(f"({t})" for t in tests)
-        test = test if not left_frame.sides else f"({test})[..., *[None] * {left_frame.sides}]"
-        text = atom(f"np.where({test}, {text.text}, 0)")
-    if not inner.statement(f"{left} += ", text):
-        raise InternalError(f"a gated line for {name} does not fit")
+    _add_where(source.within(space), array, target.indices, rules, masks, body)
 
 
 __all__ = ["name_hint", "print_fitting", "write_assignment", "write_parameter", "write_value"]

@@ -62,6 +62,8 @@ def join_product(above: Sequence[Text], below: Sequence[Text]) -> Text:
     """Return a quotient of products; an empty numerator is 1."""
     if len(above) == 1 and not below:
         return above[0]
+    if len(below) > 1:
+        below = [join_product(below, [])]
     operands = [("*", term) for term in above] or [("*", atom("1"))]
     operands += [("/", term) for term in below]
     parts = []

@@ -32,4 +32,5 @@ class ModuleView:
     records: tuple[RecordView, ...]
     functions: tuple[FunctionView, ...]
     helpers: tuple[str, ...]
+    rates: bool
     tuned: bool

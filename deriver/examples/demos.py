@@ -29,6 +29,7 @@ class DemoModel:
     derived: tuple[str, ...] = ()
     draws: int = 2000
     warmup: int = 1000
+    thin: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,8 @@ NILE = Demo(
             values={
                 "m0": "1000", "v0": "1e5", "q_y": "2", "r_y": "1/15000", "q_z": "2", "r_z": "1/1500",
             },
-            draws=5000,
+            draws=4000,
+            thin=8,
         ),
     ),
 )  # fmt: skip
@@ -198,6 +200,7 @@ def _make_job(each: DemoModel, seed: int, draws: int | None, warmup: int | None)
     settings = Settings(
         draws=each.draws if draws is None else draws,
         warmup=each.warmup if warmup is None else warmup,
+        thin=each.thin,
         seed=seed,
     )
     return Job(

@@ -15,6 +15,7 @@ that both ways obey the same rules, and a mistake points to a line of the text t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
@@ -128,20 +129,10 @@ class ModelBuilder:
     ) -> None:
         reference, transform = _split_target(target)
         ranges = tuple(_make_range(index, values) for index, values in (over or {}).items())
-        drawn = isinstance(value, Distribution)
-        self._statements.append(
-            StatementLine(
-                layer=layer,
-                target=reference,
-                transform=transform,
-                family=value.family if drawn else None,
-                arguments=value.arguments if drawn else (),
-                truncation=value.truncation if drawn else None,
-                expression=None if drawn else to_expression(value),
-                ranges=ranges,
-                comment=_cleaned(comment),
-            )
+        line = StatementLine(
+            layer=layer, target=reference, transform=transform, ranges=ranges, comment=_cleaned(comment)
         )
+        self._statements.append(_with_right_side(line, value))
 
     def text(self) -> str:
         """Return the model text that the calls so far amount to."""
@@ -158,6 +149,14 @@ class ModelBuilder:
     def build(self) -> Model:
         """Return the model; raise ``ModelError`` with every mistake."""
         return parse_model(self.text())
+
+
+def _with_right_side(line: StatementLine, value: object) -> StatementLine:
+    if isinstance(value, Distribution):
+        return dataclasses.replace(
+            line, family=value.family, arguments=value.arguments, truncation=value.truncation
+        )
+    return dataclasses.replace(line, expression=to_expression(value))
 
 
 def _checked(name: str) -> str:

@@ -49,8 +49,10 @@ def _segments(draft: Draft) -> list[Range]:
     bound = draft.bound()
     segments = []
     for each in draft.subscripts:
-        named = isinstance(each, Reference)
-        segments.append(bound[each.name] if named else Range(index="", lower=each, upper=each))  # type: ignore[union-attr]
+        if isinstance(each, Reference):
+            segments.append(bound[each.name])
+        else:
+            segments.append(Range(index="", lower=each, upper=each))
     return segments
 
 

@@ -14,8 +14,15 @@ from deriver.language.rewrite import make_number, whole_number
 from deriver.language.scope import Scope
 from deriver.language.syntax import GivenLine, PlateLine, TypeText
 from deriver.model.expressions import (
-    Expression, Infinity, Negate, Number, Reference, Span, children, references,
-)  # fmt: skip
+    Expression,
+    Infinity,
+    Negate,
+    Number,
+    Reference,
+    Span,
+    children,
+    references,
+)
 from deriver.model.records import Given, Plate, Support
 
 
@@ -149,20 +156,25 @@ def declare_givens(scope: Scope) -> None:
 def declare_dimensions(scope: Scope) -> None:
     """Declare each dimension in the shape of a given that is not itself declared."""
     for given in tuple(scope.givens.values()):
-        for dimension in given.shape:
-            if isinstance(dimension, Reference) and dimension.name not in scope.givens:
+        for dimension in dict.fromkeys(given.shape):
+            if isinstance(dimension, Reference) and not _is_whole(scope, dimension.name):
                 _declare_dimension(scope, dimension)
+
+
+def _is_whole(scope: Scope, name: str) -> bool:
+    given = scope.givens.get(name)
+    return given is not None and given.support.kind == "integer" and not given.indices
 
 
 def _declare_dimension(scope: Scope, dimension: Reference) -> None:
     if _refused(scope, dimension.name, dimension.span):
         return
-    if dimension.name in scope.plates or dimension.name in scope.nodes:
+    if dimension.name in scope.plates or dimension.name in scope.givens:
         scope.mistakes.add(
             "type",
             f"`{dimension.name}` is {scope.first_place(dimension.name)}, and stands here as a dimension",
             span=dimension.span,
-            remedy="use another name for the dimension",
+            remedy="use another name for the dimension, or declare it `: integer > 0`",
         )
         return
     scope.givens[dimension.name] = Given(

@@ -21,8 +21,15 @@ from deriver.language.scope import Draft, Scope
 from deriver.language.supports import Supports
 from deriver.language.witness import Leaves, Value, evaluate, find_witness
 from deriver.model.expressions import (
-    Binary, Call, Expression, MatrixRows, Number, Reference, Transpose, references,
-)  # fmt: skip
+    Binary,
+    Call,
+    Expression,
+    MatrixRows,
+    Number,
+    Reference,
+    Transpose,
+    references,
+)
 
 _NAMES = {
     "var": "variance", "sd": "standard deviation", "prec": "precision", "cov": "covariance",
@@ -353,12 +360,13 @@ def _is_indefinite(value: Value) -> bool:
 
 def _check_order(scope: Scope, supports: Supports, draft: Draft, choice: Choice) -> None:
     """Refuse bounds in the wrong order."""
-    pairs = []
+    pairs: list[tuple[Expression | None, Expression | None]] = []
     if choice.signature.key == "uniform":
-        pairs.append(tuple(argument.value for argument in choice.arguments))
-    if draft.line.truncation and None not in draft.line.truncation:
-        pairs.append(draft.line.truncation)
+        pairs.append((choice.arguments[0].value, choice.arguments[1].value))
+    pairs += [draft.line.truncation] if draft.line.truncation else []
     for low, high in pairs:
+        if low is None or high is None:
+            continue
         if supports.enclose(low).lower >= supports.enclose(high).upper:
             scope.mistakes.add(
                 "bounds",

@@ -13,8 +13,14 @@ from deriver.language.functions import BLOCKS, INVERSE_TRANSFORMS
 from deriver.language.mistakes import LineMistake, Mistakes, suggest
 from deriver.language.parser import ExpressionReader, join
 from deriver.language.syntax import (
-    ArgumentText, Document, GivenLine, PlateLine, RangeText, StatementLine, TypeText,
-)  # fmt: skip
+    ArgumentText,
+    Document,
+    GivenLine,
+    PlateLine,
+    RangeText,
+    StatementLine,
+    TypeText,
+)
 from deriver.language.tokens import LogicalLine, read_logical_lines, split_lines
 from deriver.model.expressions import Call, Expression, Infinity, Negate, Reference, Span
 
@@ -315,6 +321,9 @@ class StatementReader(ExpressionReader):
             stop.remedy = (
                 "put the arithmetic into the arguments, or give the random term a statement of its own"
             )
+        elif "expression" in line and (self.token.kind in ("name", "number") or self.at("(")):
+            before = self._tokens[self._position - 1].text
+            stop.remedy = f"put an operator before it, such as {before} * {self.token.text}"
         return stop
 
     def _read_distribution(self) -> dict:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from deriver.language.choice import Choice, choose_family
+from deriver.language.dimensions import SCALAR, Dimensions, Shape, declared_shape, describe
 from deriver.language.mistakes import LineMistake
 from deriver.language.printer import print_expression
 from deriver.language.rewrite import whole_number
 from deriver.language.scope import Draft, Scope
-from deriver.language.shapes import SCALAR, Dimensions, Shape, Shaper, declared_shape, describe
+from deriver.language.shapes import Shaper
 from deriver.language.syntax import ArgumentText
 from deriver.model.expressions import Expression, Reference, Span, references
 from deriver.model.records import Given
@@ -138,10 +139,10 @@ def _normal_shape(shaper: Shaper, choice: Choice) -> Shape | None:
 def _check_given(scope: Scope, shaper: Shaper, given: Given) -> None:
     for bound in (given.support.lower, given.support.upper):
         found = shaper.shape(bound) if bound is not None else None
-        if found is not None and found != SCALAR:
+        if bound is not None and found is not None and found != SCALAR:
             shaper.refuse(
                 f"the bound of `{given.name}` is {describe(found)}", bound.span, expected="a number"
-            )  # type: ignore[union-attr]
+            )
     if given.default is None:
         return
     found = shaper.shape(given.default)

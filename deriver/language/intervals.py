@@ -11,8 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deriver.model.expressions import (
-    Binary, Call, Expression, Infinity, MatrixRows, Negate, Number, Reference, SumOver,
-)  # fmt: skip
+    Binary,
+    Call,
+    Expression,
+    Infinity,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    SumOver,
+)
 
 _INF = math.inf
 

@@ -23,9 +23,21 @@ from deriver.language.functions import ALIASES, FOREIGN, FUNCTIONS
 from deriver.language.mistakes import LineMistake, listing, suggest
 from deriver.language.tokens import Token
 from deriver.model.expressions import (
-    Binary, Call, Colon, Condition, Expression, Infinity, MatrixRows, Negate, Number, Reference, Span, SumOver,
-    Transpose, children,
-)  # fmt: skip
+    Binary,
+    Call,
+    Colon,
+    Condition,
+    Expression,
+    Infinity,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    Span,
+    SumOver,
+    Transpose,
+    children,
+)
 
 DEEPEST_BRACKETS = 40
 DEEPEST_TREE = 100

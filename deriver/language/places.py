@@ -17,8 +17,18 @@ from deriver.language.printer import print_expression
 from deriver.language.rewrite import substitute
 from deriver.language.scope import Draft, Entity, Scope
 from deriver.model.expressions import (
-    Binary, Colon, Expression, Infinity, Negate, Number, Reference, Span, SumOver, children, references,
-)  # fmt: skip
+    Binary,
+    Colon,
+    Expression,
+    Infinity,
+    Negate,
+    Number,
+    Reference,
+    Span,
+    SumOver,
+    children,
+    references,
+)
 from deriver.model.records import Given, Range
 
 
@@ -44,8 +54,8 @@ def check_places(scope: Scope) -> None:
 
 def _check_draft(scope: Scope, draft: Draft) -> None:
     place = Place(bound=draft.bound(), owner=draft.name)
-    for each in draft.expressions():
-        check_expression(scope, each, place)
+    for expression in draft.expressions():
+        check_expression(scope, expression, place)
     for position, each in enumerate(draft.ranges):
         outer = Place(bound={inner.index: inner for inner in draft.ranges[:position]}, nodes=False)
         for bound in (each.lower, each.upper):
@@ -231,9 +241,10 @@ def _check_parts(scope: Scope, subscript: Expression, place: Place) -> None:
 
 def _check_value(scope: Scope, found: Reference, subscript: Expression, allowed: Range, place: Place) -> None:
     """Check that a subscript is a value of the plate index for which it stands."""
-    if isinstance(subscript, Reference) and subscript.name not in scope.plates:
-        if _check_group(scope, found, subscript, allowed.index):
-            return
+    match subscript:
+        case Reference(name=name) if name not in scope.plates:
+            if _check_group(scope, found, subscript, allowed.index):
+                return
     value = read_affine(subscript)
     moving = [name for name in value.terms if name in scope.plates]
     if not _is_shift(scope, value, moving, subscript):

@@ -12,12 +12,28 @@ from collections.abc import Mapping, Sequence
 from deriver.families.signatures import signature
 from deriver.language.functions import INVERSE_TRANSFORMS
 from deriver.language.syntax import (
-    ArgumentText, Document, GivenLine, PlateLine, RangeText, StatementLine, TypeText,
-)  # fmt: skip
+    ArgumentText,
+    Document,
+    GivenLine,
+    PlateLine,
+    RangeText,
+    StatementLine,
+    TypeText,
+)
 from deriver.model.expressions import (
-    Binary, Call, Colon, Condition, Expression, Infinity, MatrixRows, Negate, Number, Reference, SumOver,
+    Binary,
+    Call,
+    Colon,
+    Condition,
+    Expression,
+    Infinity,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    SumOver,
     Transpose,
-)  # fmt: skip
+)
 from deriver.model.records import Deterministic, Given, Model, Range, Statement, Stochastic, Support
 
 _WIDTH = 100
@@ -97,8 +113,8 @@ def print_document(document: Document) -> str:
         ("given", [(_given_text(line), line.comment) for line in document.givens]),
     ]
     for layer in ("data", "process", "parameters"):
-        lines = [line for line in document.statements if line.layer == layer]
-        blocks.append((layer, [(_statement_text(line), line.comment) for line in lines]))
+        stated = [line for line in document.statements if line.layer == layer]
+        blocks.append((layer, [(_statement_text(line), line.comment) for line in stated]))
     text = _header(document)
     for name, lines in blocks:
         if lines:

@@ -24,8 +24,17 @@ from deriver.language.syntax import Document
 from deriver.language.targets import declare_targets
 from deriver.model.expressions import Expression, Span
 from deriver.model.records import (
-    Argument, Deterministic, Given, Model, Node, Plate, Range, Statement, Stochastic, Support,
-)  # fmt: skip
+    Argument,
+    Deterministic,
+    Given,
+    Model,
+    Node,
+    Plate,
+    Range,
+    Statement,
+    Stochastic,
+    Support,
+)
 
 _ORIGINS = ("size", "dimension", "given")
 

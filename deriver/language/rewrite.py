@@ -7,8 +7,17 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from deriver.model.expressions import (
-    Binary, Call, Condition, Expression, MatrixRows, Negate, Number, Reference, SumOver, Transpose,
-)  # fmt: skip
+    Binary,
+    Call,
+    Condition,
+    Expression,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    SumOver,
+    Transpose,
+)
 
 Change = Callable[[Expression], Expression]
 
@@ -18,13 +27,18 @@ def rebuild(expression: Expression, change: Change) -> Expression:
     return change(_rebuild_children(expression, change))
 
 
+def _rebuild_condition(condition: Condition, change: Change) -> Condition:
+    left, right = rebuild(condition.left, change), rebuild(condition.right, change)
+    return dataclasses.replace(condition, left=left, right=right)
+
+
 def _rebuild_children(expression: Expression, change: Change) -> Expression:
     match expression:
         case Reference(subscripts=subscripts) if subscripts:
             return dataclasses.replace(
                 expression, subscripts=tuple(rebuild(each, change) for each in subscripts)
             )
-        case Binary(left=left, right=right) | Condition(left=left, right=right):
+        case Binary(left=left, right=right):
             return dataclasses.replace(expression, left=rebuild(left, change), right=rebuild(right, change))
         case Negate(operand=operand) | Transpose(operand=operand):
             return dataclasses.replace(expression, operand=rebuild(operand, change))
@@ -36,7 +50,7 @@ def _rebuild_children(expression: Expression, change: Change) -> Expression:
             built = tuple(tuple(rebuild(entry, change) for entry in row) for row in rows)
             return dataclasses.replace(expression, rows=built)
         case SumOver(conditions=conditions, body=body):
-            built_conditions = tuple(rebuild(each, change) for each in conditions)
+            built_conditions = tuple(_rebuild_condition(each, change) for each in conditions)
             return dataclasses.replace(expression, conditions=built_conditions, body=rebuild(body, change))
     return expression
 

@@ -9,72 +9,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from deriver.language.dimensions import SCALAR, Dimensions, Shape, declared_shape, describe, transpose
 from deriver.language.functions import ELEMENTWISE
 from deriver.language.printer import print_expression
 from deriver.language.rewrite import make_number, substitute, whole_number
 from deriver.language.scope import Scope
 from deriver.model.expressions import (
-    Binary, Call, Colon, Condition, Expression, Infinity, MatrixRows, Negate, Number, Reference, Span, SumOver,
-    Transpose, references,
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """``kind`` is ``scalar``, ``vector``, ``row`` or ``matrix``; ``dims`` has 0, 1, 1 or 2 dimensions."""
-
-    kind: str
-    dims: tuple[Expression, ...] = ()
-
-
-SCALAR = Shape("scalar")
-
-
-def declared_shape(dims: tuple[Expression, ...]) -> Shape:
-    """Return the shape of a declaration."""
-    return Shape(("scalar", "vector", "matrix")[len(dims)], dims)
-
-
-@dataclass(slots=True)
-class Dimensions:
-    """What each dimension name has turned out to be, and where."""
-
-    scope: Scope
-    values: dict[str, Expression] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
-
-    def resolve(self, dimension: Expression) -> Expression:
-        """Return the dimension as far as it is known."""
-        while isinstance(dimension, Reference) and not dimension.subscripts and dimension.name in self.values:
-            dimension = self.values[dimension.name]
-        return dimension
-
-    def unify(self, first: Expression, second: Expression, place: str) -> bool:
-        """Make two dimensions the same; False if they cannot be."""
-        one, two = self.resolve(first), self.resolve(second)
-        if print_expression(one, True) == print_expression(two, True):
-            return True
-        for name, other in ((one, two), (two, one)):
-            if isinstance(name, Reference) and self._is_free(name):
-                self.values[name.name] = other
-                self.places[name.name] = place
-                return True
-        return False
-
-    def _is_free(self, name: Reference) -> bool:
-        given = self.scope.givens.get(name.name)
-        return not name.subscripts and given is not None and given.origin == "dimension"
-
-    def explain(self, first: Expression, second: Expression) -> str:
-        """Return where the dimensions of a conflict got their values."""
-        parts = []
-        for each in (first, second):
-            name = each.name if isinstance(each, Reference) else ""
-            if name in self.places:
-                parts.append(
-                    f"{name} is {print_expression(self.resolve(each), True)} from {self.places[name]}"
-                )
-        return "; ".join(dict.fromkeys(parts))
+    Binary,
+    Call,
+    Colon,
+    Condition,
+    Expression,
+    Infinity,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    Span,
+    SumOver,
+    Transpose,
+    references,
+)
 
 
 @dataclass(slots=True)
@@ -132,11 +87,14 @@ class Shaper:
         return "; ".join(parts)
 
     def _mend_size(self, first: Expression, second: Expression) -> str:
-        """Return what to do where the size of a plate, known from the data alone, meets a number."""
+        """Return what to do where the size of a plate, known from the data alone, meets a number, or a given dimension another."""
         for one, other in ((first, second), (second, first)):
             given = self.scope.givens.get(one.name) if isinstance(one, Reference) else None
             if given is not None and given.origin == "size" and isinstance(other, Number):
                 return f"write {other.text} for {given.name} in the plate: it is known from the data alone"
+            if given is not None and given.origin == "given":
+                known = print_expression(other, True)
+                return f"write {known} for {given.name}, or take it out of `given`: dimensions follow from shapes"
         return ""
 
     def shape(self, expression: Expression) -> Shape | None:
@@ -194,7 +152,8 @@ class Shaper:
         if not rest:
             return base
         if len(rest) != len(base.dims):
-            return self._refuse_component(found, indices, base)
+            self._refuse_component(found, indices, base)
+            return None
         for each, dimension in zip(rest, base.dims, strict=True):
             self._check_component(found, each, dimension)
         return SCALAR
@@ -409,20 +368,3 @@ class Shaper:
             self.refuse(
                 f"{describe(found, self.dimensions)} stands as {what}", expression.span, expected="a number"
             )
-
-
-def transpose(shape: Shape | None) -> Shape | None:
-    """Return the shape of the transpose."""
-    if shape is None or shape == SCALAR:
-        return shape
-    kind = {"vector": "row", "row": "vector", "matrix": "matrix"}[shape.kind]
-    return Shape(kind, shape.dims[::-1])
-
-
-def describe(shape: Shape, dimensions: Dimensions | None = None) -> str:
-    """Return ``a number``, ``a vector(p)``, ``a row of p`` or ``a matrix(p,p)``."""
-    dims = ",".join(
-        print_expression(dimensions.resolve(each) if dimensions else each, True) for each in shape.dims
-    )
-    words = {"scalar": "a number", "vector": f"a vector({dims})", "matrix": f"a matrix({dims})"}
-    return words.get(shape.kind, f"a row of {dims}")

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 from deriver.language.choice import Choice
 from deriver.language.definite import Facts, is_definite
+from deriver.language.dimensions import SCALAR
 from deriver.language.inference import Inference
 from deriver.language.intervals import REAL, UNIT, Interval, enclose
 from deriver.language.rewrite import make_number
 from deriver.language.scope import Draft, Scope
-from deriver.language.shapes import SCALAR
 from deriver.model.expressions import Binary, Call, Expression, Number, Reference, Transpose, references
 from deriver.model.records import Given, Support
 

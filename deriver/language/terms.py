@@ -16,9 +16,19 @@ from fractions import Fraction
 from deriver.errors import Mistake, ModelError
 from deriver.language.read import parse_expression
 from deriver.model.expressions import (
-    Binary, Call, Colon, Condition, Expression, Infinity, MatrixRows, Negate, Number, Reference, SumOver,
+    Binary,
+    Call,
+    Colon,
+    Condition,
+    Expression,
+    Infinity,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    SumOver,
     Transpose,
-)  # fmt: skip
+)
 
 
 def refuse(code: str, found: str, expected: str = "", remedy: str = "") -> ModelError:
@@ -43,7 +53,7 @@ class Term:
         return self.expression.name
 
     @property
-    def T(self) -> Term:  # noqa: N802
+    def T(self) -> Term:
         """The transpose."""
         return Term(Transpose(operand=self.expression))
 

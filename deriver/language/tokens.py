@@ -67,23 +67,24 @@ def split_lines(text: str) -> list[str]:
 def read_tokens(line: str, number: int, mistakes: Mistakes) -> tuple[list[Token], str | None, bool]:
     """Return the tokens of a physical line, its comment or None, and whether a character was refused."""
     tokens: list[Token] = []
-    position, refused = 0, False
+    position, refused = 0, set[str]()
     while position < len(line):
         character = line[position]
         if character == "#":
-            return tokens, line[position + 1 :].strip(), refused
+            return tokens, line[position + 1 :].strip(), bool(refused)
         if character == " ":
             position += 1
             continue
         match = _TOKEN.match(line, position)
         if match is None:
-            if character not in line[:position]:
+            if character not in refused:
                 _refuse_character(character, Span(number, position, position + 1), mistakes)
-            refused, position = True, position + 1
+            refused.add(character)
+            position += 1
             continue
         tokens.append(Token(match.lastgroup or "symbol", match.group(), Span(number, position, match.end())))
         position = match.end()
-    return tokens, None, refused
+    return tokens, None, bool(refused)
 
 
 def _refuse_character(character: str, span: Span, mistakes: Mistakes) -> None:

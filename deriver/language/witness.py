@@ -16,8 +16,16 @@ import numpy as np
 
 from deriver.language.intervals import Interval
 from deriver.model.expressions import (
-    Binary, Call, Expression, MatrixRows, Negate, Number, Reference, Transpose, children,
-)  # fmt: skip
+    Binary,
+    Call,
+    Expression,
+    MatrixRows,
+    Negate,
+    Number,
+    Reference,
+    Transpose,
+    children,
+)
 
 Value = float | np.ndarray
 _MOST_LEAVES = 4
@@ -59,7 +67,7 @@ def find_witness(
             found = _try_knowns(expression, leaves, fails, fixed, nodes, knowns)
             if found is not None:
                 shown = {name: found[name] for name in [*sizes, *nodes] if name in found}
-                return {name: float(value) for name, value in shown.items()}  # type: ignore[arg-type]
+                return {name: float(value) for name, value in shown.items()}
     return None
 
 
@@ -145,8 +153,8 @@ def evaluate(
         return evaluate(part, state, definitions)
 
     match expression:
-        case Number(value=value):
-            return float(value)
+        case Number(value=number):
+            return float(number)
         case Reference(name=name) if name in state:
             return state[name]
         case Reference(name=name) if name in definitions:
@@ -178,8 +186,9 @@ def _combine(operator: str, left: Value, right: Value) -> Value:
         case "-":
             return left - right
         case "*":
-            both = isinstance(left, np.ndarray) and isinstance(right, np.ndarray)
-            return left @ right if both else left * right
+            if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+                return left @ right
+            return left * right
         case "/":
             return left / right
     base, exponent = _number(left), _number(right)
@@ -190,7 +199,7 @@ def _combine(operator: str, left: Value, right: Value) -> Value:
 
 def _apply(function: str, values: list[Value]) -> Value:
     first = values[0]
-    simple = {
+    simple: dict[str, Callable[[Value], Value]] = {
         "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs,
         "expit": lambda x: 1 / (1 + np.exp(-x)), "logit": lambda x: np.log(x / (1 - x)),
     }  # fmt: skip

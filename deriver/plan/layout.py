@@ -59,7 +59,7 @@ class Quantity:
 
 def plate_of(symbol: Symbol) -> str:
     """Return the plate that an index symbol runs over; a renamed index carries primes."""
-    return symbol.name.rstrip("′")
+    return symbol.name.rstrip("′″‴")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ class Hoisting:
         if isinstance(expr, sp.Mul) and not expr.is_commutative:
             return self._product(expr, space)
         args = [self.rewrite(arg, space) if isinstance(arg, Expr) else arg for arg in expr.args]
-        return expr if list(expr.args) == args else expr.func(*args)
+        return spread_number(expr if list(expr.args) == args else expr.func(*args))
 
     def data_only(self, expr: sp.Basic) -> bool:
         """Tell whether an expression mentions no node."""
@@ -75,12 +75,12 @@ class Hoisting:
                 continue
             if run:
                 product = sp.Mul(*run)
-                costly = _is_costly(product) or len(run) > 1 and heads.shape_of(product) is not None
+                costly = _is_costly(product) or len(run) > 1 and not free_indices(product, space)
                 result.append(self._hoist(product, space) if costly else product)
                 run = []
             if factor is not None:
                 result.append(self.rewrite(factor, space))
-        return sp.Mul(*result)
+        return spread_number(sp.Mul(*result))
 
     # --- sums ---------------------------------------------------------------------------------------------
 
@@ -88,8 +88,21 @@ class Hoisting:
         if self.data_only(expr):
             plain = sum_over(expr.body, expr.bounds, expr.conditions)
             return self._hoist(plain, space) if _is_costly(plain) else plain
-        terms = sp.Add.make_args(_multiplied_out(expr.body))
+        inside = space.extend(expr.bounds)
+        terms = sp.Add.make_args(self._multiplied_out(expr.body, inside, {b[0] for b in expr.bounds}))
         return sp.Add(*(self._term(term, expr.bounds, expr.conditions, space) for term in terms))
+
+    def _multiplied_out(self, body: Expr, inside: Space, bound: set[Symbol]) -> Expr:
+        """Return a summand with a product by a sum multiplied out, where that sets data free.
+
+        A product of two sums (dd′, or residual × residual) stays as it is.
+        """
+        if not isinstance(body, sp.Mul) or sum(isinstance(f, sp.Add) for f in body.args) != 1:
+            return body
+        data = [ref for ref in body.atoms(Ref) if not self.quantities[ref.name].chain]
+        if not any(free_indices(ref, inside) & bound for ref in data):
+            return body
+        return sp.expand_mul(body, deep=False)
 
     def _term(self, term: Expr, bounds: sp.Tuple, conditions: sp.Tuple, space: Space) -> Expr:
         """Sum one product: what the bound indices do not touch comes out, then the rest is looked at."""
@@ -215,6 +228,8 @@ class Hoisting:
         coefficient, rest = expr.as_coeff_Mul()
         if coefficient != 1:
             return coefficient * self._hoist(rest, space)
+        if not expr.is_commutative and heads.shape_of(expr)[0] is None:
+            return transpose(self._hoist(transpose(expr), space))
         if isinstance(expr, sp.Add):
             return sp.Add(*(self.rewrite(term, space) for term in expr.args))
         if isinstance(expr, PlateSum):
@@ -259,16 +274,16 @@ class Hoisting:
         )
 
 
-def _multiplied_out(body: Expr) -> Expr:
-    """Return a summand with products of sums multiplied out; squares, dd′ and closed products left alone."""
-    if not isinstance(body, sp.Mul) or _is_outer_square(body):
-        return body
-    return sp.expand_mul(body, deep=False)
-
-
-def _is_outer_square(body: sp.Mul) -> bool:
-    factors = body.args_cnc()[1]
-    return any(isinstance(f, sp.Add) and transpose(f) in factors for f in factors)
+def spread_number(expr: Expr) -> Expr:
+    """Multiply a number into a sum where that leaves no other numbers: -(2a - 2b)/2 is b - a."""
+    number, rest = expr.as_coeff_Mul()
+    sums = [factor for factor in sp.Mul.make_args(rest) if isinstance(factor, sp.Add)]
+    if number == 1 or len(sums) != 1:
+        return expr
+    terms = [number * term for term in sums[0].args]
+    if any(abs(term.as_coeff_Mul()[0]) != 1 for term in terms):
+        return expr
+    return sp.Mul(*(sp.Add(*terms) if f is sums[0] else f for f in rest.args)) if rest.is_Mul else sp.Add(*terms)
 
 
 def _is_costly(expr: Expr) -> bool:

@@ -15,10 +15,11 @@ import numpy as np
 
 from deriver.errors import DeriverError, InternalError
 from deriver.language.mistakes import listing, suggest
-from deriver.model.records import Model
+from deriver.model.records import Model, Stochastic
 from deriver.run.binding import Binding, bind_data
 from deriver.run.evaluate import EvaluationError, evaluate
 from deriver.run.fixing import fix_nodes
+from deriver.run.missing import Observed, leave_out_missing
 from deriver.run.problems import Problems
 from deriver.run.quantities import Derived, DrawEvaluator, read_derived
 from deriver.run.reading import read_expression
@@ -46,9 +47,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A job whose every input has been read and found right."""
+    """A job whose every input has been read and found right; ``observed`` is what is derived and sampled."""
 
-    model: Model
+    observed: Observed
     binding: Binding
     derived: tuple[Derived, ...]
     start: Mapping[str, np.ndarray]
@@ -75,36 +76,36 @@ def prepare_job(model: Model, data: Any, job: Job) -> Prepared:
         problems.add_error(error)
     start = _read_start(model, binding, job.start, problems)
     if binding is not None and derived is not None:
-        try:
-            _try_derived(binding, derived, job.settings.keep)
-        except DeriverError as error:
-            problems.add_error(error)
+        _try_reports(binding, derived, job, problems)
     problems.raise_any()
     assert binding is not None and derived is not None
-    return Prepared(model=model, binding=binding, derived=derived, start=start, job=job)
+    return Prepared(
+        observed=leave_out_missing(binding), binding=binding, derived=derived, start=start, job=job
+    )
 
 
 def sample_job(prepared: Prepared, source: str) -> Result:
     """Return the result of the emitted source on the job's data; the draws reach a disk whatever happens."""
-    module = load_sampler(source, prepared.model.name)
-    draws = draw_samples(module, prepared.binding.arrays, prepared.job.settings, prepared.start)
+    module = load_sampler(source, prepared.binding.model.name)
+    draws = draw_samples(module, prepared.observed.arrays, prepared.job.settings, prepared.start)
     if draws.done == 0:
         raise KeyboardInterrupt
     try:
         return make_result(prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws))
     except Exception as error:  # whatever went wrong, the draws must reach a disk
-        path = _save_raw(draws, prepared.model.name)
+        path = _save_raw(draws, prepared.binding.model.name)
         raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error
 
 
 def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, Any]:
-    from deriver.run.likelihood import make_log_likelihood, make_predictions
+    from deriver.run import likelihood
 
-    groups = {}
-    if prepared.job.log_likelihood:
-        groups["log_likelihood"] = make_log_likelihood(prepared.binding, draws)
-    if prepared.job.posterior_predictive:
-        groups["posterior_predictive"] = make_predictions(prepared.binding, draws)
+    binding, job = prepared.binding, prepared.job
+    groups: dict[str, Any] = {"posterior": likelihood.draw_missing(binding, draws)}
+    if job.log_likelihood:
+        groups["log_likelihood"] = likelihood.make_log_likelihood(binding, draws)
+    if job.posterior_predictive:
+        groups["posterior_predictive"] = likelihood.make_predictions(binding, draws)
     return groups
 
 
@@ -173,18 +174,37 @@ def _start_array(name: str, value: Any, binding: Binding | None, problems: Probl
     return np.array(array, dtype=float)
 
 
-def _try_derived(binding: Binding, derived: Sequence[Derived], keep: Sequence[str] | None) -> None:
+def _try_reports(binding: Binding, derived: Sequence[Derived], job: Job, problems: Problems) -> None:
     """Evaluate what is to be reported on one made-up draw, so that no mistake in it comes after the run."""
+    evaluator = DrawEvaluator(binding, _made_up_draws(binding, job.settings.keep))
+    for each in derived:
+        try:
+            evaluator.derived(each)
+        except DeriverError as error:
+            problems.add_error(error)
+    everything = job.log_likelihood or job.posterior_predictive
+    for name, count in binding.missing.items():
+        if count or everything:
+            _try_response(binding.model, name, evaluator, problems)
+
+
+def _try_response(model: Model, name: str, evaluator: DrawEvaluator, problems: Problems) -> None:
+    for statement in model.statements_of(name):
+        if isinstance(statement, Stochastic):
+            try:
+                evaluator.arguments(statement)
+            except EvaluationError as error:
+                problems.add("predictions", f"draws of `{name}` are wanted: {error}", usage=True)
+
+
+def _made_up_draws(binding: Binding, keep: Sequence[str] | None) -> dict[str, np.ndarray]:
     draws = {}
     for node in binding.model.nodes:
         layout = binding.layouts[node.name]
-        kept = node.name in keep if keep is not None else node.kind == "stochastic"
-        if node.kind == "stochastic" and node.layer != "data" and kept:
-            unit = np.eye(layout.shape[0]) if len(layout.shape) == 2 else 0.5
-            draws[node.name] = np.full((1, 1, *layout.extents), 0.5) * 0 + unit
-    evaluator = DrawEvaluator(binding, draws)
-    for each in derived:
-        evaluator.derived(each)
+        if node.kind == "stochastic" and node.layer != "data" and (keep is None or node.name in keep):
+            unit = np.eye(layout.shape[0]) if len(layout.shape) == 2 else np.asarray(0.5)
+            draws[node.name] = np.broadcast_to(unit, (1, 1, *layout.extents)).copy()
+    return draws
 
 
 def _save_raw(draws: Draws, name: str) -> Path:

@@ -73,7 +73,7 @@ def make_result(
     derived: Sequence[Derived] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Return the result of a run; ``extra`` are further InferenceData groups as xarray datasets."""
+    """Return the result of a run; ``extra`` are further groups of InferenceData, by name."""
     evaluator = DrawEvaluator(binding, draws.values)
     values = collect_values(binding, draws, evaluator)
     for each in derived:
@@ -83,7 +83,7 @@ def make_result(
     return Result(
         model=binding.model, idata=make_inference_data(binding, draws, values, extra or {}), source=source,
         seed=draws.seed, seconds=draws.seconds, acceptance=draws.acceptance, headline=headline,
-        notes=binding.notes, hints=describe_gaps(binding, draws), components=describe_components(binding),
+        notes=(*binding.notes, *describe_missing(binding)), hints=describe_gaps(binding, draws), components=describe_components(binding),
     )  # fmt: skip
 
 
@@ -138,10 +138,13 @@ def make_inference_data(
             "inference_library": "deriver", "components": "; ".join(describe_components(binding)),
         }
     )  # fmt: skip
-    groups: dict[str, Any] = {"posterior": posterior, **extra}
+    posterior = posterior.assign(extra.get("posterior", {}))
+    extra = {name: data for name, data in extra.items() if name != "posterior"}
+    extra = {name: _number_draws(data) for name, data in extra.items()}
+    groups: dict[str, Any] = {**extra, "posterior": _number_draws(posterior)}
     stats = _acceptance_data(binding, draws)
     if stats:
-        groups["sample_stats"] = xarray.Dataset(stats)
+        groups["sample_stats"] = _number_draws(xarray.Dataset(stats))
     groups["observed_data"] = _array_data(
         binding, [n.name for n in binding.model.nodes if n.name in binding.arrays]
     )
@@ -149,6 +152,13 @@ def make_inference_data(
         binding, [g.name for g in binding.model.givens if g.name in binding.arrays]
     )
     return arviz.InferenceData(**{name: data for name, data in groups.items() if len(data)})
+
+
+def _number_draws(data: Any) -> Any:
+    """Return a dataset with its chains and draws numbered from 0, as ArviZ does."""
+    return data.assign_coords(
+        {axis: np.arange(data.sizes[axis]) for axis in ("chain", "draw") if axis in data.sizes}
+    )
 
 
 def _array_data(binding: Binding, names: Sequence[str]) -> Any:
@@ -207,6 +217,11 @@ def _label(array: np.ndarray, lead: tuple[str, ...], layout: Layout, binding: Bi
         dims.append(dim)
         coords[dim] = np.arange(1, size + 1)
     return xarray.DataArray(array, dims=dims, coords=coords)
+
+
+def binding_dimensions(binding: Binding, name: str) -> tuple[str, ...]:
+    """Return the names of the plate dimensions of a quantity in the results."""
+    return tuple(_dimension_name(block, binding) for block in binding.layouts[name].blocks)
 
 
 def _dimension_name(block: Block, binding: Binding) -> str:
@@ -280,19 +295,22 @@ def describe_components(binding: Binding) -> tuple[str, ...]:
 
 
 def describe_gaps(binding: Binding, draws: Draws) -> tuple[str, ...]:
-    """Return warnings about what the data do not tell: empty groups, missing responses, an interrupt."""
+    """Return warnings about what the data do not tell: empty groups, an interrupt."""
     found: list[str] = []
     if draws.done < draws.asked:
         found.append(
             f"interrupted: {draws.done} of {draws.asked} draws per chain are kept; run again for all of them"
         )
     found += [line for name in binding.layouts if (line := _empty_groups(name, binding))]
-    for name, count in binding.missing.items():
-        if count:
-            found.append(
-                f"{count} missing value{'s' if count > 1 else ''} of {name}: drawn with the parameters"
-            )
     return tuple(dict.fromkeys(found))
+
+
+def describe_missing(binding: Binding) -> tuple[str, ...]:
+    """Return a note on each response that has missing values."""
+    missing = [(name, count) for name, count in binding.missing.items() if count]
+    return tuple(
+        f"{n} missing value{'s' if n > 1 else ''} of {name}, drawn as {name}_missing" for name, n in missing
+    )
 
 
 def _empty_groups(name: str, binding: Binding) -> str:

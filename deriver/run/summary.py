@@ -81,7 +81,7 @@ class Summary:
         lines = format_table(table)
         if self.left_out:
             listed = ", ".join(self.left_out)
-            lines.append(f"not shown: {listed} (name them with --show to see them)")
+            lines.append(f"not shown: {listed} (--show NAME, or summary([NAME]), to see them)")
         return "\n".join(lines)
 
     def _texts(self, row: SummaryRow) -> list[str]:
@@ -89,6 +89,8 @@ class Summary:
         digits = decimals(row.sd)
         texts = [f"{x:.{digits}f}" for x in numbers[:2]] + [f"{numbers[2]:.{digits + 1}f}"]
         texts += [f"{x:.{digits}f}" for x in numbers[3:6]]
+        if row.sd == 0:  # a constant: nothing to measure
+            return [f"{row.mean:.3f}", "0", *[""] * (len(numbers) - 2)]
         texts += [f"{x:.0f}" for x in numbers[6:8]] + [f"{numbers[8]:.3f}"]
         return texts + ["" if np.isnan(x) else f"{x:.2f}" for x in numbers[9:]]
 

@@ -377,7 +377,8 @@ class TableBinder:
         self.problems.add(
             "absent-row", f"there is no row for {', '.join(where)}, so `{symbol.written}` has no value there",
             expected=f"a row with `{symbol.written}` for every element of its plates",
-            remedy="add the rows (their responses may be blank)",
+            remedy="add the rows (their responses may be blank), or write the model in long format: y[k] with "
+            "group columns",
         )  # fmt: skip
 
     def _label(self, index: str, value: Any) -> Any:

@@ -19,6 +19,7 @@ from deriver.errors import InternalError
 from deriver.model import expressions as tree
 from deriver.model.records import Model
 from deriver.show import notation as n
+from deriver.show.forms import short_name
 from deriver.show.order import Order, split_sign
 
 _FUNCTIONS = {
@@ -32,6 +33,7 @@ class Arranger:
 
     def __init__(self, model: Model, order: Order) -> None:
         self.order = order
+        self.own_indices = order.own_indices
         self._plates = {plate.index: plate for plate in model.plates}
         self._transformed = {
             statement.name: (getattr(statement, "transform", None), getattr(statement, "written", ""))
@@ -148,6 +150,14 @@ class Arranger:
             relation, right = "<", right + 1
         return n.Relation(relation, self.arrange(condition.left), self.arrange(right))
 
+    def element(self, ref: heads.Ref, known: set[Symbol]) -> n.Notation:
+        """Return an element; an index that is not known stands for all its values."""
+        subscripts = [
+            n.Slice(index.name) if isinstance(index, Symbol) and index not in known else self.arrange(index)
+            for index in ref.indices
+        ]
+        return self.name(ref.name, tuple(subscripts))
+
     def place(self, conditions: Iterable[heads.Condition]) -> tuple[n.Notation, ...]:
         """Return conditions as what they say of an index: ``t >= 1, t <= T - 1`` is ``t = 1..T-1``."""
         conditions = tuple(conditions)
@@ -164,7 +174,7 @@ class Arranger:
         return n.Bound(symbol.name, low, high, self._is_whole(symbol.name, low, high))
 
     def _is_whole(self, index: str, lower: n.Notation, upper: n.Notation) -> bool:
-        plate = self._plates.get(index)
+        plate = self._plates.get(index.rstrip("′″"))
         return plate is not None and (read_tree(plate.lower), read_tree(plate.upper)) == (lower, upper)
 
     # vectors and matrices
@@ -225,6 +235,18 @@ class Arranger:
     @arrange.register
     def _(self, expr: heads.LogMultivariateGamma) -> n.Notation:
         return n.Apply("lmgamma", tuple(map(self.arrange, expr.args)))
+
+    @arrange.register
+    def _(self, expr: heads.LogMass) -> n.Notation:
+        lower, upper, *arguments = expr.args[1:]
+        law = n.Distribution(short_name(expr.family), tuple(map(self.arrange, arguments)))
+        return n.Apply("log", (n.Chance(law, n.Interval(self.arrange(lower), self.arrange(upper))),))
+
+    @arrange.register
+    def _(self, expr: heads.LogIndicator) -> n.Notation:
+        lower, value, upper = map(self.arrange, expr.args)
+        inside = n.Relation("in", value, n.Interval(lower, upper))
+        return n.Apply("log", (n.Gate((inside,), n.ONE),))
 
     @arrange.register
     def _(self, expr: heads.Stack) -> n.Notation:

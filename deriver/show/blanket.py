@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sympy as sp
-from sympy import Expr, Tuple
+from sympy import Basic, Expr, Symbol, Tuple
 
-from deriver.algebra.heads import Condition, Ref
+from deriver.algebra.heads import Condition, Ref, index_symbol
 from deriver.derive.records import Contribution, Derivation, Factor
 from deriver.show import notation as n
 from deriver.show.arrange import Arranger
@@ -30,13 +30,13 @@ def joint_density(derivation: Derivation) -> Block:
 
 
 def _factor_density(factor: Factor, derivation: Derivation, arranger: Arranger) -> n.Notation:
-    rules = {bound[0]: sp.Symbol(_plain(bound[0].name), integer=True) for bound in factor.bounds}
+    rules = {bound[0]: index_symbol(_plain(bound[0].name)) for bound in factor.bounds}
     definitions = {one.element.name: (one.element, one.expression) for one in derivation.definitions}
     found: dict[Ref, None] = {}
     for argument in factor.arguments:
         found |= dict.fromkeys(_stochastic_parents(argument, factor.parents, definitions))
     refs = [ref.xreplace(rules) for ref in found]
-    density = n.Density(arranger.arrange(factor.value.xreplace(rules)), _parents(refs, arranger))
+    density = _density(factor.value.xreplace(rules), refs, set(rules.values()), arranger)
     bounds = [bound.xreplace(rules) for bound in factor.bounds]
     return _over(n.Many, density, bounds, [c.xreplace(rules) for c in factor.conditions], arranger)
 
@@ -56,15 +56,18 @@ def _stochastic_parents(
 
 def density_of(contribution: Contribution, arranger: Arranger, case: Case | None) -> n.Notation:
     """Return the bracketed density of a contribution over its plates; a gate that no case settles is shown."""
-    fixed = dict(case.fixed) if case is not None else {}
-    value = arranger.arrange(contribution.value.xreplace(fixed))
-    parents = _parents([ref.xreplace(fixed) for ref in contribution.parents], arranger)
-    bounds = [bound.xreplace(fixed) for bound in contribution.bounds]
-    conditions = [condition.xreplace(fixed) for condition in contribution.conditions]
-    density = _over(n.Many, n.Density(value, parents), bounds, conditions, arranger)
+    rules: dict[Basic, Basic] = dict(case.fixed) if case is not None else {}
+    conditions = [condition.xreplace(rules) for condition in contribution.conditions]
+    rules |= {c.left: c.right for c in conditions if c.relation == "="}
+    known = {symbol for part in (contribution.value, *contribution.bounds) for symbol in part.free_symbols}
+    known |= arranger.own_indices
+    parents = [ref.xreplace(rules) for ref in contribution.parents]
+    density = _density(contribution.value.xreplace(rules), parents, known, arranger)
+    bounds = [bound.xreplace(rules) for bound in contribution.bounds]
+    whole = _over(n.Many, density, bounds, conditions, arranger)
     if case is None and contribution.gates:
-        return n.Gate(tuple(map(arranger.relation, contribution.gates)), density)
-    return density
+        return n.Gate(tuple(map(arranger.relation, contribution.gates)), whole)
+    return whole
 
 
 def over_plates(
@@ -87,9 +90,10 @@ def _over(
     return sign(tuple(map(arranger.bound, ordered)), tuple(map(arranger.relation, conditions)), body)
 
 
-def _parents(refs: Iterable[Ref], arranger: Arranger) -> tuple[n.Notation, ...]:
-    """Return the parents in the order in which the model declares them."""
-    return tuple(map(arranger.arrange, arranger.order.references(refs)))
+def _density(value: Ref, parents: list[Ref], known: set[Symbol], arranger: Arranger) -> n.Notation:
+    """Return ``[value | parents]``, the parents in the order in which the model declares them."""
+    ordered = arranger.order.references(parents)
+    return n.Density(arranger.arrange(value), tuple(arranger.element(ref, known) for ref in ordered))
 
 
 def _plain(index: str) -> str:

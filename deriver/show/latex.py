@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from deriver.show import notation as n
 from deriver.show.names import take_apart, to_latex
-from deriver.show.spelling import ATOM, OPEN, POWER, PRODUCT, SUM, Spelling, join, leads_out, split_fraction
+from deriver.show.spelling import (
+    ATOM,
+    OPEN,
+    POWER,
+    PRODUCT,
+    SUM,
+    Spelling,
+    is_count,
+    leads_out,
+    split_fraction,
+)
 
 _RELATIONS = {"<=": r"\le", ">=": r"\ge", "!=": r"\ne", "in": r"\in", "not in": r"\notin"}
 _FUNCTIONS = {"tr": r"\operatorname{tr}", "diag": r"\operatorname{diag}", "max": r"\max", "min": r"\min"}
@@ -129,9 +139,9 @@ class LatexSpelling(Spelling):
         return name + self.bracket(self.deeper(*arguments))
 
     def _plain_or_enclosed(self, argument: n.Notation) -> str:
-        plain = isinstance(argument, n.Name | n.Numeral | n.Element | n.Constant | n.Density) or (
-            isinstance(argument, n.Apply) and argument.function == "det"
-        )
+        plain = isinstance(
+            argument, n.Name | n.Numeral | n.Element | n.Constant | n.Density | n.Gate | n.Chance
+        ) or (isinstance(argument, n.Apply) and argument.function == "det")
         return self.write(argument) if plain else self.enclose(argument)
 
     def _exponential(self, exponent: n.Notation) -> str:
@@ -144,6 +154,10 @@ class LatexSpelling(Spelling):
 
     def spell_total(self, notation: n.Total) -> str:
         """Return a sum over plates with its limits."""
+        if is_count(notation):
+            where = ", ".join(map(self.one_line, notation.conditions))
+            indices = ", ".join(self.write(n.Name(bound.index)) for bound in notation.bounds)
+            return rf"\#\lbrace {indices} : {where} \rbrace"
         return f"{self._over('sum', notation)} {self.within(notation.body, OPEN)}"
 
     def spell_many(self, notation: n.Many) -> str:
@@ -168,7 +182,8 @@ class LatexSpelling(Spelling):
     def spell_gate(self, notation: n.Gate) -> str:
         """Return a term that is there only under conditions."""
         where = r",\ ".join(map(self.one_line, notation.conditions))
-        return rf"\mathbf{{1}}_{{\lbrace {where} \rbrace}} {self.within(notation.body, OPEN)}"
+        sign = rf"\mathbf{{1}}_{{\lbrace {where} \rbrace}}"
+        return sign if notation.body == n.ONE else f"{sign} {self.within(notation.body, OPEN)}"
 
     def spell_matrix(self, notation: n.Matrix) -> str:
         """Return an explicit matrix."""
@@ -194,8 +209,7 @@ class LatexSpelling(Spelling):
         text = rf"\operatorname{{{notation.name}}}{self.bracket(self.deeper(*notation.arguments))}"
         if notation.restriction is None:
             return text
-        lower, upper = ("" if end is None else join(self.write(end)) for end in notation.restriction)
-        return rf"{text}\;\text{{T}}({lower}, {upper})"
+        return rf"{text} \text{{ restricted to }} {self.spell_interval(notation.restriction)}"
 
 
 def _lower(marks: list[str], indices: list[str], positions: list[str]) -> str:

@@ -68,6 +68,7 @@ def to_unicode(piece: str) -> str:
 
 def to_latex(piece: str) -> str:
     """Return a piece of a name in LaTeX: Greek as commands, long words upright."""
+    piece, primes = piece.rstrip("′″"), len(piece) - len(piece.rstrip("′″")) + piece.count("″")
     match = re.fullmatch(r"([^\d]+)(\d*)", piece)
     if match is None:
         return piece
@@ -76,7 +77,7 @@ def to_latex(piece: str) -> str:
         letter = "\\" + word if word not in ("upsilon", "Upsilon") else "\\upsilon"
     else:
         letter = word if len(word) == 1 else rf"\mathrm{{{word}}}"
-    return f"{letter}_{{{digits}}}" if digits else letter
+    return (f"{letter}_{{{digits}}}" if digits else letter) + "'" * primes
 
 
 def names_of(model: Model) -> frozenset[str]:

@@ -6,8 +6,10 @@ the three spellings: ``text`` (Unicode or ASCII), ``latex`` and ``surface`` (the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from typing import Any, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +191,23 @@ class Letter(Notation):
 
 
 @dataclass(frozen=True, slots=True)
+class Interval(Notation):
+    """The open interval from ``lower`` to ``upper``."""
+
+    lower: Notation
+    upper: Notation
+
+
+@dataclass(frozen=True, slots=True)
 class Distribution(Notation):
     """``N(a, b)``: a family's short name with its arguments, perhaps restricted to an interval."""
 
     name: str
     arguments: tuple[Notation, ...]
-    restriction: tuple[Notation | None, Notation | None] | None = None
+    restriction: Interval | None = None
 
+
+N = TypeVar("N", bound=Notation)
 
 ONE = Numeral(Fraction(1))
 TWO = Numeral(Fraction(2))
@@ -216,8 +228,41 @@ class Juxtaposed(Notation):
 
 
 @dataclass(frozen=True, slots=True)
-class Interval(Notation):
-    """The open interval from ``lower`` to ``upper``."""
+class Chance(Notation):
+    """The probability that a quantity of a distribution lies in an interval."""
 
-    lower: Notation
-    upper: Notation
+    law: Distribution
+    interval: Interval
+
+
+def walk(notation: Notation) -> Iterator[Notation]:
+    """Yield a notation and all its parts."""
+    yield notation
+    for field in fields(notation):
+        yield from _walk_value(getattr(notation, field.name))
+
+
+def _walk_value(value: Any) -> Iterator[Notation]:
+    if isinstance(value, Notation):
+        yield from walk(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _walk_value(item)
+
+
+def rename(notation: N, old: str, new: str) -> N:
+    """Return the notation with another name for an index."""
+    if isinstance(notation, Name) and notation.name == old:
+        return replace(notation, name=new)
+    changes = {
+        field.name: _rename_value(getattr(notation, field.name), old, new) for field in fields(notation)
+    }
+    if isinstance(notation, Bound) and notation.index == old:
+        changes["index"] = new
+    return replace(notation, **changes)
+
+
+def _rename_value(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, Notation):
+        return rename(value, old, new)
+    return tuple(_rename_value(item, old, new) for item in value) if isinstance(value, tuple) else value

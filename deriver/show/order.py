@@ -21,7 +21,7 @@ _LAYERS = {"data": 0, "process": 1, "parameters": 2}
 
 def split_sign(expr: Expr) -> tuple[bool, Expr]:
     """Return whether an expression is written with a minus sign, and what follows the sign."""
-    expr = _normal_product(expr) if expr.is_Mul else expr
+    expr = sp.Mul(*expr.args) if expr.is_Mul else expr
     if isinstance(expr, heads.Gated | heads.PlateSum):
         negative, body = split_sign(expr.args[0])
         return (negative, expr.func(body, *expr.args[1:]))
@@ -35,24 +35,6 @@ def split_sign(expr: Expr) -> tuple[bool, Expr]:
         if bracket is not None:
             return (True, sp.Mul(*(_flip(factor) if factor is bracket else factor for factor in expr.args)))
     return (False, expr)
-
-
-def _normal_product(expr: sp.Mul) -> Expr:
-    """Return a product evaluated, 1 − ρ for ρ − 1 in it."""
-    turned = [_turn_bracket(factor) for factor in expr.args]
-    sign = sp.Mul(*(own for own, _ in turned))
-    return sp.Mul(sign, *(factor for _, factor in turned))
-
-
-def _turn_bracket(factor: Expr) -> tuple[int, Expr]:
-    """Return ρ − 1, also to a power, as a sign and 1 − ρ; p − 1, a count, stays."""
-    base, exponent = factor.as_base_exp() if factor.is_commutative else (factor, sp.S.One)
-    if not (base.is_Add and base.is_commutative and exponent.is_Integer) or base.is_integer:
-        return 1, factor
-    number, rest = base.as_coeff_Add()
-    if number.is_negative and not any(split_sign(term)[0] for term in sp.Add.make_args(rest)):
-        return (-1 if int(exponent) % 2 else 1), sp.Pow(-base, exponent)
-    return 1, factor
 
 
 def _takes_sign(factor: Expr) -> bool:
@@ -92,6 +74,7 @@ class Order:
         self._place = {one.name: place for place, one in enumerate(declared)}
         self._plates = {plate.index: place for place, plate in enumerate(model.plates)}
         self._target = target
+        self.own_indices = set(target.free_symbols) if target is not None else set()
         self._blanket = [_names_of_contribution(contribution) for contribution in contributions]
 
     # terms
@@ -103,18 +86,21 @@ class Order:
         first = next((place for place, term in enumerate(ordered) if not split_sign(term)[0]), 0)
         return [ordered[first], *ordered[:first], *ordered[first + 1 :]]
 
-    def _number_leads(self, terms: list[Expr]) -> bool:
-        """A number stands first in 1 − ρ and 1 + a·ρ, last in n + 1 and p − 1."""
-        rest = [term for term in terms if not term.is_Number]
-        if any(term.is_Number and term < 0 for term in terms):
-            return False
-        nodes = any(not isinstance(self._declared.get(name), Given) for name in names_in(sp.Add(*rest)))
-        return nodes or all(split_sign(term)[0] for term in rest)
+    def first_term(self, expr: sp.Add) -> Expr:
+        """Return the term of a bracket that comes first whatever its sign."""
+        leading = self._number_leads(list(expr.args))
+        return min(expr.args, key=lambda term: self._term_key(term, leading, signed=False))
 
-    def _term_key(self, term: Expr, leading: bool) -> tuple:
+    def _number_leads(self, terms: list[Expr]) -> bool:
+        """A number stands first in 1 − ρ and 1 + a·ρ, with a node ρ; last in n + 1 and p − 1."""
+        rest = sp.Add(*(term for term in terms if not term.is_Number))
+        return any(not isinstance(self._declared.get(name), Given) for name in names_in(rest))
+
+    def _term_key(self, term: Expr, leading: bool, signed: bool = True) -> tuple:
         if term.is_Number:
             return (-1 if leading else 1000, 0, 0, 0, 0, 0, "")
         negative, body = split_sign(term)
+        negative = negative and signed
         simple = isinstance(body, heads.Ref | sp.Symbol | heads.Transposed)
         layer = min((self._layer(name) for name in names_in(body)), default=9)
         place = self._first_place(body)
@@ -130,7 +116,8 @@ class Order:
 
     def _rank_in_blanket(self, expr: Expr) -> int:
         names = names_in(expr)
-        names = frozenset(name for name in names if self._ref_rank(name) != 1) or names
+        known = frozenset(name for name in names if name in self._declared)
+        names = frozenset(name for name in known if self._ref_rank(name) != 1) or known
         return next((k for k, held in enumerate(self._blanket) if names <= held), len(self._blanket))
 
     def _layer(self, name: str) -> int:

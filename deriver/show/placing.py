@@ -1,19 +1,17 @@
 """Graph, second step: where each vertex and plate stands.
 
-Rows come from the layers (parameters above, data below) and from who needs whom inside a layer.  Vertices
-with the same plates share a column of the page, and the columns are ordered so that each plate is one
-stretch of them: then its box holds its own vertices and no others.  Vertices in no plate stand freely in the
-rows that no plate reaches, beside the plates in the others.
+A plate is one stretch of columns, so that its box holds its own vertices and no others.  Vertices in no plate
+stand freely in the rows that no plate reaches, beside the plates in the others.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from deriver.show.diagram import LAYERS, Diagram, Vertex
+from deriver.show.diagram import Diagram, Vertex
+from deriver.show.ranks import Columns, Stretch, assign_rows, find_stretches, order_columns, plate_set
 
 _HEIGHT = {"given": 22.0}
 _NODE_HEIGHT = 44.0
@@ -24,7 +22,6 @@ _BAND_GAP = 26.0
 _PAD = 13.0  # between a box and what it holds
 _LABEL = 18.0  # height of a plate's label
 _SWEEPS = 8
-_MOST_COLUMNS = 7
 
 
 @dataclass(slots=True)
@@ -81,26 +78,11 @@ class Layout:
     height: float
 
 
-Columns = tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stretch:
-    """A run of columns of one plate, the rows it reaches, and how far it stands out from what it holds."""
-
-    index: str
-    first: int
-    last: int
-    top: int
-    bottom: int
-    level: int
-
-
 def place(diagram: Diagram) -> Layout:
     """Return the layout of a diagram."""
     rows = assign_rows(diagram)
     columns = order_columns(diagram)
-    stretches = _find_stretches(diagram, rows, columns)
+    stretches = find_stretches(diagram, rows, columns)
     spots = {vertex.name: _new_spot(vertex, rows[vertex.name]) for vertex in diagram.vertices}
     intervals = _place_across(diagram, spots, columns, stretches)
     bands = _place_down(diagram, spots, stretches)
@@ -122,108 +104,6 @@ def _new_spot(vertex: Vertex, row: int) -> Spot:
     return Spot(0.0, 0.0, width, height, row, room)
 
 
-# --- rows ----------------------------------------------------------------------------------------------------
-
-
-def assign_rows(diagram: Diagram) -> dict[str, int]:
-    """Return each vertex's row: layer by layer from the parameters down, every edge pointing down."""
-    depths = _depths(diagram)
-    rows: dict[str, int] = {}
-    start = 0
-    for layer in LAYERS:
-        own = {v.name: depths[v.name] for v in diagram.vertices if v.layer == layer}
-        if not own:
-            continue
-        levels = sorted(set(own.values()))
-        rows |= {name: start + levels.index(depth) for name, depth in own.items()}
-        start += len(levels)
-    return rows
-
-
-def _depths(diagram: Diagram) -> dict[str, int]:
-    """Return the length of the longest way to each vertex inside its layer; a given stands just above its child."""
-    layer = {vertex.name: vertex.layer for vertex in diagram.vertices}
-    given = {vertex.name for vertex in diagram.vertices if vertex.kind == "given"}
-    inner = [(a, b) for a, b in diagram.edges if layer[a] == layer[b] and a not in given]
-    depths = {vertex.name: 0 for vertex in diagram.vertices}
-    for _ in diagram.vertices:
-        for parent, child in inner:
-            depths[child] = max(depths[child], depths[parent] + 1)
-    for name in given:
-        below = [depths[b] for a, b in diagram.edges if a == name and layer[b] == layer[name]]
-        depths[name] = min(below, default=0) - 1
-    return _apart(diagram, depths, given)
-
-
-def _apart(diagram: Diagram, depths: dict[str, int], given: set[str]) -> dict[str, int]:
-    """Return the depths doubled, givens on the rows between, so that they never share a row with a node."""
-    return {name: 2 * depth + 1 if name in given else 2 * depth for name, depth in depths.items()}
-
-
-# --- columns -------------------------------------------------------------------------------------------------
-
-
-def order_columns(diagram: Diagram) -> Columns:
-    """Return the plate sets that occur, ordered so that each plate is one stretch if that can be."""
-    sets = list(dict.fromkeys(_plate_set(vertex) for vertex in diagram.vertices if vertex.plates))
-    sets.sort()
-    if len(sets) > _MOST_COLUMNS:
-        return tuple(sets)
-    pull = _pull(diagram)
-    return min(itertools.permutations(sets), key=lambda order: _cost(order, pull), default=())
-
-
-def _plate_set(vertex: Vertex) -> tuple[str, ...]:
-    return tuple(sorted(vertex.plates))
-
-
-def _pull(diagram: Diagram) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    sets = {vertex.name: _plate_set(vertex) for vertex in diagram.vertices}
-    return [(sets[a], sets[b]) for a, b in diagram.edges if sets[a] and sets[b]]
-
-
-def _cost(
-    order: Columns, pull: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]
-) -> tuple[int, int, Columns]:
-    place_of = {own: place for place, own in enumerate(order)}
-    indices = sorted({index for own in order for index in own})
-    breaks = sum(len(_runs(order, index)) - 1 for index in indices)
-    return (breaks, sum(abs(place_of[a] - place_of[b]) for a, b in pull), order)
-
-
-def _runs(order: Columns, index: str) -> list[tuple[int, int]]:
-    """Return the (first, last) places of each unbroken run of columns in a plate."""
-    runs: list[tuple[int, int]] = []
-    for place_in_order, own in enumerate(order):
-        if index not in own:
-            continue
-        if runs and runs[-1][1] == place_in_order - 1:
-            runs[-1] = (runs[-1][0], place_in_order)
-        else:
-            runs.append((place_in_order, place_in_order))
-    return runs
-
-
-def _find_stretches(diagram: Diagram, rows: dict[str, int], columns: Columns) -> list[_Stretch]:
-    """Return the stretches, smaller first, each at a level above those that it meets."""
-    found = []
-    for frame in diagram.frames:
-        for first, last in _runs(columns, frame.index):
-            own = [rows[v.name] for v in diagram.vertices if _plate_set(v) in columns[first : last + 1]]
-            found.append((last - first, max(own) - min(own), frame.index, first, last, min(own), max(own)))
-    stretches: list[_Stretch] = []
-    inner_first = sorted(found, key=lambda one: (one[0], one[1], -_place_of(diagram, one[2])))
-    for _, _, index, first, last, top, bottom in inner_first:
-        met = [s.level for s in stretches if s.first <= last and first <= s.last]
-        level = max(met, default=0) + 1
-        stretches.append(_Stretch(index=index, first=first, last=last, top=top, bottom=bottom, level=level))
-    return stretches
-
-
-def _place_of(diagram: Diagram, index: str) -> int:
-    return [frame.index for frame in diagram.frames].index(index)
-
-
 # --- across the page -----------------------------------------------------------------------------------------
 
 Interval = tuple[float, float]
@@ -231,7 +111,7 @@ _EVERYWHERE: Interval = (float("-inf"), float("inf"))
 
 
 def _place_across(
-    diagram: Diagram, spots: dict[str, Spot], columns: Columns, stretches: list[_Stretch]
+    diagram: Diagram, spots: dict[str, Spot], columns: Columns, stretches: list[Stretch]
 ) -> list[Interval]:
     """Set every vertex's place in its row; return the columns' intervals."""
     intervals = _column_intervals(diagram, spots, columns, stretches)
@@ -255,7 +135,7 @@ def _group_by_place(
 ) -> dict[tuple[int, int], list[str]]:
     groups: dict[tuple[int, int], list[str]] = defaultdict(list)
     for vertex in diagram.vertices:
-        column = columns.index(_plate_set(vertex)) if vertex.plates else -1
+        column = columns.index(plate_set(vertex)) if vertex.plates else -1
         groups[spots[vertex.name].row, column].append(vertex.name)
     return groups
 
@@ -269,14 +149,14 @@ def _neighbours(diagram: Diagram) -> dict[str, list[str]]:
 
 
 def _column_intervals(
-    diagram: Diagram, spots: dict[str, Spot], columns: Columns, stretches: list[_Stretch]
+    diagram: Diagram, spots: dict[str, Spot], columns: Columns, stretches: list[Stretch]
 ) -> list[Interval]:
     """Return the left and right end of each column, with room for the boxes' edges between them."""
     intervals, x = [], 0.0
     for place_in_order, own in enumerate(columns):
         in_row: dict[int, float] = defaultdict(float)
         for vertex in diagram.vertices:
-            if _plate_set(vertex) == own:
+            if plate_set(vertex) == own:
                 spot = spots[vertex.name]
                 in_row[spot.row] += spot.right - spot.left + _GAP
         titles = [label_width(f.label) for f in diagram.frames if f.index in own]
@@ -338,7 +218,7 @@ def _move(names: list[str], spots: dict[str, Spot], by: float) -> None:
 # --- down the page -------------------------------------------------------------------------------------------
 
 
-def _place_down(diagram: Diagram, spots: dict[str, Spot], stretches: list[_Stretch]) -> tuple[Band, ...]:
+def _place_down(diagram: Diagram, spots: dict[str, Spot], stretches: list[Stretch]) -> tuple[Band, ...]:
     """Set every row's height, with room for the boxes that begin and end there; return the layers' bands."""
     layer_of = {spots[vertex.name].row: vertex.layer for vertex in diagram.vertices}
     bands: list[Band] = []
@@ -366,7 +246,7 @@ def _make_boxes(
     diagram: Diagram,
     spots: dict[str, Spot],
     columns: Columns,
-    stretches: list[_Stretch],
+    stretches: list[Stretch],
     intervals: list[Interval],
 ) -> tuple[Box, ...]:
     """Return a box for each stretch, outer ones first."""
@@ -374,7 +254,7 @@ def _make_boxes(
     boxes = []
     for stretch in sorted(stretches, key=lambda s: -s.level):
         own = columns[stretch.first : stretch.last + 1]
-        held = [spots[v.name] for v in diagram.vertices if v.plates and _plate_set(v) in own]
+        held = [spots[v.name] for v in diagram.vertices if v.plates and plate_set(v) in own]
         out = stretch.level * _PAD
         boxes.append(
             Box(

@@ -12,6 +12,7 @@ from deriver.derive.records import Conditional, Contribution, Derivation
 from deriver.show.arrange import Arranger
 from deriver.show.cases import Case, split_cases
 from deriver.show.order import Order, sort_contributions
+from deriver.show.stacks import for_language
 from deriver.show.surface import relation_to_language, to_language
 
 
@@ -58,7 +59,7 @@ class _Writer:
         self.arranger = Arranger(derivation.model, Order(derivation.model, conditional.target, self.blanket))
 
     def text(self, expr: Expr) -> str:
-        return to_language(self.arranger.arrange(expr))
+        return to_language(self.arranger.arrange(for_language(expr)))
 
     def parameters(self, case: Case | None) -> dict[str, str]:
         values = self.conditional.parameters
@@ -75,13 +76,16 @@ class _Writer:
         return reason.why + remedy
 
     def density(self, contribution: Contribution) -> str:
-        value, *parents = map(self.text, [contribution.value, *self._ordered(contribution.parents)])
-        text = f"[{value} | {', '.join(parents)}]" if parents else f"[{value}]"
+        held = [*contribution.conditions, *contribution.gates]
+        known = {s for part in (contribution.value, *contribution.bounds) for s in part.free_symbols}
+        known |= self.arranger.own_indices
+        elements = [self.arranger.element(ref, known) for ref in self._ordered(contribution.parents)]
+        value, parents = self.text(contribution.value), ", ".join(map(to_language, elements))
+        text = f"[{value} | {parents}]" if parents else f"[{value}]"
         bounds = [
             f"{bound.index} in {to_language(bound.lower)}..{to_language(bound.upper)}"
             for bound in map(self.arranger.bound, self.arranger.order.bounds(contribution.bounds))
         ]
-        held = [*contribution.conditions, *contribution.gates]
         bounds += [relation_to_language(self.arranger.relation(condition)) for condition in held]
         return f"{text} for {', '.join(bounds)}" if bounds else text
 

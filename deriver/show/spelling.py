@@ -92,6 +92,10 @@ class Spelling:
         match notation:
             case n.Plus() | n.Minus() | n.Relation():
                 return SUM
+            case n.Gate(body=body) if body == n.ONE:
+                return ATOM
+            case n.Total() if is_count(notation):
+                return ATOM
             case n.Total() | n.Gate() | n.Many():
                 return OPEN
             case n.Times(factors=factors):
@@ -194,6 +198,11 @@ class Spelling:
         """Return an open interval."""
         return f"({self.one_line(notation.lower)}, {self.one_line(notation.upper)})"
 
+    def spell_chance(self, notation: n.Chance) -> str:
+        """Return a probability."""
+        sign = self.relations.get("in", "in")
+        return f"P({self.write(notation.law)} {sign} {self.spell_interval(notation.interval)})"
+
     def spell_decimal(self, notation: n.Decimal) -> str:
         """Return a number that is not exact."""
         return notation.text
@@ -233,6 +242,11 @@ def times(factors: Iterable[n.Notation]) -> n.Notation:
     return factors[0] if len(factors) == 1 else n.Times(factors)
 
 
+def is_count(notation: n.Notation) -> bool:
+    """Tell whether a sum over plates only counts the members of a group."""
+    return isinstance(notation, n.Total) and notation.body == n.ONE and bool(notation.conditions)
+
+
 def is_log(notation: n.Notation) -> bool:
     """Tell whether a notation ends in a log, to whose argument a following factor would seem to belong."""
     match notation:
@@ -252,8 +266,11 @@ def _factors_of(notation: n.Notation) -> tuple[n.Notation, ...]:
 def _stands_out(factor: n.Notation) -> bool:
     """Tell whether a factor never stands above a fraction line: a sum over plates, or a bracket that holds one."""
     if isinstance(factor, n.Plus):
-        return any(isinstance(term, n.Total) or _holds_total(term) for _, term in factor.terms)
-    return isinstance(factor, n.Total | n.Gate)
+        return any(
+            (isinstance(term, n.Total) and not is_count(term)) or _holds_total(term)
+            for _, term in factor.terms
+        )
+    return isinstance(factor, n.Total | n.Gate) and not is_count(factor)
 
 
 def _holds_total(term: n.Notation) -> bool:

@@ -11,6 +11,7 @@ from fractions import Fraction
 import sympy as sp
 from sympy import Expr
 
+from deriver.algebra.heads import Ref, transpose
 from deriver.algebra.normal_form import sum_over
 from deriver.derive.records import Conditional, Contribution, Derivation
 from deriver.show import notation as n
@@ -21,7 +22,11 @@ from deriver.show.document import Block, Display, Document, Paragraph, Row, Sect
 from deriver.show.forms import Entry, Form, form_of, short_name
 from deriver.show.gather import gather_fractions
 from deriver.show.meanings import definitions_in
+from deriver.show.names import names_of
 from deriver.show.order import Order, names_in, sort_contributions, split_sign
+from deriver.show.rows import Stacked, stack_rows
+from deriver.show.stacks import for_reading
+from deriver.show.tidy import tidy
 
 _MOST_CASES = 5
 _ZERO = n.Numeral(Fraction(0))
@@ -43,12 +48,15 @@ class Steps:
         self.derivation = derivation
         self.blanket = sort_contributions(conditional.contributions, conditional.target)
         self.arranger = Arranger(derivation.model, Order(derivation.model, conditional.target, self.blanket))
-        self.arrange = self.arranger.arrange
         self.target = self.arrange(conditional.target)
         self.left = n.Density(self.target, None)
         split = split_cases(conditional)
         self.split = split if split is not None and len(split.cases) <= _MOST_CASES else None
         self.cases = self.split.cases if self.split else ()
+
+    def arrange(self, expr: Expr) -> n.Notation:
+        """Return the notation of an expression, vectors of elements put together and brackets tidied."""
+        return self.arranger.arrange(tidy(for_reading(expr), self.arranger.order))
 
     def section(self) -> Section:
         """Return all the steps."""
@@ -166,22 +174,46 @@ class Steps:
         words = "This is the kernel of " + _named(self.conditional.family or "") + ":"
         blocks: list[Block] = [Display(words=(words,), rows=tuple(rows))]
         if form.remark:
-            blocks.append(Paragraph(words=("That is, ", *form.remark, ".")))
+            before = "Before the restriction, " if restriction else "That is, "
+            blocks.append(Paragraph(words=(before, *form.remark, ".")))
+        blocks += self._matrix_form(form)
         if self.split is not None and self.split.needs is not None:
             blocks.append(
                 Paragraph(words=("These cases are for ", self.arranger.relation(self.split.needs), "."))
             )
         return tuple(blocks)
 
+    def _matrix_form(self, form: Form) -> tuple[Block, ...]:
+        """Return the parameters with X_i′X_i for sums of products, where they can be written so."""
+        names = names_of(self.derivation.model)
+        found = [
+            (entry, stack_rows(self.conditional.parameter(entry.parameter), names)) for entry in form.entries
+        ]
+        if self.cases or any(stacked is None for _, stacked in found):
+            return ()
+        rows: list[Row] = []
+        made: dict[Ref, Stacked] = {}
+        for entry, (value, parts) in found:  # type: ignore[misc]
+            rows.append(Row(left=entry.letter, relation="=", right=self._entry_value(entry, value)))
+            made |= {one.whole: one for one in parts}
+        words: list[str | n.Notation] = ["With "]
+        for place, one in enumerate(made.values()):
+            vector = len(one.whole.variable.shape) == 1
+            kind = " the vector of the " if vector else " the matrix with the rows "
+            part = one.parts if vector else transpose(one.parts)
+            words += [" and " if place else "", self.arrange(one.whole), kind, self.arrange(part)]
+        return (Display(words=(*words, ":"), rows=tuple(rows)),)
+
     def _form(self) -> Form:
         return form_of(self.conditional.family or "", tuple(name for name, _ in self.conditional.parameters))
 
-    def _restriction(self) -> tuple[n.Notation | None, n.Notation | None] | None:
-        bounds = self.conditional.truncation
-        if bounds is None:
+    def _restriction(self) -> n.Interval | None:
+        if self.conditional.truncation is None:
             return None
-        lower, upper = (None if end is None else self.arrange(end) for end in bounds)
-        return (lower, upper)
+        low, high = self.conditional.support[1:]
+        return n.Interval(
+            self.arrange(-sp.oo if low is None else low), self.arrange(sp.oo if high is None else high)
+        )
 
     def _entry_rows(self, entry: Entry) -> list[Row]:
         value = self.conditional.parameter(entry.parameter)
@@ -240,9 +272,17 @@ def _verdict(conditional: Conditional) -> str:
     return conditional.method
 
 
+_HUMAN = {
+    "mvnormal": "multivariate normal",
+    "wishart": "Wishart",
+    "inverse_wishart": "inverse Wishart",
+    "dirichlet": "Dirichlet",
+    "poisson": "Poisson",
+}
+
+
 def _human(key: str) -> str:
-    special = {"mvnormal": "multivariate normal", "wishart": "Wishart", "inverse_wishart": "inverse Wishart"}
-    return special.get(key, key.replace("_", " "))
+    return _HUMAN.get(key, key.replace("_", " "))
 
 
 def _named(key: str) -> str:

@@ -113,12 +113,25 @@ def _entry(base: n.Notation, positions: tuple[n.Notation, ...]) -> tree.Expressi
 
 def _total(notation: n.Total) -> tree.Expression:
     """A sum over several indices is nested; limits short of the whole plate become conditions."""
+    notation = _plain_indices(notation)
     conditions = [_condition(condition) for condition in notation.conditions]
     body = to_tree(notation.body)
     for place, bound in enumerate(reversed(notation.bounds)):
         own = _limits(bound) + (conditions if place == 0 else [])
         body = tree.SumOver(index=bound.index, conditions=tuple(own), body=body)
     return body
+
+
+def _plain_indices(notation: n.Total) -> n.Total:
+    """Return a sum with the plates' own indices for those of the engine (i′), where they are free to take."""
+    for bound in notation.bounds:
+        plain = bound.index.rstrip("′″")
+        if plain == bound.index:
+            continue
+        if n.Name(plain) in n.walk(notation):
+            raise InternalError(f"show: the model language has no second index beside {plain}")
+        notation = n.rename(notation, bound.index, plain)
+    return notation
 
 
 def _limits(bound: n.Bound) -> list[tree.Condition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from deriver.show import notation as n
@@ -12,10 +13,10 @@ from deriver.show.spelling import (
     POWER,
     PRODUCT,
     Spelling,
+    is_count,
     is_log,
     join,
     leads_out,
-    split_fraction,
 )
 
 
@@ -104,10 +105,7 @@ class TextSpelling(Spelling):
     def spell_over(self, notation: n.Over) -> str:
         """Return a fraction on one line; a half stands before what is long."""
         if self._leads(notation):
-            coefficient, rest = split_fraction(notation)
-            one = coefficient.numerator == n.ONE
-            front = self.glyphs.half if one else f"({self.one_line(coefficient)}) "
-            return front + self.within(rest, OPEN)
+            return self.glyphs.half + self.within(notation.numerator, OPEN)
         top = self.within(notation.numerator, OPEN)
         top = self.bracket(top) if is_log(notation.numerator) else top
         return f"{top}/{self.within(notation.denominator, POWER)}"
@@ -145,7 +143,8 @@ class TextSpelling(Spelling):
         """Return a letter that the derivation introduces."""
         if not self.unicode:
             return notation.name + ("~" if notation.tilde else "")
-        return to_unicode(notation.name) + ("\u0303" if notation.tilde else "")
+        letter = to_unicode(notation.name) + ("\u0303" if notation.tilde else "")
+        return unicodedata.normalize("NFC", letter)
 
     # functions
 
@@ -171,16 +170,22 @@ class TextSpelling(Spelling):
         return f"{function}({self.deeper(*arguments)})"
 
     def _plain_or_enclosed(self, argument: n.Notation) -> str:
-        plain = isinstance(argument, n.Name | n.Numeral | n.Element | n.Constant | n.Density) or (
-            isinstance(argument, n.Apply) and argument.function == "det"
-        )
+        plain = isinstance(
+            argument, n.Name | n.Numeral | n.Element | n.Constant | n.Density | n.Gate | n.Chance
+        ) or (isinstance(argument, n.Apply) and argument.function == "det")
         return self.write(argument) if plain else self.enclose(argument)
 
     # sums over plates
 
     def spell_total(self, notation: n.Total) -> str:
         """Return a sum over plates: ∑_ij, ∑_{k : g_k=i}, ∑_{t=2..T}."""
+        if is_count(notation):
+            return f"#{{{self._members(notation)}}}"
         return f"{self._over(self.glyphs.total, notation)} {self.within(notation.body, OPEN)}"
+
+    def _members(self, notation: n.Total) -> str:
+        where = ", ".join(map(self.one_line, notation.conditions))
+        return ",".join(self.write(n.Name(bound.index)) for bound in notation.bounds) + f" : {where}"
 
     def spell_many(self, notation: n.Many) -> str:
         """Return a product over plates."""
@@ -195,6 +200,8 @@ class TextSpelling(Spelling):
         where = ", ".join(map(self.one_line, notation.conditions))
         if not where:
             return sign + _lower([], indices, [])
+        if whole and len(indices) == 1 and where.startswith(f"{indices[0]} "):
+            return f"{sign}_{{{where}}}"
         return f"{sign}_{{{','.join(indices)} : {where}}}"
 
     def spell_bound(self, bound: n.Bound) -> str:
@@ -204,8 +211,8 @@ class TextSpelling(Spelling):
 
     def spell_gate(self, notation: n.Gate) -> str:
         """Return a term that is there only under conditions: 1{t < T} φ²/σ²."""
-        where = ", ".join(map(self.one_line, notation.conditions))
-        return f"1{{{where}}} {self.within(notation.body, OPEN)}"
+        sign = "1{" + ", ".join(map(self.one_line, notation.conditions)) + "}"
+        return sign if notation.body == n.ONE else f"{sign} {self.within(notation.body, OPEN)}"
 
     def spell_matrix(self, notation: n.Matrix) -> str:
         """Return an explicit matrix: [1, ρ; ρ, 1]."""
@@ -225,8 +232,7 @@ class TextSpelling(Spelling):
         text = f"{notation.name}({self.deeper(*notation.arguments)})"
         if notation.restriction is None:
             return text
-        lower, upper = ("" if end is None else self.one_line(end) for end in notation.restriction)
-        return f"{text} T({lower}, {upper})"
+        return f"{text} restricted to {self.spell_interval(notation.restriction)}"
 
 
 def _lower(marks: list[str], indices: list[str], positions: list[str]) -> str:

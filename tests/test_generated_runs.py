@@ -1,0 +1,122 @@
+"""The emitted samplers at random states: parameters against the derivation, log joint against the hand one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deriver.derive.numeric import parameters_at
+from tests.emitted import build, element, to_inputs, to_state
+from tests.hand.catalogue import MODELS, load
+
+ORDER = {
+    "normal": ("precision", "linear"),
+    "mvnormal": ("precision", "linear"),
+    "inverse_gamma": ("shape", "scale"),
+    "gamma": ("shape", "rate"),
+    "wishart": ("df", "inverse_scale"),
+    "inverse_wishart": ("df", "scale"),
+    "beta": ("a", "b"),
+    "dirichlet": ("concentration",),
+}
+CASES = [(name, k) for name in MODELS for k in range(len(load(name).SIZES))]
+
+
+def at_states(name: str, sizes: int, tmp_path: Path) -> tuple[Any, Any, Any, list]:
+    """Return (derivation, module, model module, two states that share the data)."""
+    hand = load(name)
+    derivation, module = build(hand.MODEL, tmp_path)
+    first = hand.random_state(np.random.default_rng(sizes), hand.SIZES[sizes])
+    second = hand.random_state(np.random.default_rng(sizes + 50), hand.SIZES[sizes])
+    drawn = {c.node for c in derivation.conditionals} | {
+        n.name for n in derivation.model.nodes if n.kind == "deterministic"
+    }
+    second = {key: second[key] if key in drawn else value for key, value in first.items()}
+    return derivation, module, hand, [first, second]
+
+
+@pytest.mark.parametrize(("name", "sizes"), CASES)
+def test_parameters_are_the_derived_ones(name, sizes, tmp_path, monkeypatch):
+    derivation, module, _, states = at_states(name, sizes, tmp_path)
+    model = derivation.model
+    data = module.prepare(to_inputs(model, states[0]))
+    arrays = to_state(module, model, states)
+    for conditional in derivation.conditionals:
+        if conditional.method != "gibbs" or conditional.coupled:
+            continue
+        seen: list = []
+
+        def capture(rng, *arguments, seen=seen):
+            seen.extend(arguments)
+            return np.zeros(arguments[-1])
+
+        monkeypatch.setattr(module, f"random_{conditional.family}", capture)
+        getattr(module, f"draw_{conditional.node}")(None, arrays, data)
+        size = seen[-1]
+        names = ORDER[conditional.family]
+        for chain, state in enumerate(states):
+            for index in state[conditional.node]:
+                expected = parameters_at(conditional, state, index)
+                for place, parameter in enumerate(names):
+                    sides = np.ndim(expected[parameter])
+                    full = np.broadcast_to(seen[place], (*size[: len(size) - _sides(conditional)], *np.shape(expected[parameter])))
+                    got = element(model, state, conditional.node, full[chain], index)
+                    assert sides == np.ndim(got)
+                    np.testing.assert_allclose(got, expected[parameter], rtol=1e-8, atol=1e-10)
+
+
+def _sides(conditional) -> int:
+    return len(conditional.shape)
+
+
+@pytest.mark.parametrize(("name", "sizes"), CASES)
+def test_log_joint_is_the_hand_one(name, sizes, tmp_path):
+    derivation, module, hand, states = at_states(name, sizes, tmp_path)
+    data = module.prepare(to_inputs(derivation.model, states[0]))
+    got = module.log_joint(to_state(module, derivation.model, states), data)
+    expected = [hand.log_joint(state) for state in states]
+    np.testing.assert_allclose(got, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "sizes"), CASES)
+def test_moves_leave_the_joint_in_place(name, sizes, tmp_path):
+    """The log target of every walk differs from the log joint by a constant, Jacobian counted."""
+    derivation, module, _, states = at_states(name, sizes, tmp_path)
+    data = module.prepare(to_inputs(derivation.model, states[0]))
+    arrays = to_state(module, derivation.model, states)
+    rng = np.random.default_rng(4)
+    for conditional in derivation.conditionals:
+        if conditional.method == "gibbs":
+            continue
+        check_move(module, conditional.node, arrays, data, rng)
+
+
+def check_move(module, node, arrays, data, rng):
+    """Compare log target differences with log joint differences when the whole node is moved."""
+    from dataclasses import replace
+
+    name = f"derivatives_{node}"
+    here = getattr(arrays, node)
+    if hasattr(module, name):
+        there = here + 0.1 * rng.standard_normal(here.shape)
+        moved = replace(arrays, **{node: there})
+        kernels = [getattr(module, name)(value, arrays, data)[0] for value in (there, here)]
+        difference = (kernels[0] - kernels[1]).reshape(len(here), -1).sum(axis=1)
+        joint = module.log_joint(moved, data) - module.log_joint(arrays, data)
+        np.testing.assert_allclose(difference, joint, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_samples_are_finite_and_reproducible(name, tmp_path):
+    derivation, module, _, states = at_states(name, 0, tmp_path)
+    data = module.prepare(to_inputs(derivation.model, states[0]))
+    first = module.sample(data, draws=8, warmup=8, chains=2, seed=3)
+    again = module.sample(data, draws=8, warmup=8, chains=2, seed=3)
+    for key, values in first.items():
+        if key != "acceptance":
+            assert values.shape[:2] == (2, 8)
+            assert np.isfinite(values).all()
+            np.testing.assert_array_equal(values, again[key])
