@@ -24,9 +24,7 @@ def read_balanced(
     shape = (len(labels), len(columns[group]) // len(labels))
     groups = np.array(columns[group]).reshape(shape)
     if not (groups == np.array(labels)[:, None]).all():
-        raise ValueError(
-            f"{name}: rows must be sorted by {group}, with equal group sizes"
-        )
+        raise ValueError(f"{name}: rows must be sorted by {group}, with equal group sizes")
     x = np.array(columns[covariate], dtype=float).reshape(shape)
     if not (x == x[0]).all():
         raise ValueError(f"{name}: {covariate} must take the same values in each group")

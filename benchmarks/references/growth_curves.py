@@ -79,6 +79,11 @@ def invert(m: Triple) -> Triple:
     return m[2] / d, -m[1] / d, m[0] / d
 
 
+def multiply_row(row: Sequence[np.ndarray | float], m: Triple) -> tuple[np.ndarray, np.ndarray]:
+    """The row vector (2) times M."""
+    return row[0] * m[0] + row[1] * m[1], row[0] * m[1] + row[1] * m[2]
+
+
 def quadratic(m: Triple, v: np.ndarray) -> np.ndarray:
     """v'Mv for one vector v (2), shape (N)."""
     return m[0] * v[0] ** 2 + 2 * m[1] * v[0] * v[1] + m[2] * v[1] ** 2
@@ -125,18 +130,28 @@ def mean_given_variances(
     curves: Curves, sigma: Triple, sigma2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, Triple]:
     """E(mu[1]), E(mu[2]) and the covariance W of mu, given Sigma, sigma2 and y."""
-    c = curves.prior_covariance
-    inverse = invert(centre_covariance(curves, coefficient_covariance(curves, sigma, sigma2)))
-    first, second = c[0], c[1]  # rows of C
-    gain = multiply_rows(first, second, inverse), multiply_rows(c[1], c[2], inverse)  # C M
+    n, c = curves.groups, curves.prior_covariance
+    v = coefficient_covariance(curves, sigma, sigma2)
+    inverse = invert(centre_covariance(curves, v))
+    gain = multiply_row(c[:2], inverse), multiply_row(c[1:], inverse)  # the rows of C M
     shift = curves.centre - curves.prior_mean
     means = [m + g[0] * shift[0] + g[1] * shift[1] for m, g in zip(curves.prior_mean, gain, strict=True)]
-    w = (
-        c[0] - gain[0][0] * c[0] - gain[0][1] * c[1],
-        c[1] - gain[0][0] * c[1] - gain[0][1] * c[2],
-        c[2] - gain[1][0] * c[1] - gain[1][1] * c[2],
-    )
-    return means[0], means[1], w
+    first, second = (multiply_row(g, v) for g in gain)
+    return means[0], means[1], (first[0] / n, first[1] / n, second[1] / n)
+
+
+def effect_given_variances(
+    curves: Curves, group: int, element: int, sigma: Triple, sigma2: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of an element (0 or 1) of beta of a group (from 0), given Sigma, sigma2 and y."""
+    m0, m1, w = mean_given_variances(curves, sigma, sigma2)
+    g = sigma2 * curves.inverse_gram[element][:, None]  # a row of sigma2 (X'X)^-1
+    k = multiply_row((g[0], g[1]), invert(coefficient_covariance(curves, sigma, sigma2)))
+    b = curves.coefficients[group]
+    mean = b[element] - k[0] * (b[0] - m0) - k[1] * (b[1] - m1)
+    within = g[element] - k[0] * g[0] - k[1] * g[1]
+    # the variance given mu, and that of the mean as mu varies
+    return mean, within + k[0] ** 2 * w[0] + 2 * k[0] * k[1] * w[1] + k[1] ** 2 * w[2]
 
 
 def log_inverse_gamma(x: np.ndarray, shape: float, scale: float) -> np.ndarray:
@@ -149,15 +164,10 @@ def log_inverse_wishart(sigma: Triple, scale: np.ndarray, nu: float) -> np.ndarr
 
     |Sigma|^-(nu+p+1)/2 exp(-tr(scale Sigma^-1)/2), p = 2 (Gelman et al. 2013, BDA3, appendix A).
     """
-    return (
-        -(nu + 3) / 2 * np.log(determinant(sigma))
-        - trace_product(invert(sigma), scale) / 2
-    )
+    return -(nu + 3) / 2 * np.log(determinant(sigma)) - trace_product(invert(sigma), scale) / 2
 
 
-def correlate(
-    log_v1: np.ndarray, log_v2: np.ndarray, z: np.ndarray
-) -> tuple[Triple, np.ndarray]:
+def correlate(log_v1: np.ndarray, log_v2: np.ndarray, z: np.ndarray) -> tuple[Triple, np.ndarray]:
     """Sigma from log variances and atanh(rho), and the log Jacobian.
 
     d(S11, S12, S22) = S11 S22 sqrt(S11 S22) (1 - rho^2) d(log S11, atanh rho, log S22).
@@ -168,29 +178,35 @@ def correlate(
 
 
 def dense_log_likelihood(
-    x: np.ndarray, y: np.ndarray, c: float, sigma: np.ndarray, sigma2: float
+    x: np.ndarray, y: np.ndarray, curves: Curves, sigma: np.ndarray, sigma2: float
 ) -> float:
     """log p(y | Sigma, sigma2) from the covariance of all nJ responses: slow, written independently."""
     design = np.column_stack([np.ones_like(x), x])
     n = len(y)
+    c = curves.prior_covariance
+    prior = np.array([[c[0], c[1]], [c[1], c[2]]])
     within = design @ sigma @ design.T + sigma2 * np.eye(len(x))
-    covariance = np.kron(np.eye(n), within) + c * np.kron(
-        np.ones((n, n)), design @ design.T
-    )
+    covariance = np.kron(np.eye(n), within) + np.kron(np.ones((n, n)), design @ prior @ design.T)
     _, log_determinant = np.linalg.slogdet(covariance)
-    flat = y.ravel()
+    flat = (y - design @ curves.prior_mean).ravel()
     return float(-log_determinant / 2 - flat @ np.linalg.solve(covariance, flat) / 2)
 
 
-def check_likelihood(x: np.ndarray, y: np.ndarray, curves: Curves) -> None:
-    """Compare differences of `log_likelihood` with those of `dense_log_likelihood` at two states."""
+def check_likelihood(
+    x: np.ndarray, y: np.ndarray, curves: Curves, effects: tuple[bool, bool] = (True, True)
+) -> None:
+    """Compare differences of `log_likelihood` with those of `dense_log_likelihood` at two states.
+
+    `effects` tells which of the coefficients differ between groups.
+    """
     states = [(150.0, -2.0, 0.4, 40.0), (400.0, 9.0, 1.7, 90.0)]
+    keep = np.array(effects, dtype=float)
     fast, slow = [], []
     for s11, s12, s22, s2 in states:
-        triple = (np.array([s11]), np.array([s12]), np.array([s22]))
+        matrix = np.array([[s11, s12], [s12, s22]]) * np.outer(keep, keep)
+        triple = tuple(np.array([matrix[place]]) for place in ((0, 0), (0, 1), (1, 1)))
         fast.append(log_likelihood(curves, triple, np.array([s2]))[0])
-        matrix = np.array([[s11, s12], [s12, s22]])
-        slow.append(dense_log_likelihood(x, y, curves.mean_variance, matrix, s2))
+        slow.append(dense_log_likelihood(x, y, curves, matrix, s2))
     error = abs((fast[0] - fast[1]) - (slow[0] - slow[1]))
     print(f"marginal likelihood against the dense normal: difference {error:.1e}")
     require(error < 1e-6, "the marginal likelihood disagrees with the dense normal")

@@ -31,7 +31,9 @@ MODEL_B = (
     "B: y[i,j] ~ N(beta0 + beta1[i] x[j], sigma2); beta1[i] ~ N(mu1, sigma2_1); mu1 ~ N(mu10, sigma2_10); "
     "beta0 ~ N(mu0, sigma2_0)"
 )
-MODEL_C = "C and G5: y[i,j] ~ N(beta[i,1] + beta[i,2] x[j], sigma2); beta[i] ~ N(mu, Sigma); mu ~ N(mu0, Sigma0)"
+MODEL_C = (
+    "C and G5: y[i,j] ~ N(beta[i,1] + beta[i,2] x[j], sigma2); beta[i] ~ N(mu, Sigma); mu ~ N(mu0, Sigma0)"
+)
 KNOWN_A = {
     "sigma2": 960.0,
     "sigma2_0": 1400.0,
@@ -105,14 +107,11 @@ def estimate(title: str, model: Regression) -> dict[str, Estimate]:
     print(f"{title[:2]} the two computations differ by {gap:.1e} sd")
     require(gap < 1e-6, f"{title[:2]} the two computations disagree")
     return {
-        name: Estimate(mean=float(m), sd=float(s))
-        for name, m, s in zip(model.names, mean, sd, strict=True)
+        name: Estimate(mean=float(m), sd=float(s)) for name, m, s in zip(model.names, mean, sd, strict=True)
     }
 
 
-def random_intercepts(
-    x: np.ndarray, y: np.ndarray, known: dict[str, Any]
-) -> Regression:
+def random_intercepts(x: np.ndarray, y: np.ndarray, known: dict[str, Any]) -> Regression:
     """Model A; theta = (mu0, beta1, beta0[1], ..., beta0[n])."""
     n, repeats = y.shape
     design = np.zeros((y.size, n + 2))
@@ -152,9 +151,7 @@ def random_slopes(x: np.ndarray, y: np.ndarray, known: dict[str, Any]) -> Regres
     )
 
 
-def correlated_effects(
-    x: np.ndarray, y: np.ndarray, known: dict[str, Any]
-) -> Regression:
+def correlated_effects(x: np.ndarray, y: np.ndarray, known: dict[str, Any]) -> Regression:
     """Models C and G5; theta = (mu, beta[1], ..., beta[n]), two elements each."""
     n = len(y)
     rows = np.column_stack([np.ones_like(x), x])
@@ -197,9 +194,7 @@ def record(
 
 def sleepstudy_records() -> dict[str, Any]:
     """The entries for models A and B."""
-    labels, days, reaction = read_balanced(
-        "sleepstudy.csv", "subject", "days", "reaction"
-    )
+    labels, days, reaction = read_balanced("sleepstudy.csv", "subject", "days", "reaction")
     data = "sleepstudy.csv, x = days, y = reaction"
     return {
         "sleepstudy/random_intercepts": record(
@@ -216,9 +211,7 @@ def rats_records() -> dict[str, Any]:
     labels, day, weight = read_balanced("rats.csv", "rat", "day", "weight")
     data = "rats.csv, x = day - 22, y = weight"
     posterior = correlated_effects(day - 22, weight, KNOWN_C)
-    return {
-        "rats/correlated_effects": record(data, MODEL_C, labels, KNOWN_C, posterior)
-    }
+    return {"rats/correlated_effects": record(data, MODEL_C, labels, KNOWN_C, posterior)}
 
 
 def main() -> None:

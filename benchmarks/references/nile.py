@@ -30,9 +30,7 @@ class Filtered:
     log_likelihood: np.ndarray
 
 
-def filter_states(
-    y: np.ndarray, sigma2_y: np.ndarray, sigma2_z: np.ndarray
-) -> Filtered:
+def filter_states(y: np.ndarray, sigma2_y: np.ndarray, sigma2_z: np.ndarray) -> Filtered:
     """The Kalman filter for N pairs of variances (N) at once; y has shape (T)."""
     means = np.empty((len(y) + 1, len(sigma2_y)))
     variances = np.empty_like(means)
@@ -48,9 +46,7 @@ def filter_states(
     return Filtered(means, variances, log_likelihood)
 
 
-def smooth_states(
-    filtered: Filtered, sigma2_z: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def smooth_states(filtered: Filtered, sigma2_z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means and variances (T + 1, N) of z_0..z_T given all of y, by Rauch, Tung & Striebel's recursion."""
     means, variances = filtered.mean.copy(), filtered.variance.copy()
     for t in range(len(means) - 2, -1, -1):
@@ -92,9 +88,7 @@ def fixed_variances(y: np.ndarray) -> dict[str, Estimate]:
     means, variances = smooth_states(filter_states(y, sigma2_y, sigma2_z), sigma2_z)
     return {
         f"z[{t}]": Estimate(mean=float(mean), sd=float(np.sqrt(variance)))
-        for t, (mean, variance) in enumerate(
-            zip(means[:, 0], variances[:, 0], strict=True)
-        )
+        for t, (mean, variance) in enumerate(zip(means[:, 0], variances[:, 0], strict=True))
     }
 
 
@@ -123,8 +117,7 @@ def check_recursions(y: np.ndarray, smoothed: dict[str, Estimate]) -> None:
     """Compare filter and smoother with the dense computations."""
     means, sds = dense_states(y)
     gap = max(
-        max(abs(e.mean - m), abs(e.sd - s)) / s
-        for e, m, s in zip(smoothed.values(), means, sds, strict=True)
+        max(abs(e.mean - m), abs(e.sd - s)) / s for e, m, s in zip(smoothed.values(), means, sds, strict=True)
     )
     filtered = filter_states(y, np.array([FIXED_Y]), np.array([FIXED_Z]))
     dense = dense_log_likelihood(y, FIXED_Y, FIXED_Z)

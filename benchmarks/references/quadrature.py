@@ -48,9 +48,7 @@ def find_mode(log_density: LogDensity, start: np.ndarray) -> np.ndarray:
     return point
 
 
-def differentiate_twice(
-    log_density: LogDensity, point: np.ndarray, step: float = 1e-3
-) -> np.ndarray:
+def differentiate_twice(log_density: LogDensity, point: np.ndarray, step: float = 1e-3) -> np.ndarray:
     """The Hessian (d, d) of the log density, by central differences."""
     d = len(point)
     shifts = step * np.eye(d)
@@ -73,9 +71,7 @@ def laplace_frame(log_density: LogDensity, start: np.ndarray) -> Frame:
     return Frame(mode, np.linalg.cholesky(covariance))
 
 
-def grid_chunks(
-    axis: np.ndarray, dimension: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def grid_chunks(axis: np.ndarray, dimension: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The points (N, d) of the product grid in pieces, and whether each is on its boundary (N)."""
     size = len(axis)
     for first in range(0, size**dimension, CHUNK):
@@ -118,9 +114,7 @@ def integrate(
     return estimates, float(edge / total)
 
 
-def mass_outside(
-    log_density: LogDensity, frame: Frame, half_width: float, reach: float, size: int
-) -> float:
+def mass_outside(log_density: LogDensity, frame: Frame, half_width: float, reach: float, size: int) -> float:
     """A rough share of the mass of a wide box (centre +- reach) that the grid of `frame` leaves out."""
     inverse = np.linalg.inv(frame.scale)
     reference = log_density(frame.centre[None, :])[0]
@@ -162,9 +156,7 @@ def integrate_checked(
     difference = largest_difference(coarse, fine)
     reach, size = (8.0, 33) if len(frame.centre) < 4 else (6.0, 25)
     far = mass_outside(log_density, frame, half_width, reach, size)
-    print(
-        f"grids differ by {difference:.1e} sd; edge mass {edge:.1e}; far mass {far:.1e}"
-    )
+    print(f"grids differ by {difference:.1e} sd; edge mass {edge:.1e}; far mass {far:.1e}")
     require(difference < tolerance, f"two grids differ by {difference} sd")
     require(edge < 1e-9, f"mass {edge} at the edge of the grid")
     require(far < 1e-6, f"mass {far} outside the grid")

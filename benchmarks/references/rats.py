@@ -122,9 +122,7 @@ def write(key: str, source: str, priors: str, estimates: dict[str, Estimate]) ->
     print_table(key, estimates)
     parameters = as_records(estimates)
     source = f"exact: {METHOD} {source}"
-    update_entry(
-        key, source=source, command=COMMAND, priors=priors, parameters=parameters
-    )
+    update_entry(key, source=source, command=COMMAND, priors=priors, parameters=parameters)
 
 
 def main() -> None:

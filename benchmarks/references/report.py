@@ -7,6 +7,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCES = ROOT / "deriver" / "examples" / "references.json"
+POSTERIORS = ROOT / "tests" / "references" / "posteriors.json"
+ORDER = ("source", "command", "data", "model", "priors", "values", "columns", "index", "fix", "parameters")
 SIGNIFICANT_DIGITS = 8
 
 
@@ -42,20 +44,30 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def update_entry(key: str, **fields: Any) -> None:
-    """Replace the named fields of one entry of references.json; leave everything else as it is."""
-    content = (
-        json.loads(REFERENCES.read_text(encoding="utf-8"))
-        if REFERENCES.exists()
-        else {}
-    )
-    content[key] = content.get(key, {}) | fields
-    order = ("source", "command", "priors", "parameters")
-    rest = sorted(set(content[key]) - set(order))
-    content[key] = {
-        name: content[key][name] for name in (*order, *rest) if name in content[key]
-    }
-    write_json(REFERENCES, dict(sorted(content.items())))
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file, empty if there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def update_entry(key: str, path: Path = REFERENCES, **fields: Any) -> None:
+    """Replace the named fields of one entry of a file; leave everything else as it is."""
+    content = read_json(path)
+    entry = content.get(key, {}) | fields
+    names = [name for name in ORDER if name in entry] + sorted(set(entry) - set(ORDER))
+    content[key] = {name: entry[name] for name in names}
+    write_json(path, dict(sorted(content.items())))
+
+
+def write_posterior(
+    key: str, setting: dict[str, Any], estimates: dict[str, Estimate], *, source: str, command: str
+) -> None:
+    """Print one posterior and write it to tests/references/posteriors.json.
+
+    `setting` has the data, the model and what a run of it takes: priors (in words), values, columns, index, fix.
+    """
+    print_table(key, estimates)
+    fields = {"fix": {}} | setting | {"parameters": as_records(estimates)}
+    update_entry(key, POSTERIORS, source=source, command=f"python benchmarks/references/{command}", **fields)
 
 
 def print_table(title: str, estimates: dict[str, Estimate]) -> None:
@@ -63,9 +75,7 @@ def print_table(title: str, estimates: dict[str, Estimate]) -> None:
     print(f"\n{title}")
     print(f"{'parameter':<14}{'mean':>14}{'sd':>14}{'mcse':>11}{'sd_mcse':>11}")
     for name, e in estimates.items():
-        print(
-            f"{name:<14}{e.mean:>14.7g}{e.sd:>14.7g}{e.mcse:>11.2g}{e.sd_mcse:>11.2g}"
-        )
+        print(f"{name:<14}{e.mean:>14.7g}{e.sd:>14.7g}{e.mcse:>11.2g}{e.sd_mcse:>11.2g}")
 
 
 def require(condition: bool, message: str) -> None:

@@ -59,9 +59,7 @@ def find_effects(
     raise SystemExit("check failed: Newton's method did not converge")
 
 
-def log_marginal(
-    x: np.ndarray, y: np.ndarray, mu: np.ndarray, sigma: Triple, order: int
-) -> np.ndarray:
+def log_marginal(x: np.ndarray, y: np.ndarray, mu: np.ndarray, sigma: Triple, order: int) -> np.ndarray:
     """log p(y | mu, Sigma) up to a constant, shape (N)."""
     precision = invert(sigma)
     (b0, b1), h = find_effects(x, y, mu, precision)
@@ -124,9 +122,7 @@ def name_scalars(theta: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def weighted_moments(
-    theta: np.ndarray, weight: np.ndarray
-) -> dict[str, tuple[float, float]]:
+def weighted_moments(theta: np.ndarray, weight: np.ndarray) -> dict[str, tuple[float, float]]:
     """Self-normalised mean and standard deviation of each scalar."""
     weight = weight / weight.sum()
     moments = {}

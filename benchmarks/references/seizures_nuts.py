@@ -86,9 +86,7 @@ def estimate(draws: np.ndarray) -> Estimate:
     )
 
 
-def check_mixing(
-    scalars: dict[str, np.ndarray], estimates: dict[str, Estimate]
-) -> None:
+def check_mixing(scalars: dict[str, np.ndarray], estimates: dict[str, Estimate]) -> None:
     """Demand a potential scale reduction below 1.005 and Monte Carlo errors of at most 1 % of the sd."""
     for name, draws in scalars.items():
         rhat = float(gelman_rubin(draws))

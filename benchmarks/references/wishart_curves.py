@@ -20,9 +20,7 @@ from quadrature import LogDensity, Moments, integrate_checked
 from report import Estimate
 
 
-def wishart_log_density(
-    curves: Curves, s: np.ndarray, nu: float, shape: float, scale: float
-) -> LogDensity:
+def wishart_log_density(curves: Curves, s: np.ndarray, nu: float, shape: float, scale: float) -> LogDensity:
     """The log posterior density of (log Sigma11, log Sigma22, atanh rho, log sigma2)."""
 
     def log_density(theta: np.ndarray) -> np.ndarray:

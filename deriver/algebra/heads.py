@@ -50,7 +50,7 @@ class Variable(Symbol):
         return obj
 
     def _hashable_content(self) -> tuple:
-        return (*super()._hashable_content(), self.shape, self.symmetric)
+        return (*super()._hashable_content(), self.shape, self.symmetric, self.least)
 
     def __getnewargs_ex__(self) -> tuple:
         own = {"symmetric": self.symmetric, "least": self.least}

@@ -305,6 +305,8 @@ def _count(lower: Expr, upper: Expr) -> Expr:
     """Return the number of values in lower..upper; a range that runs backwards, as 3..T at T = 1, has none."""
     count = upper - lower + 1
     least = {ref: ref.variable.least for ref in count.atoms(heads.Ref) if ref.variable.least is not None}
-    monotone = all(term.as_coeff_Mul()[0].is_positive for term in sp.Add.make_args(count) if term.has(heads.Ref))
+    monotone = all(
+        term.as_coeff_Mul()[0].is_positive for term in sp.Add.make_args(count) if term.has(heads.Ref)
+    )
     surely = count.is_nonnegative or monotone and count.xreplace(least).is_nonnegative
     return count if surely else sp.Max(S.Zero, count)

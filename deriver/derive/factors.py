@@ -225,7 +225,7 @@ def _beyond(end: Expr | None, step: Expr) -> Expr | None:
     return end + step if end is not None and end.is_integer else end
 
 
-def _narrow(choose: type[sp.Max] | type[sp.Min], end: Expr | None, other: Expr | None) -> Expr | None:
+def _narrow(choose: type[sp.Max | sp.Min], end: Expr | None, other: Expr | None) -> Expr | None:
     if end is None or other is None:
         return end if other is None else other
     return choose(end, other)

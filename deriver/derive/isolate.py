@@ -123,7 +123,10 @@ def _solved(expr: Expr, bound: Tuple, value: Expr, ranges: tuple[Tuple, ...]) ->
     symbol, lower, upper = bound
     body, bounds, conditions = _parts(expr)
     here = substitute(body, {symbol: value})
-    held = [*(c.xreplace({symbol: value}) for c in conditions), *range_conditions(value, lower, upper, ranges)]
+    held = [
+        *(c.xreplace({symbol: value}) for c in conditions),
+        *range_conditions(value, lower, upper, ranges),
+    ]
     held = [condition for condition in held if condition_holds_trivially(condition) is not True]
     others = tuple(other.xreplace({symbol: value}) for other in bounds if other != bound)
     if isinstance(expr, heads.Stack):

@@ -46,6 +46,8 @@ def _given_field(module: Module, given: Given) -> str:
     shape = quantity_shape(module, given.name)
     if given.origin == "dimension" or (given.origin == "size" and not given.indices):
         return f"{given.name}: int"
+    if given.support.kind == "integer" and shape == "()":
+        return f"{given.name}: int"
     words = "" if shape == "()" else f"  # {shape}"
     if given.support.kind == "index":
         words = f"  # {shape}: the {given.support.plate} of each, from 0"
@@ -184,9 +186,11 @@ def write_inputs(module: Module, source: Source, lowering: Lowering) -> None:
         else:
             module.needs.helpers.add("read")
             arguments = ["data", f'"{given.name}"', shape]
+            whole = given.support.kind == "integer" and shape == "()"
             if given.default is not None:
                 arguments.append(default_text(module, source, lowering, given, shape))
-            source.lines += break_call(f"{given.name} = read(", arguments, ")", 1)
+            head, tail = (f"{given.name} = int(read(", "))") if whole else (f"{given.name} = read(", ")")
+            source.lines += break_call(head, arguments, tail, 1)
     for quantity in module.observed():
         module.needs.helpers.add("read")
         shape = input_shape(module, source, quantity)

@@ -296,6 +296,7 @@ def _write_interleaved_moves(
     if rate:
         source.add(f"accepted = np.zeros({value}.shape)")
     head, select = loop_over_sets(module, source, step)
+    head = head.replace(f"{node}.shape", f"{value}.shape")
     source.add(f"moves = np.zeros({value}.shape, dtype=bool)")
     source.add(head)
     place = select.split(" = ")[0].replace(f"{node}[", "moves[", 1)

@@ -54,7 +54,7 @@ def write_assignment(source: Source, expr: Expr, frame: Frame, hint: str, head: 
             source.taken.discard(name)
         if not name_a_part(source, expr):
             break
-    raise InternalError(f"a line for {hint} does not fit")
+    raise InternalError(f"a line for {hint} does not fit: {value.text}")
 
 
 def print_fitting(source: Source, expr: Expr, frame: Frame, room: int) -> Text:
@@ -196,6 +196,8 @@ def _write_stack(source: Source, expr: heads.Stack, frame: Frame, hint: str) -> 
     elif bound[0] not in free_indices(body, inner.space):
         size = printer.print_size(source, bound[2] - bound[1] + 1)
         text = Text(text=f"{text.wrapped(1)} * np.ones({size})", level=1)
+    if text.text.replace(".", "_").isidentifier():
+        return text.text
     name = source.fresh(hint)
     source.statement(f"{name} = ", text)
     return name
@@ -276,13 +278,18 @@ def parameter_frame(source: Source, expr: Expr, target: Ref) -> Frame:
 
 def open_gates(expr: Expr) -> Expr:
     """Multiply products with gated factors out, so that gated terms stand at the top."""
-    expr = sp.expand(expr) if any(_holds_gate(term) for term in sp.Add.make_args(expr)) else expr
-    return sp.Add(*(_gate_outside(term) for term in sp.Add.make_args(expr)))
+    terms = []
+    for term in sp.Add.make_args(expr):
+        while isinstance(term, sp.Mul) and any(_holds_gate(factor) for factor in term.args):
+            term = sp.expand_mul(term, deep=False)
+        terms += sp.Add.make_args(term)
+    return sp.Add(*map(_gate_outside, terms))
 
 
-def _holds_gate(term: Expr) -> bool:
-    return not isinstance(term, heads.Gated) and any(
-        isinstance(part, heads.Gated) for part in sp.preorder_traversal(term)
+def _holds_gate(factor: Expr) -> bool:
+    """Tell whether a factor is a sum with a gated term."""
+    return isinstance(factor, sp.Add) and any(
+        isinstance(part, heads.Gated) for term in factor.args for part in sp.Mul.make_args(term)
     )
 
 

@@ -50,13 +50,13 @@ def _new_ends(relation: str, end: Expr, lower: Expr, upper: Expr) -> tuple[Expr,
         case "=":
             return (end, end)
         case ">=":
-            return (end, upper) if offset(end, lower) is not None else None
+            return (end, upper)
         case ">":
-            return (end + 1, upper) if offset(end, lower) is not None else None
+            return (end + 1, upper)
         case "<=":
-            return (lower, end) if offset(end, upper) is not None else None
+            return (lower, end)
         case "<":
-            return (lower, end - 1) if offset(end, upper) is not None else None
+            return (lower, end - 1)
         case "!=" if offset(end, lower) == 0:
             return (lower + 1, upper)
         case "!=" if offset(end, upper) == 0:

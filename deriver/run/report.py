@@ -12,7 +12,7 @@ from pathlib import Path
 from deriver.errors import DeriverError, Mistake, UsageError
 from deriver.language.mistakes import listing, suggest
 from deriver.run.results import Result
-from deriver.run.saving import check_output, write_text
+from deriver.run.saving import check_output, save_inference_data, write_text
 
 
 def check_outputs(paths: Sequence[Path | None], overwrite: bool, plot: bool = False) -> None:
@@ -36,7 +36,7 @@ def report_result(
     source_path: Path | None = None, plot_path: Path | None = None,
 ) -> None:  # fmt: skip
     """Save the draws first, then print the summary, the warnings and where everything is."""
-    saved = result.save(output, overwrite=overwrite)
+    saved = save_inference_data(result.idata, output, overwrite=overwrite)
     names = _names_to_show(result, show)
     print(describe_run(result))
     print()
@@ -47,7 +47,9 @@ def report_result(
         print(line)
     for warning in result.warnings:
         print(f"warning: {warning}")
-    print(f"saved: {saved}" + ("" if saved == output else f" (as {output} could not be written)"))
+    if saved.trouble:
+        print(f"warning: {saved.trouble}")
+    print(f"saved: {saved.path}")
     if source_path is not None:
         write_text(source_path, result.source, overwrite)
         print(f"saved: {source_path}")

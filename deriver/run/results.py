@@ -6,6 +6,7 @@ here and in ``summary``, when a run has ended.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,8 +57,11 @@ class Result:
         return (*diagnose(self.idata, self.acceptance, self.model), *self.hints)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Save the InferenceData as NetCDF and return where it is; never lose it."""
-        return save_inference_data(self.idata, Path(path), overwrite=overwrite)
+        """Save the InferenceData as NetCDF and return where it is: elsewhere, with a warning, if need be."""
+        saved = save_inference_data(self.idata, Path(path), overwrite=overwrite)
+        if saved.trouble:
+            warnings.warn(f"{saved.trouble}; the draws are in {saved.path}", stacklevel=2)
+        return saved.path
 
     def _repr_html_(self) -> str:
         return self.summary().to_frame().to_html()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,21 @@ def _place(name: str, path: Path) -> None:
     os.replace(name, path)
 
 
-def save_inference_data(idata: Any, path: Path, *, overwrite: bool = False) -> Path:
-    """Save as NetCDF and return the path; where that fails, save elsewhere and return that path."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """Where the draws are; ``trouble`` tells why they are not where they were asked for."""
+
+    path: Path
+    trouble: str = ""
+
+
+def save_inference_data(idata: Any, path: Path, *, overwrite: bool = False) -> Saved:
+    """Save as NetCDF; where that fails, save elsewhere and tell why."""
     check_output(path, overwrite)
     try:
-        return _save(idata, path)
-    except Exception:  # noqa: BLE001  whatever went wrong, the draws must reach a disk
-        return _save_elsewhere(idata, path)
+        return Saved(path=_save(idata, path))
+    except Exception as error:  # noqa: BLE001  whatever went wrong, the draws must reach a disk
+        return Saved(path=_save_elsewhere(idata, path), trouble=f"{path} could not be written: {error}")
 
 
 def _save(idata: Any, path: Path) -> Path:

@@ -157,7 +157,7 @@ class LatexSpelling(Spelling):
         if is_count(notation):
             where = ", ".join(map(self.one_line, notation.conditions))
             indices = ", ".join(self.write(n.Name(bound.index)) for bound in notation.bounds)
-            return rf"\#\lbrace {indices} : {where} \rbrace"
+            return rf"\lvert \lbrace {indices} : {where} \rbrace \rvert"
         return f"{self._over('sum', notation)} {self.within(notation.body, OPEN)}"
 
     def spell_many(self, notation: n.Many) -> str:
@@ -167,7 +167,7 @@ class LatexSpelling(Spelling):
     def _over(self, sign: str, notation: n.Total | n.Many) -> str:
         if notation.conditions:
             indices = ", ".join(self.write(n.Name(bound.index)) for bound in notation.bounds)
-            where = r",\ ".join(map(self.one_line, notation.conditions))
+            where = r",\quad ".join(map(self.one_line, notation.conditions))
             return rf"\{sign}_{{{indices} : {where}}}"
         return " ".join(
             rf"\{sign}_{{{self.write(n.Name(bound.index))}={self.one_line(bound.lower)}}}^{{{self.one_line(bound.upper)}}}"
@@ -181,7 +181,7 @@ class LatexSpelling(Spelling):
 
     def spell_gate(self, notation: n.Gate) -> str:
         """Return a term that is there only under conditions."""
-        where = r",\ ".join(map(self.one_line, notation.conditions))
+        where = r",\quad ".join(map(self.one_line, notation.conditions))
         sign = rf"\mathbf{{1}}_{{\lbrace {where} \rbrace}}"
         return sign if notation.body == n.ONE else f"{sign} {self.within(notation.body, OPEN)}"
 

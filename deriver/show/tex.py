@@ -12,7 +12,7 @@ from deriver.show.wrap import break_lines, latex_width
 _RELATIONS = {"=": "=", "prop": r"\propto", "colon": r"\colon"}
 
 # How many digits wide a line of a display may be, in a document and in Markdown.
-PAGE, SCREEN = 88.0, 100.0
+PAGE, SCREEN = 84.0, 96.0
 
 _PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \usepackage[T1]{fontenc}

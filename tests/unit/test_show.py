@@ -118,8 +118,9 @@ def test_latex_is_a_whole_document_with_the_notes_symbols() -> None:
     assert text.isascii() or "–" not in text
 
 
-def test_markdown_uses_no_command_that_readers_of_markdown_eat() -> None:
-    text = render(derivation_of("state_space"), "markdown")
+@pytest.mark.parametrize("name", NAMES)
+def test_markdown_uses_no_command_that_readers_of_markdown_eat(name: str) -> None:
+    text = render(derivation_of(name), "markdown")
     assert not re.search(r"\\[^A-Za-z\\\n ]", re.sub(r"\\[*_\[\]<>`]", "", text))
     assert text.count("$$") % 2 == 0
 

@@ -1,0 +1,581 @@
+"""A Gibbs sampler for the model free_covariance, generated from the model; yours to edit.
+
+    model free_covariance
+    # Intercept and slope of each individual, with a variance each and a correlation.
+    # beta[i,1] is the intercept and beta[i,2] the slope if the first covariate is 1.
+
+    plates
+      i = 1..n     # individuals
+      j = 1..J[i]  # repeats of individual i; their number may differ, and may be 0
+
+    given
+      x[i,j] : vector(2)  # covariates, usually 1 and another
+      mu0 : vector(2) = 0
+      Sigma0 : matrix(2,2) = 1e4 * eye(2)
+      q > 0 = 0.001       # shape: vague, yet proper
+      r > 0 = 1000        # reciprocal of the scale
+      q0, q1, r0, r1 > 0 = 1
+
+    data
+      y[i,j] ~ N(x[i,j]' * beta[i], sigma2)
+
+    process
+      beta[i] ~ N(mu, Sigma)
+      Sigma = [sigma2_0, rho * sqrt(sigma2_0) * sqrt(sigma2_1); rho * sqrt(sigma2_0) * sqrt(sigma2_1), sigma2_1]
+
+    parameters
+      mu ~ N(mu0, Sigma0)
+      sigma2_0 ~ IG(q0, r0)  # not conjugate: it enters the correlation's terms as a root
+      sigma2_1 ~ IG(q1, r1)
+      rho ~ Unif(-1, 1)
+      sigma2 ~ IG(q, r)
+
+Arrays of the state begin with an axis of chains; those of the data have none.
+[a | .] is the full conditional of a: its density given all else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, gammaln
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is given, and what the sweeps need of it."""
+
+    n: int
+    J: Array  # (n,)
+    x: Array  # (rows ij, 2)
+    mu0: Array  # (2,)
+    Sigma0: Array  # (2, 2)
+    q: Array
+    r: Array
+    q0: Array
+    q1: Array
+    r0: Array
+    r1: Array
+    y: Array  # (rows ij,), observed
+    i_of_j: Array  # the i of each row j, from 0
+    XtX: Array  # (n, 2, 2): sum(j: x[i,j] * x[i,j]')
+    Xty: Array  # (n, 2): sum(j: y[i,j] * x[i,j])
+    inv_Sigma0: Array  # (2, 2): inv(Sigma0)
+    inv_Sigma0_mu0: Array  # (2,): inv_Sigma0 * mu0
+    sum_J: Array  # (): sum(i: J[i])
+
+
+@dataclass(frozen=True)
+class State:
+    """The nodes that are drawn, for all chains."""
+
+    beta: Array  # (chains, n, 2)
+    mu: Array  # (chains, 2)
+    sigma2_0: Array  # (chains,)
+    sigma2_1: Array  # (chains,)
+    rho: Array  # (chains,)
+    sigma2: Array  # (chains,)
+
+
+def prepare(data: Mapping[str, ArrayLike]) -> Data:
+    """Check the data, and compute what the sweeps need of it.
+
+    Fixed plates have an axis each; sizes may be left out where an array shows them.
+    Ragged plates are rows one after another; J tells how many each has.
+    """
+    J = np.asarray(data["J"], dtype=int)
+    n = int(np.asarray(data.get("n", np.shape(data["J"])[0])))
+    i_of_j = np.repeat(np.arange(len(J)), J)
+    x = read(data, "x", (len(i_of_j), 2))
+    mu0 = read(data, "mu0", (2,), np.full((2,), 0.0))
+    Sigma0 = read(data, "Sigma0", (2, 2), 10000 * np.eye(2))
+    q = read(data, "q", (), 0.001)
+    r = read(data, "r", (), 1000)
+    q0 = read(data, "q0", (), 1)
+    q1 = read(data, "q1", (), 1)
+    r0 = read(data, "r0", (), 1)
+    r1 = read(data, "r1", (), 1)
+    y = read(data, "y", (len(i_of_j),))
+    XtX = group_sum(np.einsum("jp,jq->jpq", x, x), i_of_j, n, axis=0)
+    Xty = group_sum(y[:, None] * x, i_of_j, n, axis=0)
+    inv_Sigma0 = np.linalg.inv(Sigma0)
+    inv_Sigma0_mu0 = np.einsum("pq,q->p", inv_Sigma0, mu0)
+    sum_J = np.sum(J)
+    return Data(
+        n=n,
+        J=J,
+        x=x,
+        mu0=mu0,
+        Sigma0=Sigma0,
+        q=q,
+        r=r,
+        q0=q0,
+        q1=q1,
+        r0=r0,
+        r1=r1,
+        y=y,
+        i_of_j=i_of_j,
+        XtX=XtX,
+        Xty=Xty,
+        inv_Sigma0=inv_Sigma0,
+        inv_Sigma0_mu0=inv_Sigma0_mu0,
+        sum_J=sum_J,
+    )
+
+
+def compute_Sigma(state: State, data: Data) -> Array:
+    """Return Sigma, shape (chains, 2, 2).
+
+    Sigma = [sigma2_0, rho * sqrt(sigma2_0) * sqrt(sigma2_1); rho * sqrt(sigma2_0) *
+    sqrt(sigma2_1), sigma2_1]
+    """
+    sigma2_0 = np.sqrt(state.sigma2_0)
+    chains = len(state.beta)
+    Sigma = np.empty((chains, 2, 2))
+    Sigma[:, 0, 0] = state.sigma2_0
+    Sigma[:, 0, 1] = Sigma[:, 1, 0] = state.rho * sigma2_0 * np.sqrt(state.sigma2_1)
+    Sigma[:, 1, 1] = state.sigma2_1
+    return Sigma
+
+
+def draw_beta(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw beta, shape (chains, n, 2).
+
+    [beta[i] | .] = N(A^-1 b, A^-1)
+      A = sum(j: x[i,j] * x[i,j]') / sigma2 + inv(Sigma)
+      b = sum(j: y[i,j] * x[i,j]) / sigma2 + inv(Sigma) * mu
+    """
+    Sigma = compute_Sigma(state, data)
+    inv_Sigma = np.linalg.inv(Sigma)
+    precision = data.XtX / state.sigma2[:, None, None, None] + inv_Sigma[:, None]
+    sigma2_Xty = data.Xty / state.sigma2[:, None, None]
+    linear = sigma2_Xty + np.einsum("cpq,cq->cp", inv_Sigma, state.mu)[:, None]
+    return random_mvnormal(rng, precision, linear, state.beta.shape)
+
+
+def draw_mu(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw mu, shape (chains, 2).
+
+    [mu | .] = N(A^-1 b, A^-1)
+      A = n * inv(Sigma) + inv(Sigma0)
+      b = inv(Sigma) * sum(i: beta[i]) + inv(Sigma0) * mu0
+    """
+    Sigma = compute_Sigma(state, data)
+    inv_Sigma = np.linalg.inv(Sigma)
+    precision = data.inv_Sigma0 + data.n * inv_Sigma
+    sum_beta = np.sum(state.beta, axis=1)
+    linear = np.einsum("cpq,cq->cp", inv_Sigma, sum_beta) + data.inv_Sigma0_mu0
+    return random_mvnormal(rng, precision, linear, state.mu.shape)
+
+
+def update_sigma2_0(
+    rng: np.random.Generator, state: State, data: Data, step: Array
+) -> tuple[Array, Array]:
+    """Update sigma2_0, shape (chains,), by random-walk Metropolis.
+
+    Not conjugate: it enters the factor of beta through a term that is no statistic of
+    the inverse gamma family, whose kernel its other terms have.
+    log [sigma2_0 | .] =
+      (sum(i: (beta[i,1] - mu[1])^2) / (2 * (rho - 1) * (1 + rho)) - 1 / r0) / sigma2_0
+      + (-1 - n / 2 - q0) * log(sigma2_0)
+      - sum(i: (beta[i,1] - mu[1]) * (beta[i,2] - mu[2])) * rho / ((rho - 1) * (1 + rho)
+          * sqrt(sigma2_0) * sqrt(sigma2_1))
+    It moves on the scale u = log(sigma2_0), whose Jacobian is counted.
+    """
+    deviation = state.beta[:, :, 0] - state.mu[:, 0, None]
+    sum_mu_beta = np.sum(deviation**2, axis=1)
+    weight = sum_mu_beta / (2 * (state.rho - 1) * (1 + state.rho)) - 1 / data.r0
+    deviation_2 = state.beta[:, :, 1] - state.mu[:, 1, None]
+    weight_2 = (
+        np.einsum("ci,ci->c", deviation, deviation_2)
+        * state.rho
+        / (np.sqrt(state.sigma2_1) * (state.rho - 1) * (1 + state.rho))
+    )
+
+    def log_target(u: Array) -> Array:
+        sigma2_0 = np.exp(u)
+        log_kernel = (
+            np.log(sigma2_0) * (-1 - data.n / 2 - data.q0)
+            + weight / sigma2_0
+            - weight_2 / np.sqrt(sigma2_0)
+        )
+        return log_kernel + u
+
+    u, accepted = random_walk(rng, np.log(state.sigma2_0), log_target, step, repeats=5)
+    return np.exp(u), accepted
+
+
+def update_sigma2_1(
+    rng: np.random.Generator, state: State, data: Data, step: Array
+) -> tuple[Array, Array]:
+    """Update sigma2_1, shape (chains,), by random-walk Metropolis.
+
+    Not conjugate: it enters the factor of beta through a term that is no statistic of
+    the inverse gamma family, whose kernel its other terms have.
+    log [sigma2_1 | .] =
+      (sum(i: (beta[i,2] - mu[2])^2) / (2 * (rho - 1) * (1 + rho)) - 1 / r1) / sigma2_1
+      + (-1 - n / 2 - q1) * log(sigma2_1)
+      - sum(i: (beta[i,1] - mu[1]) * (beta[i,2] - mu[2])) * rho / ((rho - 1) * (1 + rho)
+          * sqrt(sigma2_0) * sqrt(sigma2_1))
+    It moves on the scale u = log(sigma2_1), whose Jacobian is counted.
+    """
+    deviation = state.beta[:, :, 1] - state.mu[:, 1, None]
+    sum_mu_beta = np.sum(deviation**2, axis=1)
+    weight = sum_mu_beta / (2 * (state.rho - 1) * (1 + state.rho)) - 1 / data.r1
+    deviation_2 = state.beta[:, :, 0] - state.mu[:, 0, None]
+    weight_2 = (
+        np.einsum("ci,ci->c", deviation_2, deviation)
+        * state.rho
+        / (np.sqrt(state.sigma2_0) * (state.rho - 1) * (1 + state.rho))
+    )
+
+    def log_target(u: Array) -> Array:
+        sigma2_1 = np.exp(u)
+        log_kernel = (
+            np.log(sigma2_1) * (-1 - data.n / 2 - data.q1)
+            + weight / sigma2_1
+            - weight_2 / np.sqrt(sigma2_1)
+        )
+        return log_kernel + u
+
+    u, accepted = random_walk(rng, np.log(state.sigma2_1), log_target, step, repeats=5)
+    return np.exp(u), accepted
+
+
+def update_rho(
+    rng: np.random.Generator, state: State, data: Data, step: Array
+) -> tuple[Array, Array]:
+    """Update rho, shape (chains,), by random-walk Metropolis.
+
+    Not conjugate: it enters the factor of beta through a term that is no statistic of
+    any family on its support.
+    log [rho | .] =
+      - log(-(rho - 1) * (1 + rho) * sigma2_0 * sigma2_1) * n / 2
+      + sum(i: (beta[i,1] - mu[1])^2 / (2 * sigma2_0) + (beta[i,2] - mu[2])^2 / (2 *
+          sigma2_1)) / ((rho - 1) * (1 + rho))
+      - sum(i: (beta[i,1] - mu[1]) * (beta[i,2] - mu[2])) * rho / ((rho - 1) * (1 + rho)
+          * sqrt(sigma2_0) * sqrt(sigma2_1))
+    It moves on the scale u = logit((rho - -1) / (1 - -1)), whose Jacobian is counted.
+    """
+    deviation = state.beta[:, :, 0] - state.mu[:, 0, None]
+    deviation_2 = state.beta[:, :, 1] - state.mu[:, 1, None]
+    sum_mu_beta = np.sum(deviation**2, axis=1)
+    sum_mu_beta_2 = np.sum(deviation_2**2, axis=1)
+    weight = sum_mu_beta / (2 * state.sigma2_0) + sum_mu_beta_2 / (2 * state.sigma2_1)
+    sum_mu_beta_3 = np.einsum("ci,ci->c", deviation, deviation_2)
+    weight_2 = sum_mu_beta_3 / (np.sqrt(state.sigma2_0) * np.sqrt(state.sigma2_1))
+
+    def log_target(u: Array) -> Array:
+        rho = from_line(u, -1, 1)
+        rho_sigma2_0_sigma2_1 = np.log(
+            -state.sigma2_0 * state.sigma2_1 * (rho - 1) * (1 + rho)
+        )
+        n_rho_sigma2_0 = rho_sigma2_0_sigma2_1 * data.n
+        log_kernel = (
+            weight / ((rho - 1) * (1 + rho))
+            - n_rho_sigma2_0 / 2
+            - rho * weight_2 / ((rho - 1) * (1 + rho))
+        )
+        return log_kernel + np.log(rho - (-1)) + np.log(1 - rho)
+
+    u, accepted = random_walk(
+        rng, to_line(state.rho, -1, 1), log_target, step, repeats=5
+    )
+    return from_line(u, -1, 1), accepted
+
+
+def draw_sigma2(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw sigma2, shape (chains,).
+
+    [sigma2 | .] = IG(shape, scale), density x^-(shape + 1) exp(-scale / x)
+      shape = sum(i: J[i]) / 2 + q
+      scale = sum(i,j: (y[i,j] - beta[i]' * x[i,j])^2) / 2 + 1 / r
+    """
+    shape = data.sum_J / 2 + data.q
+    residual = data.y - np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
+    scale = np.sum(residual**2, axis=1) / 2 + 1 / data.r
+    return random_inverse_gamma(rng, shape, scale, state.sigma2.shape)
+
+
+def log_joint(state: State, data: Data) -> Array:
+    """Return the log of the joint density of data and state, shape (chains,)."""
+    total = np.zeros(len(state.beta))
+    mean = np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
+    total += np.sum(log_normal(data.y, mean, state.sigma2[:, None]), axis=1)
+    Sigma = compute_Sigma(state, data)
+    total += np.sum(log_mvnormal(state.beta, state.mu[:, None], Sigma[:, None]), axis=1)
+    total += log_mvnormal(state.mu, data.mu0, data.Sigma0)
+    total += log_inverse_gamma(state.sigma2_0, data.q0, 1 / data.r0)
+    total += log_inverse_gamma(state.sigma2_1, data.q1, 1 / data.r1)
+    total += log_uniform(state.rho, -1, 1)
+    total += log_inverse_gamma(state.sigma2, data.q, 1 / data.r)
+    return total
+
+
+def log_likelihood(state: State, data: Data) -> dict[str, Array]:
+    """Return the log density of every observation, by node: shape (chains, ...)."""
+    mean = np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
+    y = log_normal(data.y, mean, state.sigma2[:, None])
+    return {"y": y}
+
+
+def predict(rng: np.random.Generator, state: State, data: Data) -> dict[str, Array]:
+    """Draw the observed nodes anew given the state, by node: shape (chains, ...)."""
+    chains = len(state.beta)
+    mean = np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
+    y = predict_normal(rng, mean, state.sigma2[:, None], (chains, len(data.i_of_j)))
+    return {"y": y}
+
+
+def sweep(
+    rng: np.random.Generator, state: State, data: Data, steps: dict[str, Any]
+) -> tuple[State, dict[str, Array]]:
+    """Draw every node once, each given all the others."""
+    accepted: dict[str, Array] = {}
+    state = replace(state, beta=draw_beta(rng, state, data))
+    state = replace(state, mu=draw_mu(rng, state, data))
+    sigma2_0, accepted["sigma2_0"] = update_sigma2_0(
+        rng, state, data, steps["sigma2_0"]
+    )
+    state = replace(state, sigma2_0=sigma2_0)
+    sigma2_1, accepted["sigma2_1"] = update_sigma2_1(
+        rng, state, data, steps["sigma2_1"]
+    )
+    state = replace(state, sigma2_1=sigma2_1)
+    rho, accepted["rho"] = update_rho(rng, state, data, steps["rho"])
+    state = replace(state, rho=rho)
+    state = replace(state, sigma2=draw_sigma2(rng, state, data))
+    return state, accepted
+
+
+def first_steps(state: State) -> dict[str, Any]:
+    """Return the sizes of the proposals to begin with."""
+    return {
+        "sigma2_0": np.ones_like(state.sigma2_0),
+        "sigma2_1": np.ones_like(state.sigma2_1),
+        "rho": np.ones_like(state.rho),
+    }
+
+
+def adapt_steps(
+    steps: dict[str, Any], state: State, accepted: dict[str, Array], number: int
+) -> None:
+    """Adapt the proposals after a sweep of the warm-up, after which they stay."""
+    steps["sigma2_0"] = adapt(steps["sigma2_0"], accepted["sigma2_0"], number)
+    steps["sigma2_1"] = adapt(steps["sigma2_1"], accepted["sigma2_1"], number)
+    steps["rho"] = adapt(steps["rho"], accepted["rho"], number)
+
+
+def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
+    """Return starts for the chains: spread wider than the posterior, and near the data.
+
+    The groups begin far apart, so that a few sweeps bring every group to its own data;
+    variances are then multiplied by a random factor, and what depends on them is drawn
+    anew.
+    """
+    spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large
+    state = State(
+        beta=rng.standard_normal((chains, data.n, 2)),
+        mu=rng.standard_normal((chains, 2)),
+        sigma2_0=spread * np.exp(rng.normal(0, 0.5, chains)),
+        sigma2_1=spread * np.exp(rng.normal(0, 0.5, chains)),
+        rho=inside(-1, 1, rng.uniform(0.2, 0.8, chains)),
+        sigma2=np.exp(rng.normal(0, 0.5, chains)),
+    )
+    steps = first_steps(state)
+    for number in range(30):
+        state, accepted = sweep(rng, state, data, steps)
+        adapt_steps(steps, state, accepted, number)
+    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_0.shape))
+    state = replace(state, sigma2_0=state.sigma2_0 * jitter)
+    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_1.shape))
+    state = replace(state, sigma2_1=state.sigma2_1 * jitter)
+    jitter = np.exp(rng.normal(0, 0.5, state.sigma2.shape))
+    state = replace(state, sigma2=state.sigma2 * jitter)
+    state = replace(state, beta=draw_beta(rng, state, data))
+    state = replace(state, mu=draw_mu(rng, state, data))
+    return state
+
+
+def sample(
+    data: Data,
+    *,
+    draws: int = 1000,
+    warmup: int = 1000,
+    chains: int = 4,
+    thin: int = 1,
+    seed: int | None = None,
+    keep: Sequence[str] | None = None,
+    start: Mapping[str, ArrayLike] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Run the chains side by side: each node's draws, shape (chains, draws, ...).
+
+    "acceptance" holds, for each node updated by Metropolis-Hastings, the share of its
+    proposals that were accepted after the warm-up.  ``keep`` names the nodes to return
+    (all of them, by default), ``start`` values to start from, with or without a chain
+    axis.  An interrupt (Ctrl-C) returns the draws so far.
+    """
+    rng = np.random.default_rng(seed)
+    state = starting_values(rng, data, chains)
+    for name, value in (start or {}).items():
+        shape = getattr(state, name).shape
+        given = np.broadcast_to(np.asarray(value, dtype=float), shape).copy()
+        state = replace(state, **{name: given})
+    names = list(vars(state)) if keep is None else list(keep)
+    kept = {name: np.empty(kept_shape(state, name, draws)) for name in names}
+    steps = first_steps(state)
+    rates: dict[str, Array] = {}
+    total, done = warmup + draws * thin, 0
+    try:
+        for number in range(total):
+            state, accepted = sweep(rng, state, data, steps)
+            if number < warmup:
+                adapt_steps(steps, state, accepted, number)
+            if number >= warmup:
+                rates = {k: rates.get(k, 0) + rate for k, rate in accepted.items()}
+            place, left = divmod(number + 1 - warmup, thin)
+            if number >= warmup and left == 0:
+                for name in names:
+                    kept[name][:, place - 1] = getattr(state, name)
+                done = place
+            if progress is not None:
+                progress(number + 1, total)
+    except KeyboardInterrupt:
+        pass
+    found: dict[str, Any] = {name: values[:, :done] for name, values in kept.items()}
+    swept = max(done * thin, 1)
+    found["acceptance"] = {name: rate / swept for name, rate in rates.items()}
+    return found
+
+
+def kept_shape(state: State, name: str, draws: int) -> tuple[int, ...]:
+    """Return the shape in which the draws of a node are kept."""
+    chains, *rest = getattr(state, name).shape
+    return (chains, draws, *rest)
+
+
+def log_inverse_gamma(value: Array, shape: Array, scale: Array) -> Array:
+    """Return the log density of IG(shape, scale), -inf off the positive line."""
+    positive = np.where(value > 0, value, 1.0)
+    logs = shape * np.log(scale / positive) - scale / positive - np.log(positive)
+    return np.where(value > 0, logs - gammaln(shape), -np.inf)
+
+
+def log_mvnormal(value: Array, mean: Array, covariance: Array) -> Array:
+    """Return the log density of vectors (..., p), N(mean, covariance)."""
+    apart = value - mean
+    root = np.linalg.cholesky(covariance)
+    scaled = np.linalg.solve(root, apart[..., None])[..., 0]
+    volume = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    p = value.shape[-1]
+    return -0.5 * np.sum(scaled**2, axis=-1) - volume - 0.5 * p * np.log(2 * np.pi)
+
+
+def log_normal(value: Array, mean: Array, variance: Array) -> Array:
+    """Return the log density of N(mean, variance)."""
+    return -0.5 * (np.log(2 * np.pi * variance) + (value - mean) ** 2 / variance)
+
+
+def log_uniform(value: Array, lower: Array, upper: Array) -> Array:
+    """Return the log density of a uniform variable between two bounds."""
+    inside = (value > lower) & (value < upper)
+    return np.where(inside, -np.log(upper - lower), -np.inf)
+
+
+def predict_normal(
+    rng: np.random.Generator, mean: Array, variance: Array, size: Sequence[int]
+) -> Array:
+    """Draw from the distribution itself, given its parameters."""
+    return mean + np.sqrt(variance) * rng.standard_normal(size)
+
+
+def adapt(step: Array, accepted: Array, sweep: int) -> Array:
+    """Move each step towards an acceptance of 0.44; the gain dies away (Robbins-Monro)."""
+    return step * np.exp((accepted - 0.44) * min(1.0, 5 / (sweep + 1) ** 0.6))
+
+
+def group_sum(values: Array, group: Array, groups: int, axis: int) -> Array:
+    """Sum values over the rows (along axis) of each group; zero for an empty group."""
+    rows = np.moveaxis(values, axis, -1)
+    flat = rows.reshape(-1, rows.shape[-1])
+    sums = [np.bincount(group, weights=row, minlength=groups) for row in flat]
+    return np.moveaxis(np.reshape(sums, (*rows.shape[:-1], groups)), -1, axis)
+
+
+def inside(lower: Array | float, upper: Array | float, share: Array) -> Array:
+    """Return the point that divides an interval in this share."""
+    return lower + (upper - lower) * share
+
+
+def to_line(value: Array, lower: Array | float, upper: Array | float) -> Array:
+    """Return log((value - lower) / (upper - value)), which is free of bounds."""
+    return np.log(value - lower) - np.log(upper - value)
+
+
+def from_line(u: Array, lower: Array | float, upper: Array | float) -> Array:
+    """Return the value between the bounds that u stands for."""
+    return lower + (upper - lower) * expit(u)
+
+
+def random_inverse_gamma(
+    rng: np.random.Generator, shape: Array, scale: Array, size: Sequence[int]
+) -> Array:
+    """Draw from the density proportional to x^-(shape + 1) exp(-scale / x)."""
+    return scale / rng.standard_gamma(shape, size)
+
+
+def random_mvnormal(
+    rng: np.random.Generator, precision: Array, linear: Array, size: Sequence[int]
+) -> Array:
+    """Draw vectors from N(A^-1 b, A^-1), A the precision (..., p, p), b (..., p)."""
+    lower = np.linalg.cholesky(precision)
+    noise = rng.standard_normal(size)[..., None]
+    half = np.linalg.solve(lower, linear[..., None])
+    return np.linalg.solve(np.swapaxes(lower, -1, -2), half + noise)[..., 0]
+
+
+def random_walk(
+    rng: np.random.Generator,
+    value: Array,
+    log_target: Callable[[Array], Array],
+    step: Array,
+    repeats: int = 1,
+    moves: Array | bool = True,
+) -> tuple[Array, Array]:
+    """Take Metropolis steps, each element by itself; return it and the share accepted."""
+    accepted = np.zeros(value.shape)
+    with np.errstate(all="ignore"):
+        now = log_target(value)
+        for _ in range(repeats):
+            noise = step * rng.standard_normal(value.shape)
+            proposal = np.where(moves, value + noise, value)
+            then = log_target(proposal)
+            taken = (np.log(rng.random(value.shape)) < then - now) & moves
+            value = np.where(taken, proposal, value)
+            now = np.where(taken, then, now) if moves is True else log_target(value)
+            accepted += taken / repeats
+    return value, accepted
+
+
+def read(
+    data: Mapping[str, ArrayLike],
+    name: str,
+    shape: tuple[int, ...],
+    default: ArrayLike | None = None,
+) -> Array:
+    """Return an array of the data with its shape checked, or its default."""
+    if name not in data and default is None:
+        raise ValueError(f"{name} is missing from the data")
+    value = np.asarray(data.get(name, default), dtype=float)
+    if value.shape != shape:
+        raise ValueError(f"{name} has the shape {value.shape}; expected {shape}")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name} has values that are missing or infinite")
+    return value

@@ -1,0 +1,413 @@
+"""A Gibbs sampler for the model independent_effects, generated from the model; yours to edit.
+
+    model independent_effects
+    # Intercept and slope of each individual, drawn independently of each other: every node is conjugate.
+
+    plates
+      i = 1..n     # individuals
+      j = 1..J[i]  # repeats of individual i; their number may differ, and may be 0
+
+    given
+      x[i,j]                          # a covariate
+      mu00, mu10 = 0                  # prior means of mu0 and mu1
+      sigma2_00, sigma2_10 > 0 = 1e4  # prior variances of mu0 and mu1
+      q, q0, q1 > 0 = 0.001           # shapes: vague, yet proper
+      r, r0, r1 > 0 = 1000            # reciprocals of the scales
+
+    data
+      y[i,j] ~ N(beta0[i] + beta1[i] * x[i,j], sigma2)
+
+    process
+      beta0[i] ~ N(mu0, sigma2_0)
+      beta1[i] ~ N(mu1, sigma2_1)
+
+    parameters
+      mu0 ~ N(mu00, sigma2_00)
+      mu1 ~ N(mu10, sigma2_10)
+      sigma2_0 ~ IG(q0, r0)
+      sigma2_1 ~ IG(q1, r1)
+      sigma2 ~ IG(q, r)
+
+Arrays of the state begin with an axis of chains; those of the data have none.
+[a | .] is the full conditional of a: its density given all else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammaln
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is given, and what the sweeps need of it."""
+
+    n: int
+    J: Array  # (n,)
+    x: Array  # (rows ij,)
+    mu00: Array
+    mu10: Array
+    sigma2_00: Array
+    sigma2_10: Array
+    q: Array
+    q0: Array
+    q1: Array
+    r: Array
+    r0: Array
+    r1: Array
+    y: Array  # (rows ij,), observed
+    i_of_j: Array  # the i of each row j, from 0
+    sum_y_by_i: Array  # (n,): sum(j: y[i,j])
+    sum_x_by_i: Array  # (n,): sum(j: x[i,j])
+    sum_xx_by_i: Array  # (n,): sum(j: x[i,j]^2)
+    sum_xy_by_i: Array  # (n,): sum(j: x[i,j] * y[i,j])
+    sum_J: Array  # (): sum(i: J[i])
+
+
+@dataclass(frozen=True)
+class State:
+    """The nodes that are drawn, for all chains."""
+
+    beta0: Array  # (chains, n)
+    beta1: Array  # (chains, n)
+    mu0: Array  # (chains,)
+    mu1: Array  # (chains,)
+    sigma2_0: Array  # (chains,)
+    sigma2_1: Array  # (chains,)
+    sigma2: Array  # (chains,)
+
+
+def prepare(data: Mapping[str, ArrayLike]) -> Data:
+    """Check the data, and compute what the sweeps need of it.
+
+    Fixed plates have an axis each; sizes may be left out where an array shows them.
+    Ragged plates are rows one after another; J tells how many each has.
+    """
+    J = np.asarray(data["J"], dtype=int)
+    n = int(np.asarray(data.get("n", np.shape(data["J"])[0])))
+    i_of_j = np.repeat(np.arange(len(J)), J)
+    x = read(data, "x", (len(i_of_j),))
+    mu00 = read(data, "mu00", (), 0)
+    mu10 = read(data, "mu10", (), 0)
+    sigma2_00 = read(data, "sigma2_00", (), 10000)
+    sigma2_10 = read(data, "sigma2_10", (), 10000)
+    q = read(data, "q", (), 0.001)
+    q0 = read(data, "q0", (), 0.001)
+    q1 = read(data, "q1", (), 0.001)
+    r = read(data, "r", (), 1000)
+    r0 = read(data, "r0", (), 1000)
+    r1 = read(data, "r1", (), 1000)
+    y = read(data, "y", (len(i_of_j),))
+    sum_y_by_i = group_sum(y, i_of_j, n, axis=0)
+    sum_x_by_i = group_sum(x, i_of_j, n, axis=0)
+    sum_xx_by_i = group_sum(x**2, i_of_j, n, axis=0)
+    sum_xy_by_i = group_sum(x * y, i_of_j, n, axis=0)
+    sum_J = np.sum(J)
+    return Data(
+        n=n,
+        J=J,
+        x=x,
+        mu00=mu00,
+        mu10=mu10,
+        sigma2_00=sigma2_00,
+        sigma2_10=sigma2_10,
+        q=q,
+        q0=q0,
+        q1=q1,
+        r=r,
+        r0=r0,
+        r1=r1,
+        y=y,
+        i_of_j=i_of_j,
+        sum_y_by_i=sum_y_by_i,
+        sum_x_by_i=sum_x_by_i,
+        sum_xx_by_i=sum_xx_by_i,
+        sum_xy_by_i=sum_xy_by_i,
+        sum_J=sum_J,
+    )
+
+
+def draw_beta0(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw beta0, shape (chains, n).
+
+    [beta0[i] | .] = N(A^-1 b, A^-1)
+      A = J[i] / sigma2 + 1 / sigma2_0
+      b = mu0 / sigma2_0 - sum(j: 2 * beta1[i] * x[i,j] - 2 * y[i,j]) / (2 * sigma2)
+    """
+    precision = data.J / state.sigma2[:, None] + 1 / state.sigma2_0[:, None]
+    deviation = data.sum_y_by_i - state.beta1 * data.sum_x_by_i
+    sigma2_beta1_sum_x_by_i = deviation / state.sigma2[:, None]
+    linear = sigma2_beta1_sum_x_by_i + state.mu0[:, None] / state.sigma2_0[:, None]
+    return random_normal(rng, precision, linear, state.beta0.shape)
+
+
+def draw_beta1(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw beta1, shape (chains, n).
+
+    [beta1[i] | .] = N(A^-1 b, A^-1)
+      A = sum(j: x[i,j]^2) / sigma2 + 1 / sigma2_1
+      b = sum(j: (y[i,j] - beta0[i]) * x[i,j]) / sigma2 + mu1 / sigma2_1
+    """
+    precision = data.sum_xx_by_i / state.sigma2[:, None] + 1 / state.sigma2_1[:, None]
+    deviation = data.sum_xy_by_i - state.beta0 * data.sum_x_by_i
+    sigma2_beta0_sum_x_by_i = deviation / state.sigma2[:, None]
+    linear = sigma2_beta0_sum_x_by_i + state.mu1[:, None] / state.sigma2_1[:, None]
+    return random_normal(rng, precision, linear, state.beta1.shape)
+
+
+def draw_mu0(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw mu0, shape (chains,).
+
+    [mu0 | .] = N(A^-1 b, A^-1)
+      A = n / sigma2_0 + 1 / sigma2_00
+      b = sum(i: beta0[i]) / sigma2_0 + mu00 / sigma2_00
+    """
+    precision = data.n / state.sigma2_0 + 1 / data.sigma2_00
+    linear = np.sum(state.beta0, axis=1) / state.sigma2_0 + data.mu00 / data.sigma2_00
+    return random_normal(rng, precision, linear, state.mu0.shape)
+
+
+def draw_mu1(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw mu1, shape (chains,).
+
+    [mu1 | .] = N(A^-1 b, A^-1)
+      A = n / sigma2_1 + 1 / sigma2_10
+      b = sum(i: beta1[i]) / sigma2_1 + mu10 / sigma2_10
+    """
+    precision = data.n / state.sigma2_1 + 1 / data.sigma2_10
+    linear = np.sum(state.beta1, axis=1) / state.sigma2_1 + data.mu10 / data.sigma2_10
+    return random_normal(rng, precision, linear, state.mu1.shape)
+
+
+def draw_sigma2_0(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw sigma2_0, shape (chains,).
+
+    [sigma2_0 | .] = IG(shape, scale), density x^-(shape + 1) exp(-scale / x)
+      shape = n / 2 + q0
+      scale = sum(i: (beta0[i] - mu0)^2) / 2 + 1 / r0
+    """
+    shape = data.n / 2 + data.q0
+    deviation = state.beta0 - state.mu0[:, None]
+    scale = np.sum(deviation**2, axis=1) / 2 + 1 / data.r0
+    return random_inverse_gamma(rng, shape, scale, state.sigma2_0.shape)
+
+
+def draw_sigma2_1(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw sigma2_1, shape (chains,).
+
+    [sigma2_1 | .] = IG(shape, scale), density x^-(shape + 1) exp(-scale / x)
+      shape = n / 2 + q1
+      scale = sum(i: (beta1[i] - mu1)^2) / 2 + 1 / r1
+    """
+    shape = data.n / 2 + data.q1
+    deviation = state.beta1 - state.mu1[:, None]
+    scale = np.sum(deviation**2, axis=1) / 2 + 1 / data.r1
+    return random_inverse_gamma(rng, shape, scale, state.sigma2_1.shape)
+
+
+def draw_sigma2(rng: np.random.Generator, state: State, data: Data) -> Array:
+    """Draw sigma2, shape (chains,).
+
+    [sigma2 | .] = IG(shape, scale), density x^-(shape + 1) exp(-scale / x)
+      shape = sum(i: J[i]) / 2 + q
+      scale = sum(i,j: (y[i,j] - beta1[i] * x[i,j] - beta0[i])^2) / 2 + 1 / r
+    """
+    shape = data.sum_J / 2 + data.q
+    residual = (
+        data.y - state.beta1[:, data.i_of_j] * data.x - state.beta0[:, data.i_of_j]
+    )
+    scale = np.sum(residual**2, axis=1) / 2 + 1 / data.r
+    return random_inverse_gamma(rng, shape, scale, state.sigma2.shape)
+
+
+def log_joint(state: State, data: Data) -> Array:
+    """Return the log of the joint density of data and state, shape (chains,)."""
+    total = np.zeros(len(state.beta0))
+    mean = state.beta1[:, data.i_of_j] * data.x + state.beta0[:, data.i_of_j]
+    total += np.sum(log_normal(data.y, mean, state.sigma2[:, None]), axis=1)
+    terms = log_normal(state.beta0, state.mu0[:, None], state.sigma2_0[:, None])
+    total += terms.sum(axis=1)
+    terms = log_normal(state.beta1, state.mu1[:, None], state.sigma2_1[:, None])
+    total += terms.sum(axis=1)
+    total += log_normal(state.mu0, data.mu00, data.sigma2_00)
+    total += log_normal(state.mu1, data.mu10, data.sigma2_10)
+    total += log_inverse_gamma(state.sigma2_0, data.q0, 1 / data.r0)
+    total += log_inverse_gamma(state.sigma2_1, data.q1, 1 / data.r1)
+    total += log_inverse_gamma(state.sigma2, data.q, 1 / data.r)
+    return total
+
+
+def log_likelihood(state: State, data: Data) -> dict[str, Array]:
+    """Return the log density of every observation, by node: shape (chains, ...)."""
+    mean = state.beta1[:, data.i_of_j] * data.x + state.beta0[:, data.i_of_j]
+    y = log_normal(data.y, mean, state.sigma2[:, None])
+    return {"y": y}
+
+
+def predict(rng: np.random.Generator, state: State, data: Data) -> dict[str, Array]:
+    """Draw the observed nodes anew given the state, by node: shape (chains, ...)."""
+    chains = len(state.beta0)
+    mean = state.beta1[:, data.i_of_j] * data.x + state.beta0[:, data.i_of_j]
+    y = predict_normal(rng, mean, state.sigma2[:, None], (chains, len(data.i_of_j)))
+    return {"y": y}
+
+
+def sweep(rng: np.random.Generator, state: State, data: Data) -> State:
+    """Draw every node once, each given all the others."""
+    state = replace(state, beta0=draw_beta0(rng, state, data))
+    state = replace(state, beta1=draw_beta1(rng, state, data))
+    state = replace(state, mu0=draw_mu0(rng, state, data))
+    state = replace(state, mu1=draw_mu1(rng, state, data))
+    state = replace(state, sigma2_0=draw_sigma2_0(rng, state, data))
+    state = replace(state, sigma2_1=draw_sigma2_1(rng, state, data))
+    state = replace(state, sigma2=draw_sigma2(rng, state, data))
+    return state
+
+
+def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
+    """Return starts for the chains: spread wider than the posterior, and near the data.
+
+    The groups begin far apart, so that a few sweeps bring every group to its own data;
+    variances are then multiplied by a random factor, and what depends on them is drawn
+    anew.
+    """
+    spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large
+    state = State(
+        beta0=rng.standard_normal((chains, data.n)),
+        beta1=rng.standard_normal((chains, data.n)),
+        mu0=rng.standard_normal(chains),
+        mu1=rng.standard_normal(chains),
+        sigma2_0=spread * np.exp(rng.normal(0, 0.5, chains)),
+        sigma2_1=spread * np.exp(rng.normal(0, 0.5, chains)),
+        sigma2=np.exp(rng.normal(0, 0.5, chains)),
+    )
+    for _ in range(5):
+        state = sweep(rng, state, data)
+    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_0.shape))
+    state = replace(state, sigma2_0=state.sigma2_0 * jitter)
+    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_1.shape))
+    state = replace(state, sigma2_1=state.sigma2_1 * jitter)
+    jitter = np.exp(rng.normal(0, 0.5, state.sigma2.shape))
+    state = replace(state, sigma2=state.sigma2 * jitter)
+    state = replace(state, beta0=draw_beta0(rng, state, data))
+    state = replace(state, beta1=draw_beta1(rng, state, data))
+    state = replace(state, mu0=draw_mu0(rng, state, data))
+    state = replace(state, mu1=draw_mu1(rng, state, data))
+    return state
+
+
+def sample(
+    data: Data,
+    *,
+    draws: int = 1000,
+    warmup: int = 1000,
+    chains: int = 4,
+    thin: int = 1,
+    seed: int | None = None,
+    keep: Sequence[str] | None = None,
+    start: Mapping[str, ArrayLike] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Run the chains side by side: each node's draws, shape (chains, draws, ...).
+
+    "acceptance" holds, for each node updated by Metropolis-Hastings, the share of its
+    proposals that were accepted after the warm-up.  ``keep`` names the nodes to return
+    (all of them, by default), ``start`` values to start from, with or without a chain
+    axis.  An interrupt (Ctrl-C) returns the draws so far.
+    """
+    rng = np.random.default_rng(seed)
+    state = starting_values(rng, data, chains)
+    for name, value in (start or {}).items():
+        shape = getattr(state, name).shape
+        given = np.broadcast_to(np.asarray(value, dtype=float), shape).copy()
+        state = replace(state, **{name: given})
+    names = list(vars(state)) if keep is None else list(keep)
+    kept = {name: np.empty(kept_shape(state, name, draws)) for name in names}
+    total, done = warmup + draws * thin, 0
+    try:
+        for number in range(total):
+            state = sweep(rng, state, data)
+            place, left = divmod(number + 1 - warmup, thin)
+            if number >= warmup and left == 0:
+                for name in names:
+                    kept[name][:, place - 1] = getattr(state, name)
+                done = place
+            if progress is not None:
+                progress(number + 1, total)
+    except KeyboardInterrupt:
+        pass
+    found: dict[str, Any] = {name: values[:, :done] for name, values in kept.items()}
+    found["acceptance"] = {}
+    return found
+
+
+def kept_shape(state: State, name: str, draws: int) -> tuple[int, ...]:
+    """Return the shape in which the draws of a node are kept."""
+    chains, *rest = getattr(state, name).shape
+    return (chains, draws, *rest)
+
+
+def log_inverse_gamma(value: Array, shape: Array, scale: Array) -> Array:
+    """Return the log density of IG(shape, scale), -inf off the positive line."""
+    positive = np.where(value > 0, value, 1.0)
+    logs = shape * np.log(scale / positive) - scale / positive - np.log(positive)
+    return np.where(value > 0, logs - gammaln(shape), -np.inf)
+
+
+def log_normal(value: Array, mean: Array, variance: Array) -> Array:
+    """Return the log density of N(mean, variance)."""
+    return -0.5 * (np.log(2 * np.pi * variance) + (value - mean) ** 2 / variance)
+
+
+def predict_normal(
+    rng: np.random.Generator, mean: Array, variance: Array, size: Sequence[int]
+) -> Array:
+    """Draw from the distribution itself, given its parameters."""
+    return mean + np.sqrt(variance) * rng.standard_normal(size)
+
+
+def group_sum(values: Array, group: Array, groups: int, axis: int) -> Array:
+    """Sum values over the rows (along axis) of each group; zero for an empty group."""
+    rows = np.moveaxis(values, axis, -1)
+    flat = rows.reshape(-1, rows.shape[-1])
+    sums = [np.bincount(group, weights=row, minlength=groups) for row in flat]
+    return np.moveaxis(np.reshape(sums, (*rows.shape[:-1], groups)), -1, axis)
+
+
+def random_inverse_gamma(
+    rng: np.random.Generator, shape: Array, scale: Array, size: Sequence[int]
+) -> Array:
+    """Draw from the density proportional to x^-(shape + 1) exp(-scale / x)."""
+    return scale / rng.standard_gamma(shape, size)
+
+
+def random_normal(
+    rng: np.random.Generator, precision: Array, linear: Array, size: Sequence[int]
+) -> Array:
+    """Draw from N(b / A, 1 / A), A the precision and b the linear term."""
+    noise = rng.standard_normal(size)
+    return linear / precision + noise / np.sqrt(precision)
+
+
+def read(
+    data: Mapping[str, ArrayLike],
+    name: str,
+    shape: tuple[int, ...],
+    default: ArrayLike | None = None,
+) -> Array:
+    """Return an array of the data with its shape checked, or its default."""
+    if name not in data and default is None:
+        raise ValueError(f"{name} is missing from the data")
+    value = np.asarray(data.get(name, default), dtype=float)
+    if value.shape != shape:
+        raise ValueError(f"{name} has the shape {value.shape}; expected {shape}")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name} has values that are missing or infinite")
+    return value
