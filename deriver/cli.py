@@ -200,11 +200,13 @@ def _add_graph(commands: Any) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from deriver.examples.demos import list_demos, run_demo
-
     if options.name is None:
+        from deriver.examples.demos import list_demos
+
         print(list_demos())
         return 0
+    from deriver.demo import run_demo
+
     run_demo(
         options.name,
         seed=options.seed,

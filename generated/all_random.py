@@ -299,22 +299,23 @@ def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     variances are then multiplied by a random factor, and what depends on them is drawn
     anew.
     """
+    variance = np.var(data.y) + 1e-6
     spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large
     state = State(
         beta=rng.standard_normal((chains, data.n, data.p)),
         mu=rng.standard_normal((chains, data.p)),
-        sigma2_beta=spread * np.exp(rng.normal(0, 0.5, chains)),
+        sigma2_beta=spread_out(rng, spread, chains),
         rho=inside(-1 / np.maximum(1, data.p - 1), 1, rng.uniform(0.2, 0.8, chains)),
-        sigma2=np.exp(rng.normal(0, 0.5, chains)),
+        sigma2=spread_out(rng, variance, chains),
     )
     steps = first_steps(state)
     for number in range(30):
         state, accepted = sweep(rng, state, data, steps)
         adapt_steps(steps, state, accepted, number)
-    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_beta.shape))
-    state = replace(state, sigma2_beta=state.sigma2_beta * jitter)
-    jitter = np.exp(rng.normal(0, 0.5, state.sigma2.shape))
-    state = replace(state, sigma2=state.sigma2 * jitter)
+    sigma2_beta = spread_out(rng, state.sigma2_beta, state.sigma2_beta.shape)
+    state = replace(state, sigma2_beta=sigma2_beta)
+    sigma2 = spread_out(rng, state.sigma2, state.sigma2.shape)
+    state = replace(state, sigma2=sigma2)
     state = replace(state, beta=draw_beta(rng, state, data))
     state = replace(state, mu=draw_mu(rng, state, data))
     return state
@@ -496,3 +497,10 @@ def read(
     if not np.isfinite(value).all():
         raise ValueError(f"{name} has values that are missing or infinite")
     return value
+
+
+def spread_out(
+    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+) -> Array:
+    """Return a positive value times lognormal factors of the shape ``size``."""
+    return value * np.exp(rng.normal(0, 0.5, size))

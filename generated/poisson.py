@@ -232,15 +232,15 @@ def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     variances are then multiplied by a random factor, and what depends on them is drawn
     anew.
     """
-    spread = 10.0  # a variance, large on the scale of the linear predictor
+    spread = 10.0  # a variance, large
     state = State(
         beta=rng.standard_normal((chains, data.n, data.p)),
         mu=rng.standard_normal((chains, data.p)),
-        Q=(1 / spread) * np.eye(data.p) * np.exp(rng.normal(0, 0.5, (chains, 1, 1))),
+        Q=spread_out(rng, 1 / spread * np.eye(data.p), (chains, 1, 1)),
     )
+    beta = climb(state.beta, derivatives_beta, state, data)
+    state = replace(state, beta=beta)
     for _ in range(30):
-        beta = climb(state.beta, derivatives_beta, state, data)
-        state = replace(state, beta=beta)
         state, _ = sweep(rng, state, data)
     return state
 
@@ -402,7 +402,7 @@ def newton_step(
     turned = np.linalg.solve(np.swapaxes(root, -1, -2), noise[..., None])[..., 0]
     proposal = centre + turned
     with np.errstate(all="ignore"):
-        far = ~np.isfinite(derivatives(proposal, state, data)[1]).all(axis=-1)
+        far = ~np.isfinite(derivatives(proposal, state, data)[2]).all(axis=(-2, -1))
         proposal = np.where(far[..., None], value, proposal)
         then, back, back_root = propose_from(proposal)
         ratio = then - now + log_proposal(value, back, back_root)
@@ -445,3 +445,10 @@ def read(
     if not np.isfinite(value).all():
         raise ValueError(f"{name} has values that are missing or infinite")
     return value
+
+
+def spread_out(
+    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+) -> Array:
+    """Return a positive value times lognormal factors of the shape ``size``."""
+    return value * np.exp(rng.normal(0, 0.5, size))

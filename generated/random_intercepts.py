@@ -237,20 +237,21 @@ def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     variances are then multiplied by a random factor, and what depends on them is drawn
     anew.
     """
+    variance = np.var(data.y) + 1e-6
     spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large
     state = State(
         beta0=rng.standard_normal((chains, data.n)),
         mu0=rng.standard_normal(chains),
-        sigma2_0=spread * np.exp(rng.normal(0, 0.5, chains)),
+        sigma2_0=spread_out(rng, spread, chains),
         beta1=rng.standard_normal(chains),
-        sigma2=np.exp(rng.normal(0, 0.5, chains)),
+        sigma2=spread_out(rng, variance, chains),
     )
     for _ in range(5):
         state = sweep(rng, state, data)
-    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_0.shape))
-    state = replace(state, sigma2_0=state.sigma2_0 * jitter)
-    jitter = np.exp(rng.normal(0, 0.5, state.sigma2.shape))
-    state = replace(state, sigma2=state.sigma2 * jitter)
+    sigma2_0 = spread_out(rng, state.sigma2_0, state.sigma2_0.shape)
+    state = replace(state, sigma2_0=sigma2_0)
+    sigma2 = spread_out(rng, state.sigma2, state.sigma2.shape)
+    state = replace(state, sigma2=sigma2)
     state = replace(state, beta0=draw_beta0(rng, state, data))
     state = replace(state, mu0=draw_mu0(rng, state, data))
     state = replace(state, beta1=draw_beta1(rng, state, data))
@@ -365,3 +366,10 @@ def read(
     if not np.isfinite(value).all():
         raise ValueError(f"{name} has values that are missing or infinite")
     return value
+
+
+def spread_out(
+    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+) -> Array:
+    """Return a positive value times lognormal factors of the shape ``size``."""
+    return value * np.exp(rng.normal(0, 0.5, size))

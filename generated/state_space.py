@@ -204,19 +204,19 @@ def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     variances are then multiplied by a random factor, and what depends on them is drawn
     anew.
     """
-    spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large
+    variance = np.var(data.y) + 1e-6
     state = State(
         z=rng.standard_normal((chains, 1 + data.T)),
         phi=rng.standard_normal(chains),
-        sigma2_y=np.exp(rng.normal(0, 0.5, chains)),
-        sigma2_z=spread * np.exp(rng.normal(0, 0.5, chains)),
+        sigma2_y=spread_out(rng, variance, chains),
+        sigma2_z=spread_out(rng, variance, chains),
     )
     for _ in range(5):
         state = sweep(rng, state, data)
-    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_y.shape))
-    state = replace(state, sigma2_y=state.sigma2_y * jitter)
-    jitter = np.exp(rng.normal(0, 0.5, state.sigma2_z.shape))
-    state = replace(state, sigma2_z=state.sigma2_z * jitter)
+    sigma2_y = spread_out(rng, state.sigma2_y, state.sigma2_y.shape)
+    state = replace(state, sigma2_y=sigma2_y)
+    sigma2_z = spread_out(rng, state.sigma2_z, state.sigma2_z.shape)
+    state = replace(state, sigma2_z=sigma2_z)
     state = replace(state, z=draw_z(rng, state, data))
     state = replace(state, phi=draw_phi(rng, state, data))
     return state
@@ -322,3 +322,10 @@ def read(
     if not np.isfinite(value).all():
         raise ValueError(f"{name} has values that are missing or infinite")
     return value
+
+
+def spread_out(
+    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+) -> Array:
+    """Return a positive value times lognormal factors of the shape ``size``."""
+    return value * np.exp(rng.normal(0, 0.5, size))

@@ -220,17 +220,18 @@ def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     variances are then multiplied by a random factor, and what depends on them is drawn
     anew.
     """
+    variance = np.var(data.y) + 1e-6
     spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large
     state = State(
         beta=rng.standard_normal((chains, data.n, data.p)),
         mu=rng.standard_normal((chains, data.p)),
-        Q=(1 / spread) * np.eye(data.p) * np.exp(rng.normal(0, 0.5, (chains, 1, 1))),
-        sigma2=np.exp(rng.normal(0, 0.5, chains)),
+        Q=spread_out(rng, 1 / spread * np.eye(data.p), (chains, 1, 1)),
+        sigma2=spread_out(rng, variance, chains),
     )
     for _ in range(5):
         state = sweep(rng, state, data)
-    jitter = np.exp(rng.normal(0, 0.5, state.sigma2.shape))
-    state = replace(state, sigma2=state.sigma2 * jitter)
+    sigma2 = spread_out(rng, state.sigma2, state.sigma2.shape)
+    state = replace(state, sigma2=sigma2)
     state = replace(state, beta=draw_beta(rng, state, data))
     state = replace(state, mu=draw_mu(rng, state, data))
     state = replace(state, Q=draw_Q(rng, state, data))
@@ -384,3 +385,10 @@ def read(
     if not np.isfinite(value).all():
         raise ValueError(f"{name} has values that are missing or infinite")
     return value
+
+
+def spread_out(
+    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+) -> Array:
+    """Return a positive value times lognormal factors of the shape ``size``."""
+    return value * np.exp(rng.normal(0, 0.5, size))

@@ -24,12 +24,12 @@ SCALAR: Shape = (None, None)
 class Variable(Symbol):
     """A declared quantity: its name, its shape (a tuple of dimensions) and whether a matrix is symmetric.
 
-    ``least`` is the smallest value of a size, where a number is declared (``T : integer >= 2``).
+    ``least`` is the smallest value of a whole number, where one is declared (``T : integer >= 2``).
     """
 
     shape: tuple[Expr, ...]
     symmetric: bool
-    least: Expr | None
+    least: Expr
 
     def __new__(
         cls,
@@ -37,7 +37,7 @@ class Variable(Symbol):
         shape: Iterable[Expr] = (),
         *,
         symmetric: bool = False,
-        least: Expr | None = None,
+        least: Expr = S.NegativeInfinity,
         **assumptions: Any,
     ) -> Self:
         shape = tuple(shape)

@@ -303,10 +303,9 @@ def _count_out(body: Expr, bounds: tuple[sp.Tuple, ...], conditions: tuple[sp.Ba
 
 def _count(lower: Expr, upper: Expr) -> Expr:
     """Return the number of values in lower..upper; a range that runs backwards, as 3..T at T = 1, has none."""
-    count = upper - lower + 1
-    least = {ref: ref.variable.least for ref in count.atoms(heads.Ref) if ref.variable.least is not None}
-    monotone = all(
-        term.as_coeff_Mul()[0].is_positive for term in sp.Add.make_args(count) if term.has(heads.Ref)
-    )
-    surely = count.is_nonnegative or monotone and count.xreplace(least).is_nonnegative
+    count = sp.expand(upper - lower + 1)
+    sizes = count.atoms(heads.Ref)
+    rising = all(count.coeff(size).is_positive for size in sizes)
+    fewest = count.xreplace({size: size.variable.least for size in sizes})
+    surely = count.is_nonnegative or rising and fewest.is_nonnegative
     return count if surely else sp.Max(S.Zero, count)

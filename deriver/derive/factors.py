@@ -199,10 +199,24 @@ def _bounded(factor: Factor, factors: list[Factor], definitions: Definitions, no
     They depend on a node, or another statement of the same node has other ends.
     """
     ends = _ends(factor)
-    others = {_ends(other) for other in factors if other.value.name == factor.value.name}
+    siblings = [other for other in factors if other.value.name == factor.value.name]
+    others = {_ends(other) for other in siblings}
+    kinds = {family_record(other.family).support.kind for other in siblings}
+    if len(kinds) > 1 and factor.layer != "data":
+        raise ModelError([_mixed_kinds(factor)])
     partial = len(others) > 1 and ends != (None, None)
     moving = _stochastic_names(tuple(end for end in ends if end is not None), definitions, nodes)
     return replace(factor, moving_bounds=ends, partial=partial) if moving or partial else factor
+
+
+def _mixed_kinds(factor: Factor) -> Mistake:
+    name = factor.value.name
+    return Mistake(
+        code="mixed_kinds",
+        found=f"the statements of {name} give its elements values of different kinds",
+        expected="real numbers for all elements of a node, or whole numbers, or probability vectors, …",
+        remedy=f"write the statements of {name} with families of one kind, or make two nodes of it",
+    )
 
 
 def _ends(factor: Factor) -> tuple[Expr | None, Expr | None]:

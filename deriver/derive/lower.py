@@ -170,11 +170,11 @@ def _assumptions(declared: Given | Node) -> dict[str, bool]:
     return own
 
 
-def _least(declared: Given | Node) -> Expr | None:
+def _least(declared: Given | Node) -> Expr:
     """Return the smallest value that is declared for a whole number, where it is a number."""
     lower = declared.support.lower
     if declared.support.kind != "integer" or not isinstance(lower, tree.Number):
-        return None
+        return S.NegativeInfinity
     return sp.Rational(lower.value.numerator, lower.value.denominator)
 
 

@@ -17,7 +17,7 @@ from deriver.algebra.evaluate import evaluate
 from deriver.derive.lower import Lowering
 from deriver.derive.numeric import elements
 from deriver.errors import InternalError
-from deriver.model.records import Given, Model, Node, Range
+from deriver.model.records import Given, Model, Node, Range, Stochastic
 
 State = dict[str, dict[tuple[int, ...], Any]]
 _ROUNDS = 8
@@ -35,7 +35,7 @@ def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, 
         later = []
         for declared in pending:
             try:
-                state[declared.name] = _values(declared, lowering, state, rng, dimension, size)
+                state[declared.name] = random_values(declared, lowering, state, rng, dimension, size)
             except KeyError:
                 later.append(declared)
         if not later:
@@ -45,7 +45,7 @@ def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, 
     raise InternalError(f"no state could be made: {names} depend on each other")
 
 
-def _values(
+def random_values(
     declared: Given | Node,
     lowering: Lowering,
     state: State,
@@ -97,9 +97,11 @@ def _drawer(
 def _counts_drawer(
     declared: Given | Node, lowering: Lowering, state: State, rng: np.random.Generator
 ) -> Callable[[dict], Any] | None:
-    """Counts of a multinomial must add up to its size, which no support of single entries says."""
+    """Values that the support does not say: counts of a multinomial add up to its size, categories are finite."""
     statements = lowering.model.statements_of(declared.name)
     families = {getattr(statement, "family", None) for statement in statements}
+    if "categorical" in families:
+        return _category_drawer(statements[0], lowering, state, rng)
     if "multinomial" not in families:
         return None
     (statement,) = statements
@@ -109,6 +111,14 @@ def _counts_drawer(
     categories = int(evaluate(lowering.expression(side), state))
     equal = np.full(categories, 1.0 / categories)
     return lambda own: rng.multinomial(int(evaluate(total, state, own)), equal).astype(float)
+
+
+def _category_drawer(
+    statement: Stochastic, lowering: Lowering, state: State, rng: np.random.Generator
+) -> Callable[[dict], int]:
+    """Return a function to a category, one of as many as there are probabilities."""
+    probabilities = lowering.expression(statement.arguments[0].value)
+    return lambda own: int(rng.integers(1, len(evaluate(probabilities, state, own)) + 1))
 
 
 def _bound(end: Expr | None, state: State, own: dict) -> float | None:
@@ -174,4 +184,5 @@ def redraw(model: Model, name: str, index: tuple[int, ...], state: State, rng: n
     lowering = Lowering(model)
     node = model.node(name)
     own = {sp.Symbol(i, integer=True): number for i, number in zip(node.indices, index, strict=True)}
-    return _drawer(node, lowering, state, rng)(own)
+    draw = _counts_drawer(node, lowering, state, rng) or _drawer(node, lowering, state, rng)
+    return draw(own)

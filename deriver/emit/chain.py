@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sympy as sp
 from sympy import Expr
 
@@ -119,8 +121,7 @@ def starting_function(module: Module) -> FunctionView:
     rates = has_rates(module)
     source = module.source()
     starts = [(step, start_text(module, step)) for step in module.plan.steps]
-    if any("spread" in text for _, text in starts):
-        source.add(spread_text(module))
+    source.lines += spread_lines(module, [text for _, text in starts])
     source.lines += break_call("state = State(", [f"{s.node}={text}" for s, text in starts], ")", 1)
     newton = [step.node for step in module.plan.steps if step.method == "newton"]
     if newton:
@@ -128,12 +129,12 @@ def starting_function(module: Module) -> FunctionView:
     tuned = has_steps(module)
     if tuned:
         source.add("steps = first_steps(state)")
-    source.add(f"for {'number' if tuned else '_'} in range({30 if rates else 5}):")
     for node in newton:
         source.lines += break_call(
-            f"{node} = climb(", [f"state.{node}", f"derivatives_{node}", "state", "data"], ")", 2
+            f"{node} = climb(", [f"state.{node}", f"derivatives_{node}", "state", "data"], ")", 1
         )
-        source.add(f"    state = replace(state, {node}={node})")
+        source.add(f"state = replace(state, {node}={node})")
+    source.add(f"for {'number' if tuned else '_'} in range({30 if rates else 5}):")
     if tuned:
         source.add("    state, accepted = sweep(rng, state, data, steps)")
         source.add("    adapt_steps(steps, state, accepted, number)")
@@ -150,17 +151,23 @@ def starting_function(module: Module) -> FunctionView:
     return make_function("starting_values", parameters, "State", doc, source.lines)
 
 
-def spread_text(module: Module) -> str:
-    """Return the line for a variance that is large beside the responses'."""
+def spread_lines(module: Module, starts: list[str]) -> list[str]:
+    """Return the lines for the variances of the start: that of the responses, and one large beside it."""
     normal = [
         factor.value.name
         for factor in module.derivation.factors
         if factor.family in ("normal", "student_t", "laplace", "cauchy")
         and factor.value.name in {q.name for q in module.observed()}
     ]
-    if normal:
-        return f"spread = 10 * np.mean(data.{normal[0]}**2) + 1e-6  # a variance, large"
-    return "spread = 10.0  # a variance, large on the scale of the linear predictor"
+    text = " ".join(starts)
+    lines = []
+    if re.search(r"\bvariance\b", text):
+        value = f"np.var(data.{normal[0]}) + 1e-6" if normal else "1.0"
+        lines.append(f"    variance = {value}")
+    if re.search(r"\bspread\b", text):
+        value = f"10 * np.mean(data.{normal[0]}**2) + 1e-6" if normal else "10.0"
+        lines.append(f"    spread = {value}  # a variance, large")
+    return lines
 
 
 def start_text(module: Module, step: Step) -> str:
@@ -179,9 +186,10 @@ def start_text(module: Module, step: Step) -> str:
         eye = f"np.eye({sides[0]})"
         factor = scale_text(module, step) if kind == "spd" else "1.0"
         eye = eye if factor == "1.0" else f"{factor} * {eye}"
-        return f"{eye} * np.exp(rng.normal(0, 0.5, ({outer})))" if kind == "spd" else (
-            f"np.tile({eye}, ({outer}))"
-        )
+        if kind == "correlation":
+            return f"np.tile({eye}, ({outer}))"
+        module.needs.helpers.add("spread_out")
+        return f"spread_out(rng, {eye}, ({outer}))"
     if kind == "simplex":
         module.needs.helpers.add("random_dirichlet")
         return f"random_dirichlet(rng, np.full({sides[-1]}, 5.0), {shape})"
@@ -196,34 +204,37 @@ def start_text(module: Module, step: Step) -> str:
         return f"inside({low}, {high}, rng.uniform(0.2, 0.8, {shape}))"
     if low is None and high is None:
         return f"rng.standard_normal({shape})"
-    draw = f"np.exp(rng.normal(0, 0.5, {shape}))"
-    factor = scale_text(module, step)
-    draw = draw if factor == "1.0" else f"{factor} * {draw}"
+    module.needs.helpers.add("spread_out")
+    draw = f"spread_out(rng, {scale_text(module, step)}, {shape})"
     if high is not None:
         return f"{high} - {draw}"
     return draw if low == "0" else f"{low} + {draw}"
 
 
 def scale_text(module: Module, step: Step) -> str:
-    """Return the scale to begin with: large for a variance between groups, small for a precision."""
-    power = spread_power(module, step.conditional)
-    return {1: "spread", -1: "(1 / spread)", 2: "np.sqrt(spread)"}.get(power, "1.0")
+    """Return the scale to begin with: large for a variance between groups, small for a precision.
+
+    The variance of responses, and of a chain whose elements follow one another, begins at the responses' own:
+    a chain that began at its responses would leave them no error to learn from.
+    """
+    power, wide = spread_power(module, step.conditional)
+    name = "spread" if wide else "variance"
+    return {1: name, -1: f"1 / {name}", 2: f"np.sqrt({name})"}.get(power, "1.0")
 
 
-def spread_power(module: Module, conditional: Conditional) -> int:
-    """Return how a node sets the spread of unobserved ones: 1 a variance, 2 a sd, -1 a precision, 0 it does not."""
+def spread_power(module: Module, conditional: Conditional) -> tuple[int, bool]:
+    """Return how a node sets the spread of others (1 a variance, 2 a sd, -1 a precision), and if between groups."""
     observed = {quantity.name for quantity in module.observed()}
+    chained = {step.node for step in module.plan.steps if step.colours != 1}
+    found: list[tuple[int, bool]] = []
     for factor in module.derivation.factors:
-        if factor.value.name in observed or factor.value.name == conditional.node:
-            continue
         place = {"normal": 1, "mvnormal": 1}.get(factor.family)
-        if place is None:
+        if place is None or factor.value.name == conditional.node:
             continue
-        argument = _expand(module, factor.arguments[place])
-        power = _power_of(argument, conditional.node)
+        power = _power_of(_expand(module, factor.arguments[place]), conditional.node)
         if power:
-            return power
-    return 0
+            found.append((power, factor.value.name not in observed | chained))
+    return next((each for each in found if each[1]), found[0] if found else (0, False))
 
 
 def _expand(module: Module, expr: Expr) -> Expr:
@@ -257,8 +268,10 @@ def write_jitter(module: Module, source) -> None:
     positive = [s for s in steps if _is_scale(s)]
     for step in positive:
         node = step.node
-        source.add(f"jitter = np.exp(rng.normal(0, 0.5, state.{node}.shape))")
-        source.lines += break_call("state = replace(", ["state", f"{node}=state.{node} * jitter"], ")", 1)
+        module.needs.helpers.add("spread_out")
+        call = f"{node} = spread_out(rng, state.{node}, state.{node}.shape)"
+        source.add(call)
+        source.add(f"state = replace(state, {node}={node})")
     redrawn = [s for s in steps if s.method == "gibbs" and s not in positive] if positive else []
     for step in redrawn:
         for line in _update_lines(step):

@@ -99,7 +99,14 @@ def _by_positions(source: Source, symbol: Symbol, shift: int, bound: Bound) -> t
         raise unsupported(f"the ragged index {symbol.name} into another range", "use a plate of its own")
     first = print_size(source, lower + shift - bound[0])
     last = print_size(source, upper + shift - bound[0] + 1)
-    return f"{'' if first == '0' else first}:{last}", _single(symbol)
+    return slice_text("" if first == "0" else first, last), _single(symbol)
+
+
+def slice_text(start: str, stop: str) -> str:
+    """Return ``start:stop``, set apart as ruff does where an end is more than a name or number."""
+    if all(end.lstrip("-").isalnum() or not end for end in (start, stop)):
+        return f"{start}:{stop}"
+    return f"{start} : {stop}".strip()
 
 
 def _place(source: Source, index: Expr, bound: Bound) -> str:

@@ -50,12 +50,28 @@ def join_sum(terms: Sequence[tuple[bool, Text]]) -> Text:
         sign = "-" if negative else "+"
         text = term.wrapped(PRODUCT if negative else SUM)
         if not parts:
-            parts.append(("", f"-{term.wrapped(PRODUCT)}" if negative else text))
+            parts.append(("", _negated(term) if negative else text))
         else:
             parts.append((sign, text))
     if len(parts) == 1:
         return Text(text=parts[0][1], level=NEGATIVE) if terms[0][0] else terms[0][1]
     return Text(text=_joined(parts), level=SUM, parts=tuple(parts))
+
+
+def _negated(term: Text) -> str:
+    """Return ``-term``; ruff puts a power that stands after a minus sign in parentheses."""
+    first, *rest = term.parts if term.parts and term.level == PRODUCT else (("", term.wrapped(PRODUCT)),)
+    head = f"({first[1]})" if _is_power(first[1]) else first[1]
+    return "-" + _joined([("", head), *rest])
+
+
+def _is_power(text: str) -> bool:
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 and text[place : place + 2] == "**":
+            return True
+    return False
 
 
 def join_product(above: Sequence[Text], below: Sequence[Text]) -> Text:

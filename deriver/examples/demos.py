@@ -1,7 +1,6 @@
-"""The demos: packaged models on packaged real data, held against reference posteriors.
+"""The demos: packaged models, the packaged real data they are run on, and with what options.
 
-Input: the name of a demo.  Output: what a user would see in a session of their own, on standard output, and the
-draws and samplers in the current folder.  A demo is data: no code belongs to any one of them.
+A demo is data: no code belongs to any one of them.  ``deriver.demo`` runs them.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from deriver.errors import Mistake, UsageError
 
@@ -171,66 +169,3 @@ def find_demo(name: str) -> Demo:
             )
         ]
     )  # fmt: skip
-
-
-def run_demo(
-    name: str, *, seed: int = 1, draws: int | None = None, warmup: int | None = None, overwrite: bool = False
-) -> None:
-    """Run every model of a demo: print model, conditionals, summary and comparison; save draws and sampler."""
-    from deriver.run.report import check_outputs
-
-    demo = find_demo(name)
-    stems = {each.model: _stem(demo, each) for each in demo.models}
-    paths = [Path(f"{stem}.{suffix}") for stem in stems.values() for suffix in ("nc", "py")]
-    check_outputs(paths, overwrite)
-    print(f"{demo.name}: {demo.title}")
-    for each in demo.models:
-        _show_model(each)
-        _run_model(demo, each, _make_job(each, seed, draws, warmup), stems[each.model], overwrite)
-
-
-def _stem(demo: Demo, each: DemoModel) -> str:
-    return f"demo_{demo.name}" + (f"_{each.model}" if len(demo.models) > 1 else "")
-
-
-def _make_job(each: DemoModel, seed: int, draws: int | None, warmup: int | None) -> Any:
-    from deriver.run.job import Job
-    from deriver.run.sampling import Settings
-
-    settings = Settings(
-        draws=each.draws if draws is None else draws,
-        warmup=each.warmup if warmup is None else warmup,
-        thin=each.thin,
-        seed=seed,
-    )
-    return Job(
-        columns=each.columns, index=each.index, values=each.values, fix=each.fix, derived=each.derived,
-        settings=settings,
-    )  # fmt: skip
-
-
-def _show_model(each: DemoModel) -> None:
-    from deriver.language import print_model
-    from deriver.pipeline import derive, load_model
-    from deriver.run.fixing import fix_nodes
-    from deriver.show import render
-
-    model = fix_nodes(load_model(each.model), each.fix)
-    print(f"\n{'=' * 78}\n")
-    print(print_model(model).rstrip("\n"))
-    derivation = derive(model)
-    for node in each.nodes:
-        print()
-        print(render(derivation, "text", node).rstrip("\n"))
-
-
-def _run_model(demo: Demo, each: DemoModel, job: Any, stem: str, overwrite: bool) -> None:
-    from deriver.examples.comparison import compare_with_reference
-    from deriver.pipeline import load_model, run_job
-    from deriver.run.report import report_result
-
-    print()
-    result = run_job(load_model(each.model), DATA / demo.data, job)
-    report_result(result, output=Path(f"{stem}.nc"), source_path=Path(f"{stem}.py"), overwrite=overwrite)
-    print()
-    print(compare_with_reference(result, f"{demo.name}/{each.model}"))

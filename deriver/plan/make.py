@@ -125,7 +125,7 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
     kernel = None
     if method == "gibbs":
         parameters = tuple(
-            (name, hoisting.rewrite(sp.sympify(expr), space)) for name, expr in conditional.parameters
+            (name, hoisting.rewrite(expr, space)) for name, expr in conditional.parameters
         )
     else:
         kernel = hoisting.rewrite(conditional.log_kernel, space)

@@ -52,6 +52,9 @@ class ArrayBinder:
             return self.supply
         for symbol in wanted:
             self._infer_sizes(symbol, raw[symbol.name])
+        for symbol in list_symbols(self.model):
+            if symbol.role == "subset" and symbol.name in self.entries:
+                self.supply.arrays[symbol.name] = to_float(self.entries[symbol.name])
         self._number_groups([symbol for symbol in wanted if symbol.role == "group"], raw)
         for symbol in wanted:
             if len(self.problems) == self._before:

@@ -21,6 +21,7 @@ from deriver.run.layout import Layout
 from deriver.run.levels import Levels
 from deriver.run.problems import Problems
 from deriver.run.sizes import Sizes, UnknownSize
+from deriver.run.subsets import check_members, covered_elements
 from deriver.run.supports import check_arguments, check_support
 from deriver.run.symbols import Symbol, declarations, list_symbols
 from deriver.run.table_binding import Supply, TableBinder
@@ -86,7 +87,7 @@ def _choose_form(
 
 
 def _check_mapping_names(model: Model, columns: Mapping[str, str], problems: Problems) -> None:
-    symbols = [s for s in list_symbols(model) if s.role in ("response", "covariate", "group")]
+    symbols = [s for s in list_symbols(model) if s.role in ("response", "covariate", "group", "subset")]
     known = {name for symbol in symbols for name in (symbol.name, symbol.written)}
     for name in columns:
         if name not in known:
@@ -118,10 +119,13 @@ def _finish(
     env = evaluator.environment()
     reported = _check_supports(model, arrays, env, problems, source, supply)
     check_arguments(model, env, problems, reported)
+    _read_subsets(model, arrays, sizes, problems)
     problems.raise_any()
     layouts = _layouts(model, sizes, problems)
     problems.raise_any()
-    missing = {s.name: _count_missing(arrays[s.name], s) for s in list_symbols(model) if s.role == "response"}
+    missing = {
+        s.name: _count_missing(arrays, s, layouts, model) for s in list_symbols(model) if s.role == "response"
+    }
     return Binding(
         model=model, origin=source.origin, arrays={**_typed(model, arrays), **sizes.known}, layouts=layouts,
         labels=supply.labels, row_labels=supply.row_labels, components=supply.components, environment=env,
@@ -129,7 +133,21 @@ def _finish(
     )  # fmt: skip
 
 
-def _count_missing(array: np.ndarray, symbol: Symbol) -> int:
+def _read_subsets(model: Model, arrays: dict[str, np.ndarray], sizes: Sizes, problems: Problems) -> None:
+    for symbol in list_symbols(model):
+        if symbol.role == "subset" and symbol.name in arrays:
+            arrays[symbol.name] = check_members(symbol, arrays[symbol.name], sizes, problems)
+
+
+def _count_missing(
+    arrays: dict[str, np.ndarray], symbol: Symbol, layouts: Mapping[str, Layout], model: Model
+) -> int:
+    """Return how many values of a response are missing; elements that no statement covers are set to 0."""
+    covered = covered_elements(model, symbol.name, layouts[symbol.name], arrays)
+    array = np.where(
+        covered.reshape(covered.shape + (1,) * len(symbol.declared.shape)), arrays[symbol.name], 0.0
+    )
+    arrays[symbol.name] = array
     gone = np.isnan(array)
     return int(gone.any(axis=-1).sum() if symbol.declared.shape else gone.sum())
 

@@ -171,7 +171,13 @@ class DrawEvaluator:
             return {i: b.rows[i][g.ravel()] for b, g in pairs for i in b.indices}
         spread = make_layout("", [self._filled(each) for each in own], (), self.model, self._bound)
         grids = np.meshgrid(*(np.arange(block.size) for block in spread.blocks), indexing="ij")
-        return {i: b.rows[i][g.ravel()] for b, g in zip(spread.blocks, grids, strict=True) for i in b.indices}
+        rows = {i: b.rows[i][g.ravel()] for b, g in zip(spread.blocks, grids, strict=True) for i in b.indices}
+        inside = np.ones(len(next(iter(rows.values()))), dtype=bool)
+        for each in own:
+            if each.subset is not None:
+                lower = int(self._bound(self.model.plate(each.index).lower, {}))
+                inside &= np.isin(rows[each.index], np.asarray(self.binding.arrays[each.subset]) + lower)
+        return {index: values[inside] for index, values in rows.items()}
 
     def _filled(self, place: Range) -> Range:
         plate = self.model.plate(place.index)

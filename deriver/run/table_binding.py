@@ -85,6 +85,9 @@ class TableBinder:
         self._label_ragged_rows()
         for symbol in wanted:
             self._place(symbol)
+        for symbol in self.symbols:
+            if symbol.role == "subset" and symbol.name not in skip:
+                self._place_subset(symbol)
         return self.supply
 
     def _failed(self) -> bool:
@@ -316,6 +319,21 @@ class TableBinder:
         self._check_absent(symbol, array, layout)
         self.supply.arrays[symbol.name] = array
 
+    def _place_subset(self, symbol: Symbol) -> None:
+        """Take a column that is not 0 for members; without one, the option --set must tell them."""
+        name, index = self.mapping.get(symbol.name, symbol.name), symbol.plate or ""
+        if symbol.name not in self.mapping and name not in self.table.columns:
+            return
+        cells, _ = self.reader.read(symbol)
+        if cells is None or index not in self.codes:
+            return
+        self.reader.check_complete(symbol, cells)
+        codes = self.codes[index]
+        kept = np.zeros(int(codes.max()) + 1)
+        kept[codes] = cells != 0
+        self._check_constant(symbol, kept[codes], (cells != 0).astype(float))
+        self.supply.arrays[symbol.name] = np.flatnonzero(kept) + float(self.sizes.lower(index))
+
     def _read_cells(self, symbol: Symbol) -> np.ndarray | None:
         if symbol.role == "group":
             return self._read_group(symbol)
@@ -357,7 +375,7 @@ class TableBinder:
         differs = ~((kept == cells) | (np.isnan(kept) & np.isnan(cells)))
         rows = np.flatnonzero(differs.reshape(len(cells), -1).any(axis=1))
         if rows.size and symbol.indices != self.rows:
-            inside = ",".join(symbol.indices)
+            inside = ",".join(symbol.indices) or symbol.plate
             self.problems.add(
                 "not-constant", f"{self.table.place(rows[0])}: `{symbol.written}` differs from another row of "
                 f"the same `{inside}`" + _others(rows),

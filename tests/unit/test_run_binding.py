@@ -203,3 +203,36 @@ def test_all_problems_are_raised_at_once() -> None:
 def test_options_alone_are_a_usage_error() -> None:
     with pytest.raises(UsageError):
         bind_ragged(values={"nothing": 1})
+
+
+SUBSETS = parse_model(
+    """model halves
+plates
+  i = 1..n
+  j = 1..J[i]
+given
+  A : subset(i)
+  B : subset(i)
+data
+  y[i,j] ~ N(a[i], 1) for i in A
+  y[i,j] ~ N(a[i] + b, 1) for i in B
+process
+  a[i] ~ N(0, 1)
+parameters
+  b ~ N(0, 10)
+"""
+)
+
+
+def test_subsets_come_from_columns_or_numbers() -> None:
+    frame = pd.DataFrame({"who": list("aabbcc"), "treated": [0, 0, 1, 1, 0, 0], "y": [1.0, 2, 3, 4, np.nan, 6]})
+    by_column = bind_data(SUBSETS, frame, columns={"A": "1 - treated", "B": "treated"}, index={"i": "who"})
+    by_number = bind_data(SUBSETS, frame, values={"A": "[1, 3]", "B": [2]}, index={"i": "who"})
+    for binding in (by_column, by_number):
+        assert binding.arrays["A"].tolist() == [0, 2]
+        assert binding.arrays["B"].tolist() == [1]
+        assert binding.missing["y"] == 1
+    some = bind_data(SUBSETS, frame, values={"A": "1", "B": "2"}, index={"i": "who"})
+    assert some.missing["y"] == 0
+    with pytest.raises(DataError, match=r"whole numbers in 1..3"):
+        bind_data(SUBSETS, frame, values={"A": "[1, 4]", "B": "2"}, index={"i": "who"})
