@@ -219,13 +219,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _derive(options: argparse.Namespace) -> int:
     from deriver.pipeline import derive, load_model
+    from deriver.run.report import takes_unicode
     from deriver.run.saving import check_output, write_text
     from deriver.show import render
 
     if options.output:
         check_output(options.output, options.overwrite)
     derivation = derive(load_model(options.model))
-    unicode = options.output is not None or _takes_unicode()
+    unicode = options.output is not None or takes_unicode()
     text = render(derivation, format=options.format, node=options.node, unicode=unicode)
     if options.output:
         write_text(options.output, text, options.overwrite)
@@ -233,10 +234,6 @@ def _derive(options: argparse.Namespace) -> int:
     else:
         print(text.rstrip("\n"))
     return 0
-
-
-def _takes_unicode() -> bool:
-    return "utf" in (sys.stdout.encoding or "").lower()
 
 
 def _emit(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from deriver.language import print_model
 from deriver.pipeline import derive, load_model, run_job
 from deriver.run.fixing import fix_nodes
 from deriver.run.job import Job
-from deriver.run.report import check_outputs, report_result
+from deriver.run.report import check_outputs, report_result, takes_unicode
 from deriver.run.sampling import Settings
 from deriver.show import render
 
@@ -38,7 +38,6 @@ def _stem(demo: Demo, each: DemoModel) -> str:
 
 
 def _make_job(each: DemoModel, seed: int, draws: int | None, warmup: int | None) -> Job:
-
     settings = Settings(
         draws=each.draws if draws is None else draws,
         warmup=each.warmup if warmup is None else warmup,
@@ -52,18 +51,16 @@ def _make_job(each: DemoModel, seed: int, draws: int | None, warmup: int | None)
 
 
 def _show_model(each: DemoModel) -> None:
-
     model = fix_nodes(load_model(each.model), each.fix)
     print(f"\n{'=' * 78}\n")
     print(print_model(model).rstrip("\n"))
     derivation = derive(model)
     for node in each.nodes:
         print()
-        print(render(derivation, "text", node).rstrip("\n"))
+        print(render(derivation, "text", node, unicode=takes_unicode()).rstrip("\n"))
 
 
 def _run_model(demo: Demo, each: DemoModel, job: Job, stem: str, overwrite: bool) -> None:
-
     print()
     result = run_job(load_model(each.model), DATA / demo.data, job)
     report_result(result, output=Path(f"{stem}.nc"), source_path=Path(f"{stem}.py"), overwrite=overwrite)

@@ -254,7 +254,7 @@ def update_rho(
     """Update rho, shape (chains,), by random-walk Metropolis.
 
     Not conjugate: it enters the factor of beta through a term that is no statistic of
-    any family on its support.
+    the normal family, whose kernel its other terms have.
     log [rho | .] =
       - log(-(rho - 1) * (1 + rho) * sigma2_0 * sigma2_1) * n / 2
       + sum(i: (beta[i,1] - mu[1])^2 / (2 * sigma2_0) + (beta[i,2] - mu[2])^2 / (2 *
@@ -484,7 +484,7 @@ def log_normal(value: Array, mean: Array, variance: Array) -> Array:
     return -0.5 * (np.log(2 * np.pi * variance) + (value - mean) ** 2 / variance)
 
 
-def log_uniform(value: Array, lower: Array, upper: Array) -> Array:
+def log_uniform(value: Array, lower: Array | float, upper: Array | float) -> Array:
     """Return the log density of a uniform variable between two bounds."""
     inside = (value > lower) & (value < upper)
     return np.where(inside, -np.log(upper - lower), -np.inf)
@@ -583,7 +583,7 @@ def read(
 
 
 def spread_out(
-    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+    rng: np.random.Generator, value: Array | float, size: Sequence[int] | int
 ) -> Array:
     """Return a positive value times lognormal factors of the shape ``size``."""
     return value * np.exp(rng.normal(0, 0.5, size))

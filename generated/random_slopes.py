@@ -368,7 +368,7 @@ def read(
 
 
 def spread_out(
-    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+    rng: np.random.Generator, value: Array | float, size: Sequence[int] | int
 ) -> Array:
     """Return a positive value times lognormal factors of the shape ``size``."""
     return value * np.exp(rng.normal(0, 0.5, size))

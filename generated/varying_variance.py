@@ -161,8 +161,8 @@ def draw_sigma2(rng: np.random.Generator, state: State, data: Data) -> Array:
     """
     shape = data.q + data.J / 2
     beta_x = np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
-    beta_x_y = (data.y - beta_x) ** 2
-    scale = group_sum(beta_x_y, data.i_of_j, data.n, axis=1) / 2 + 1 / data.r
+    sum_beta_x_y = group_sum((data.y - beta_x) ** 2, data.i_of_j, data.n, axis=1)
+    scale = sum_beta_x_y / 2 + 1 / data.r
     return random_inverse_gamma(rng, shape, scale, state.sigma2.shape)
 
 
@@ -203,7 +203,7 @@ def update_rho(
     """Update rho, shape (chains,), by random-walk Metropolis.
 
     Not conjugate: it enters the factor of beta through a term that is no statistic of
-    any family on its support.
+    the normal family, whose kernel its other terms have.
     log [rho | .] =
       - log(1 + (p - 1) * rho) * n / 2
       + (1/2 - p / 2) * log(1 - rho) * n
@@ -400,7 +400,7 @@ def log_normal(value: Array, mean: Array, variance: Array) -> Array:
     return -0.5 * (np.log(2 * np.pi * variance) + (value - mean) ** 2 / variance)
 
 
-def log_uniform(value: Array, lower: Array, upper: Array) -> Array:
+def log_uniform(value: Array, lower: Array | float, upper: Array | float) -> Array:
     """Return the log density of a uniform variable between two bounds."""
     inside = (value > lower) & (value < upper)
     return np.where(inside, -np.log(upper - lower), -np.inf)
@@ -499,7 +499,7 @@ def read(
 
 
 def spread_out(
-    rng: np.random.Generator, value: Array | float, size: Sequence[int]
+    rng: np.random.Generator, value: Array | float, size: Sequence[int] | int
 ) -> Array:
     """Return a positive value times lognormal factors of the shape ``size``."""
     return value * np.exp(rng.normal(0, 0.5, size))

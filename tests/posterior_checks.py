@@ -12,6 +12,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "deriver" / "examples" / "data"
 EXACT = json.loads((ROOT / "tests" / "references" / "exact.json").read_text(encoding="utf-8"))
+POSTERIORS = json.loads((ROOT / "tests" / "references" / "posteriors.json").read_text(encoding="utf-8"))
 PUBLISHED = json.loads((ROOT / "deriver" / "examples" / "references.json").read_text(encoding="utf-8"))
 
 STANDARD_ERRORS = 4.0
@@ -19,13 +20,18 @@ LARGEST_MCSE = 0.03  # of a posterior standard deviation
 
 
 def element(posterior, name: str) -> np.ndarray:
-    """Return the draws (chain, draw) of ``mu0``, ``beta0[3]`` or ``Sigma[1,2]`` (1-based positions)."""
+    """Return the draws (chain, draw) of ``mu0``, ``beta0[3]`` or ``Sigma[1,2]``, by position.
+
+    Positions count from 1; from 0 along a time that begins there, which its dimension tells (``t_from_0``).
+    """
     base, _, rest = name.partition("[")
-    array = posterior[base].to_numpy()
+    array = posterior[base]
     if not rest:
-        return array
-    positions = tuple(int(part) - 1 for part in rest.rstrip("]").split(","))
-    return array[(slice(None), slice(None), *positions)]
+        return array.to_numpy()
+    lowest = [int(dim.partition("_from_")[2] or 1) for dim in array.dims[2:]]
+    positions = [int(part) for part in rest.rstrip("]").split(",")]
+    place = tuple(position - low for position, low in zip(positions, lowest, strict=True))
+    return array.to_numpy()[(slice(None), slice(None), *place)]
 
 
 def discrepancies(posterior, references: Mapping[str, Mapping[str, float]]) -> dict[str, str]:

@@ -42,7 +42,9 @@ def test_golden_files_are_current(request):
     assert kept == sorted(fresh), f"the files in generated/ differ; run: {UPDATE}"
     for name, text in fresh.items():
         old = (GENERATED / name).read_text(encoding="utf-8")
-        lines = difflib.unified_diff(old.splitlines(), text.splitlines(), f"generated/{name}", "emitted now", lineterm="")
+        lines = difflib.unified_diff(
+            old.splitlines(), text.splitlines(), f"generated/{name}", "emitted now", lineterm=""
+        )
         assert old == text, "\n".join([*lines, f"to update: {UPDATE}"])
 
 
@@ -69,7 +71,9 @@ def test_every_function_is_used(path):
     names = [node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     public = {"prepare", "sample", "predict", "log_likelihood", "log_joint"}
     for name in names:
-        uses = len([node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and node.id == name])
+        uses = len(
+            [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and node.id == name]
+        )
         assert uses or name in public, f"{name} in {path.stem} is never used"
 
 

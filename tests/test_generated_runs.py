@@ -45,13 +45,15 @@ def test_parameters_are_the_derived_ones(name, sizes, tmp_path, monkeypatch):
     data = module.prepare(to_inputs(model, states[0]))
     arrays = to_state(module, model, states)
     for conditional in derivation.conditionals:
-        if conditional.method != "gibbs" or conditional.coupled:
+        if conditional.method != "gibbs":
             continue
         seen: list = []
 
-        def capture(rng, *arguments, seen=seen):
-            seen.extend(arguments)
-            return np.zeros(arguments[-1])
+        current = getattr(arrays, conditional.node)
+
+        def capture(rng, *arguments, seen=seen, value=current):
+            seen[:] = arguments  # a coupled node is drawn in several sets; it stays as it is here
+            return value
 
         kind = "random_truncated_" if conditional.truncation else "random_"
         monkeypatch.setattr(module, kind + conditional.family, capture)
@@ -63,7 +65,10 @@ def test_parameters_are_the_derived_ones(name, sizes, tmp_path, monkeypatch):
                 expected = parameters_at(conditional, state, index)
                 for place, parameter in enumerate(names):
                     sides = np.ndim(expected[parameter])
-                    full = np.broadcast_to(seen[place], (*size[: len(size) - _sides(conditional)], *np.shape(expected[parameter])))
+                    full = np.broadcast_to(
+                        seen[place],
+                        (*size[: len(size) - _sides(conditional)], *np.shape(expected[parameter])),
+                    )
                     got = element(model, state, conditional.node, full[chain], index)
                     assert sides == np.ndim(got)
                     np.testing.assert_allclose(got, expected[parameter], rtol=1e-8, atol=1e-10)

@@ -123,7 +123,12 @@ def _expand_exp(expr: sp.exp, target: Expr) -> Terms:
 
 
 def _expand_wrapped(expr: Expr, target: Expr) -> Terms:
-    """A plate sum or gate: what its monomials share with no bound index comes out of the sum."""
+    """A plate sum or gate: what its monomials share with no bound index comes out of the sum.
+
+    A target that decides which terms there are (where z[i] = c) keeps the whole together.
+    """
+    if any(part.has(target) for part in expr.args[1:]):
+        return {expr: S.One}
     bound = getattr(expr, "bound_symbols", set())
     result: list[Terms] = []
     for monomial, coefficient in expand_in(expr.args[0], target).items():

@@ -49,8 +49,10 @@ def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 202
         for conditional in wanted:
             try:
                 outcome = check_node(derivation, conditional, state, rng)
-            except KeyError:  # an index beyond its plate: sizes that no data could have
+            except (KeyError, OverflowError):  # sizes that no data could have; a number too large
                 continue
+            except (ZeroDivisionError, TypeError, np.linalg.LinAlgError) as error:
+                raise InternalError(_describe_error(derivation, conditional, error)) from error
             if isinstance(outcome, RatioFailure):
                 raise InternalError(_describe(derivation, outcome))
             missing[conditional.node] -= outcome
@@ -60,6 +62,13 @@ def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 202
             f"the derived conditional of {unchecked[0]} in model {derivation.model.name} could not be checked: "
             f"no random state with a positive joint density was found"
         )
+
+
+def _describe_error(derivation: Derivation, conditional: Conditional, error: Exception) -> str:
+    return (
+        f"the derived conditional of {conditional.node} in model {derivation.model.name} cannot be evaluated "
+        f"({error}).  This is a fault of deriver; please report it with the model."
+    )
 
 
 def _describe(derivation: Derivation, failure: RatioFailure) -> str:

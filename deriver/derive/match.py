@@ -7,6 +7,7 @@ state.  Which prior or likelihood the factors came from plays no part.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sympy as sp
@@ -18,7 +19,7 @@ from deriver.algebra.normal_form import expand_in, merge, sum_over
 from deriver.derive.proofs import Prover
 from deriver.derive.records import Contribution, Refusal, Statistic
 from deriver.families import FAMILIES
-from deriver.families.record import Family
+from deriver.families.record import Family, Kernel
 
 Support = tuple[str, Expr | None, Expr | None]
 
@@ -142,8 +143,8 @@ def _try_family(
 ) -> Match | tuple[int, Refusal]:
     kernel = family.kernel
     assert kernel is not None
-    natural: dict[str, list[Expr]] = {name: [] for name in kernel.statistics}
-    matched, stray = 0, None
+    natural: list[tuple[Contribution, str, Expr]] = []
+    stray = None
     for piece in pieces:
         found = kernel.collect(piece.monomial, target)
         if found is None:
@@ -151,29 +152,67 @@ def _try_family(
             continue
         name, factor = found
         bounds, conditions = piece.contribution.bounds, piece.contribution.conditions
-        if factor.free_symbols & {bound[0] for bound in bounds} or factor != 1:
-            summed = sum_over(piece.coefficient * factor, bounds, conditions)
-        else:
-            summed = sum_over(piece.coefficient, bounds, conditions)
-        natural[name].append(_gate(summed, piece.contribution))
-        matched += 1
+        summed = sum_over(piece.coefficient * factor, bounds, conditions)
+        natural.append((piece.contribution, name, _gate(summed, piece.contribution)))
     if stray is not None:
-        return matched, _stray_refusal(stray, family, matched)
-    collected = {name: sp.Add(*terms) for name, terms in natural.items()}
-    parameters = kernel.to_standard(collected, target)
-    for expr, claim in kernel.proper(collected, target) if prover is not None else ():
-        proved = prover.positive(expr, ranges) if claim == "positive" else prover.definite(expr, ranges)
-        if not proved:
-            return matched, _improper_refusal(expr, claim, family)
+        return len(natural), _stray_refusal(stray, family, target)
+    collected = _collect(natural, kernel)
+    unproved = _unproved(kernel, natural, target, support, ranges, prover) if prover is not None else None
+    if unproved is not None:
+        return len(natural), _improper_refusal(*unproved, family)
     forms = kernel.statistic_forms(target)
     return Match(
         family=family,
         statistics=tuple(
             Statistic(name=name, form=forms[name], coefficient=collected[name]) for name in kernel.statistics
         ),
-        parameters=tuple(parameters.items()),
+        parameters=tuple(kernel.to_standard(collected, target).items()),
         truncation=_truncation(family, support),
     )
+
+
+def _collect(natural: Iterable[tuple[Contribution, str, Expr]], kernel: Kernel) -> dict[str, Expr]:
+    """Return the natural parameters: by statistic, the sum of the terms."""
+    terms = list(natural)
+    return {name: sp.Add(*(term for _, own, term in terms if own == name)) for name in kernel.statistics}
+
+
+def _unproved(
+    kernel: Kernel,
+    natural: list[tuple[Contribution, str, Expr]],
+    target: Ref,
+    support: Support,
+    ranges: tuple[Tuple, ...],
+    prover: Prover,
+) -> tuple[Expr, str] | None:
+    """Return a condition (expression, claim) of a proper kernel that is not proved, or None.
+
+    What a normal factor adds to a precision is semidefinite, however it is written: minus twice its log
+    density is nonnegative on the whole line, so its quadratic part is.  It may then be left out of the proof.
+    """
+
+    def fails(terms: Iterable[tuple[Contribution, str, Expr]]) -> tuple[Expr, str] | None:
+        claims = {"positive": prover.positive, "positive_definite": prover.definite}
+        proper = kernel.proper(_collect(terms, kernel), target)
+        return next(((expr, claim) for expr, claim in proper if not claims[claim](expr, ranges)), None)
+
+    unproved = fails(natural)
+    if unproved is None or "quadratic" not in kernel.statistics or None not in support[1:]:
+        return unproved
+    kept = [
+        entry for entry in natural if not _is_quadratic_loss(entry[0], target) or _is_own(entry[0], target)
+    ]
+    return unproved if len(kept) == len(natural) or fails(kept) is not None else None
+
+
+def _is_quadratic_loss(contribution: Contribution, target: Ref) -> bool:
+    """Tell whether a factor is a normal density whose variance is free of the target."""
+    normal = contribution.factor.family in ("normal", "mvnormal")
+    return normal and not contribution.arguments[1].has(target)
+
+
+def _is_own(contribution: Contribution, target: Ref) -> bool:
+    return contribution.value == target
 
 
 def _truncation(family: Family, support: Support) -> tuple[Expr | None, Expr | None] | None:

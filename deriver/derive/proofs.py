@@ -215,6 +215,8 @@ class Prover:
         match vector:
             case heads.PlateSum() | heads.Gated():
                 return self._nonnegative_vector(vector.args[0])
+            case heads.Unit():
+                return True
             case Ref() if not self._definitions.defines(vector.name):
                 lower = self._support(vector)[1]
                 if lower is not None and lower.is_nonnegative:
@@ -382,12 +384,11 @@ def covers(gates: list[Tuple], ranges: tuple[Tuple, ...]) -> bool:
     for symbol, lower, upper in ranges:
         intervals = [_interval(gate, symbol, lower, upper) for gate in gates]
         known = [interval for interval in intervals if interval is not None]
-        reached = lower
+        reached = [lower]  # all values below each of these are covered
         for _ in known:
-            nexts = [end + 1 for start, end in known if _at_most(start, reached)]
-            further = [n for n in nexts if not _at_most(n, reached)]
-            reached = further[0] if further else reached
-        if _at_most(upper + 1, reached):
+            nexts = [end + 1 for start, end in known if any(_at_most(start, below) for below in reached)]
+            reached = list(dict.fromkeys((*reached, *nexts)))
+        if any(_at_most(upper + 1, below) for below in reached):
             return True
     return False
 

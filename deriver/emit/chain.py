@@ -54,7 +54,10 @@ def _update_lines(step: Step) -> list[str]:
         head = f"state = replace(state, {node}={name}({', '.join(arguments)}))"
         if len(head) + 4 <= 88:
             return [f"    {head}"]
-        return [f"    {local} = {name}({', '.join(arguments)})", f"    state = replace(state, {node}={local})"]
+        return [
+            f"    {local} = {name}({', '.join(arguments)})",
+            f"    state = replace(state, {node}={local})",
+        ]
     lines = break_call(f'{local}, accepted["{node}"] = {name}(', arguments, ")", 1)
     return [*lines, f"    state = replace(state, {node}={local})"]
 
@@ -104,9 +107,7 @@ def _first_step(module: Module, step: Step) -> str:
 def _adapt_lines(module: Module, step: Step) -> list[str]:
     node = step.node
     if is_vector_walk(step):
-        return break_call(
-            f'steps["{node}"].adapt(', [_walked(step), f'accepted["{node}"]', "number"], ")", 1
-        )
+        return break_call(f'steps["{node}"].adapt(', [_walked(step), f'accepted["{node}"]', "number"], ")", 1)
     module.needs.helpers.add("adapt")
     return break_call(
         f'steps["{node}"] = adapt(', [f'steps["{node}"]', f'accepted["{node}"]', "number"], ")", 1
@@ -142,11 +143,11 @@ def starting_function(module: Module) -> FunctionView:
         source.add(f"    state{', _' if rates else ''} = sweep(rng, state, data)")
     write_jitter(module, source)
     source.add("return state")
-    doc = [
-        "Return starts for the chains: spread wider than the posterior, and near the data.",
+    how = (
         "The groups begin far apart, so that a few sweeps bring every group to its own data; "
-        "variances are then multiplied by a random factor, and what depends on them is drawn anew.",
-    ]
+        "variances are then multiplied by a random factor, and what depends on them is drawn anew."
+    )
+    doc = ["Return starts for the chains: spread wider than the posterior, and near the data.", how]
     parameters = ("rng: np.random.Generator", "data: Data", "chains: int")
     return make_function("starting_values", parameters, "State", doc, source.lines)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import sympy as sp
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref, shape_of
 from deriver.emit import printer
-from deriver.emit.reading import align, parent_rows, read_reference
+from deriver.emit.reading import base_text, parent_rows
 from deriver.emit.restrict import Grouping, grouping_of, mask_text, restrict_sum
-from deriver.emit.source import Frame, Source, count_sides, sides_of
+from deriver.emit.source import Frame, Source, count_sides
 from deriver.emit.text import Text, atom, call
 from deriver.errors import InternalError
 from deriver.plan.layout import Axis, free_indices, plate_of
@@ -129,8 +129,6 @@ def product_parts(expr: Expr) -> tuple[list[Expr], list[tuple[str, list[Expr]]]]
             scalars += inner_numbers
             kind = "trace" if isinstance(number, heads.Trace) else "closed"
             chains.append((kind, inner_matrices))
-        elif isinstance(number, sp.Pow) and isinstance(number.base, heads.Inner) and number.exp == 2:
-            scalars.append(number)
         elif number != 1:
             scalars.append(number)
     if matrices:
@@ -246,11 +244,13 @@ def _reduce(
 
 
 def _shortened(source: Source, body: Expr, frame: Frame) -> Text:
-    """Name the inside of a function, or the whole, when a summand is too long to stand in a call."""
-    inside = body.args[0] if len(body.args) == 1 else body
-    if isinstance(inside, Ref) or source.frame_of(body) != frame:
-        return printer.print_expression(source, body, frame)
-    printer.lift(source, inside)
+    """Name parts of a summand, or the whole, when it is too long to stand in a call."""
+    from deriver.emit.statements import print_fitting
+
+    text = print_fitting(source, body, frame, LONGEST_GROUPED)
+    if len(text.text) <= LONGEST_GROUPED or source.frame_of(body) != frame:
+        return text
+    printer.lift(source, body)
     return printer.print_expression(source, body, frame)
 
 
@@ -271,12 +271,14 @@ def _covers(source: Source, body: Expr, axes: tuple[Axis, ...]) -> bool:
 
 
 def _summed(source: Source, body: Expr, axes: tuple[Axis, ...], own: Frame) -> Reduced:
+    from deriver.emit.statements import print_fitting
+
     chain = own.chain
     full = Frame(axes=axes, chain=chain, sides=own.sides)
     if isinstance(body, sp.Pow) and isinstance(body.base, sp.Add):
         hint = "residual" if any(not source.quantity(r.name).chain for r in body.atoms(Ref)) else "deviation"
         printer.lift(source, body.base, hint)
-    shown = printer.print_expression(source, body, full).text
+    shown = print_fitting(source, body, full, LONGEST_GROUPED).text
     lead = 1 if chain else 0
     places = [lead + k for k, axis in enumerate(axes) if axis not in own.axes]
     if len(places) == lead + len(axes) and not own.sides:
@@ -285,9 +287,7 @@ def _summed(source: Source, body: Expr, axes: tuple[Axis, ...], own: Frame) -> R
     return Reduced(text=call("np.sum", shown, shown_axes), frame=own)
 
 
-def _masked(
-    source: Source, body: Expr, masks: list[Expr], axes: tuple[Axis, ...], own: Frame
-) -> Reduced:
+def _masked(source: Source, body: Expr, masks: list[Expr], axes: tuple[Axis, ...], own: Frame) -> Reduced:
     """Sum where conditions hold; an axis that the body lacks is filled out by the condition."""
     full = Frame(axes=axes, chain=own.chain, sides=own.sides)
     shown = printer.print_expression(source, body, full).text
@@ -314,6 +314,8 @@ def axis_length(source: Source, axis: Axis) -> str:
     if axis.is_rows:
         child, parent = axis.last, axis.indices[-2]
         return f"len({source.data}{parent_rows(source, parent, child, source.space.bounds[child])})"
+    if axis.last in source.space.subsets:
+        return f"len({base_text(source, source.quantity(source.space.subsets[axis.last]))})"
     lower, upper = source.space.bounds[axis.last]
     return printer.print_size(source, sp.expand(upper - lower + 1))
 
@@ -333,6 +335,3 @@ def _group(
         return call("np.bincount", labels, f"minlength={size}"), frame
     outer.needs.helpers.add("group_sum")
     return call("group_sum", reduced.text.text, labels, size, f"axis={place}"), frame
-
-
-__all__ = ["Symbol", "align", "print_chain", "print_closed", "print_plate_sum", "read_reference", "sides_of"]

@@ -8,7 +8,6 @@ from sympy import Expr
 from deriver.derive.records import Conditional
 from deriver.emit.mathtext import show
 from deriver.emit.printer import print_expression
-from deriver.emit.reading import parent_rows, wrapped
 from deriver.emit.rows import IndexArray, index_name
 from deriver.emit.scope import Module, make_function
 from deriver.emit.source import Frame, Source
@@ -157,8 +156,11 @@ def loop_over_sets(module: Module, source: Source, step: Step) -> tuple[str, str
     colour = row_colours(source, step, axes[along])
     lead = ":, " * (1 + along)
     tail = "" if not own.sides else ", None"
-    return head, f"{node} = np.where((data.{colour} == first)[..., None]{tail}, drawn, {node})" if own.sides else (
-        f"{node} = np.where(data.{colour} == first, drawn, {node})"
+    return (
+        head,
+        f"{node} = np.where((data.{colour} == first)[..., None]{tail}, drawn, {node})"
+        if own.sides
+        else (f"{node} = np.where(data.{colour} == first, drawn, {node})"),
     )
 
 
@@ -216,13 +218,8 @@ def conditional_words(conditional: Conditional) -> list[str]:
         return [f"[{target} | .] is its prior, {conditional.family}({arguments})."]
     lines = [f"[{target} | .] = {NAMES[conditional.family or '']}"]
     if conditional.truncation is not None:
-        low, high = (
-            "inf" if end is None else show(end) for end in conditional.truncation
-        )
+        low, high = ("inf" if end is None else show(end) for end in conditional.truncation)
         lines[0] += f", truncated to ({'-' if low == 'inf' else ''}{low}, {high})"
     for name, expr in conditional.parameters:
         lines.append(f"  {SHOWN.get(name, name)} = {show(expr)}")
     return lines
-
-
-__all__ = ["draw_function", "parent_rows", "wrapped"]

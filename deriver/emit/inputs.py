@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 from sympy import Expr
 
-from deriver.algebra.heads import Ref, shape_of
+from deriver.algebra.heads import Ref
 from deriver.derive.lower import Lowering
 from deriver.emit.gibbs import quantity_shape
 from deriver.emit.mathtext import show
@@ -102,7 +100,9 @@ def input_words(module: Module) -> list[str]:
     ragged = [g.name for g in module.derivation.model.givens if g.origin == "size" and g.indices]
     words = ["Fixed plates have an axis each; sizes may be left out where an array shows them."]
     if ragged:
-        words.append(f"Ragged plates are rows one after another; {', '.join(ragged)} tells how many each has.")
+        words.append(
+            f"Ragged plates are rows one after another; {', '.join(ragged)} tells how many each has."
+        )
     return words
 
 
@@ -233,17 +233,13 @@ def input_shape(module: Module, source: Source, quantity: Quantity) -> str:
 
 def default_text(module: Module, source: Source, lowering: Lowering, given: Given, shape: str) -> str:
     """Return the text of a default value; a number stands for a vector or array of it."""
+    assert given.default is not None
     value = lowering.expression(given.default)
-    full = count_sides(lowering.element(given.name, *(lowering.indices[i] for i in given.indices)))
-    if count_sides(value) < full or given.indices:
-        number = print_expression(source, value, Frame()).text
-        return number if shape == "()" else f"np.full({shape}, {_as_float(number)})"
-    if count_sides(value):
-        frame = Frame(sides=count_sides(value))
-        text = print_expression(source, value, frame).text
-        ones = shape_of(value)
-        return text if ones else text
-    return print_expression(source, value, Frame()).text
+    own = lowering.element(given.name, *(lowering.indices[index] for index in given.indices))
+    text = print_expression(source, value, Frame(sides=count_sides(value))).text
+    if shape == "()" or (count_sides(value) == count_sides(own) and not given.indices):
+        return text
+    return f"np.full({shape}, {_as_float(text)})"
 
 
 def _as_float(number: str) -> str:
@@ -269,7 +265,9 @@ def write_statistics(module: Module, source: Source) -> None:
             continue
         inner = source.within(statistic.space)
         axes = inner.space.axes(statistic.indices)
-        _named(inner, statistic.name, statistic.expression, Frame(axes=axes, sides=len(statistic.quantity.sides)))
+        _named(
+            inner, statistic.name, statistic.expression, Frame(axes=axes, sides=len(statistic.quantity.sides))
+        )
 
 
 def _is_wanted(module: Module, name: str) -> bool:
@@ -325,6 +323,3 @@ def _index_line(name: str, code: str) -> list[str]:
         return [whole]
     broken = break_brackets(f"    {name} = (", [code], ")", 1)
     return broken if broken is not None else [whole]
-
-
-__all__ = ["data_record", "prepare_function", "replace", "state_record"]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import sympy as sp
 from sympy import Expr
 
 from deriver.algebra.heads import Ref
 from deriver.derive.records import Factor
 from deriver.emit.gibbs import quantity_shape
 from deriver.emit.mathtext import show
-from deriver.emit.printer import lift, print_expression
+from deriver.emit.printer import MASSES, lift, print_expression
 from deriver.emit.reading import align, read_reference
 from deriver.emit.scope import Module, element, make_function, own_space
 from deriver.emit.source import Frame, Source, count_sides
-from deriver.emit.statements import print_fitting, shape_text, write_assignment
+from deriver.emit.statements import print_fitting, shape_text
 from deriver.emit.text import Text, break_statement, call
 from deriver.emit.views import FunctionView
 from deriver.errors import InternalError
@@ -24,8 +23,6 @@ from deriver.plan.conditions import narrow
 from deriver.plan.layout import free_indices, unsupported
 
 ROOM = 44
-# The families whose truncated members have a helper for the mass that is kept.
-MASSES = ("normal", "gamma", "inverse_gamma", "beta", "exponential", "student_t")
 
 
 # --- deterministic nodes ----------------------------------------------------------------------------------
@@ -48,7 +45,9 @@ def definition_function(module: Module, name: str) -> FunctionView:
     pieces = [d for d in module.derivation.definitions if d.element.name == name]
     quantity = module.quantity(name)
     if any(ref.name == name for piece in pieces for ref in piece.expression.atoms(Ref)):
-        raise unsupported(f"the deterministic node {name}, defined by its own earlier values", "make it a node")
+        raise unsupported(
+            f"the deterministic node {name}, defined by its own earlier values", "make it a node"
+        )
     source = module.source(own_space(module, quantity))
     if len(pieces) == 1 and _covers_all(module, pieces[0], quantity):
         write_whole(source, pieces[0].expression, name)
@@ -183,13 +182,13 @@ def _less_mass(
     if getattr(record, "improper", False):
         return density
     if factor.family not in MASSES:
-        raise unsupported(f"the log density of a truncated {factor.family}", "use a family that can be truncated")
+        raise unsupported(
+            f"the log density of a truncated {factor.family}", "use a family that can be truncated"
+        )
     name = f"log_mass_{factor.family}"
     module.needs.helpers.add(name)
     mass = call(name, *ends, *texts[1:])
-    return Text(
-        text=f"{density.text} - {mass.text}", level=0, parts=(("", density.text), ("-", mass.text))
-    )
+    return Text(text=f"{density.text} - {mass.text}", level=0, parts=(("", density.text), ("-", mass.text)))
 
 
 def joint_function(module: Module) -> FunctionView:
@@ -341,6 +340,3 @@ def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
         raise unsupported("a truncated uniform", "narrow its bounds")
     module.predictions.add(factor.family)
     return call(f"predict_{factor.family}", "rng", *texts, f"({shape})")
-
-
-__all__ = ["write_assignment"]

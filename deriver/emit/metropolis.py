@@ -124,7 +124,7 @@ def walk_function(module: Module, step: Step) -> FunctionView:
     kernel = name_coefficients(source, step)
     write_log_target(source, step, coordinate, kernel)
     write_move(module, source, step, coordinate)
-    parameters = (*PARAMETERS, f"step: {'VectorSteps' if is_vector_walk(step) else 'Array'}")
+    parameters: tuple[str, ...] = (*PARAMETERS, f"step: {'VectorSteps' if is_vector_walk(step) else 'Array'}")
     if not is_tuned(step):
         parameters = PARAMETERS
     result = "tuple[Array, Array]" if returns_rate(step) else "Array"
@@ -219,8 +219,7 @@ def _free_parts(expr: sp.Basic, node: str) -> list[Expr]:
 def write_log_target(source: Source, step: Step, coordinate: Coordinate, kernel: Expr) -> None:
     """Write the inner function of the log density that the walk sees."""
     argument = step.node if coordinate.is_plain else "u"
-    if source.lines:
-        source.add("")
+    source.add("")
     source.add(f"def log_target({argument}: Array) -> Array:")
     inside = source.nested(2)
     inside.as_local(step.node)

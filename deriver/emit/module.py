@@ -32,9 +32,10 @@ CALLS = {
 }
 PREDICTION_CALLS = {"wishart": ("bartlett",), "inverse_wishart": ("bartlett", "random_inverse_wishart")}
 SPECIAL = (
-    "betainc betaincinv betaln expit gammainc gammaincc gammainccinv gammaincinv gammaln log_expit log_ndtr "
-    "multigammaln ndtr ndtri_exp xlog1py xlogy erf stdtr"
-).split()
+    *("betainc", "betaincinv", "betaln", "erf", "expit"),
+    *("gammainc", "gammaincc", "gammainccinv", "gammaincinv", "gammaln"),
+    *("log_expit", "log_ndtr", "multigammaln", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
+)
 
 
 def emit(
@@ -52,7 +53,9 @@ def emit(
     """
     if backend not in BACKENDS:
         found = f"the backend {backend}"
-        raise UsageError([Mistake(code="unknown_backend", found=found, expected=f"one of {', '.join(BACKENDS)}")])
+        raise UsageError(
+            [Mistake(code="unknown_backend", found=found, expected=f"one of {', '.join(BACKENDS)}")]
+        )
     if plan is None or methods:
         plan = make_plan(derivation, methods)
     return render_module(view_module(derivation, plan, templates), templates)
@@ -86,9 +89,7 @@ def view_module(derivation: Derivation, plan: Plan, templates: str | Path | None
 
 def _declared(derivation: Derivation) -> dict:
     lowering = Lowering(derivation.model)
-    return {
-        plate.index: tuple(lowering.plate_bound(plate.index))[1:] for plate in derivation.model.plates
-    }
+    return {plate.index: tuple(lowering.plate_bound(plate.index))[1:] for plate in derivation.model.plates}
 
 
 def _data_names(functions: list[FunctionView]) -> set[str]:
@@ -134,9 +135,11 @@ def import_lines(functions, helpers: list[str], templates: str | Path | None) ->
     lines += ["import numpy as np", "from numpy.typing import ArrayLike"]
     if special:
         joined = f"from scipy.special import {', '.join(special)}"
-        lines += [joined] if len(joined) <= 88 else [
-            "from scipy.special import (", *(f"    {name}," for name in special), ")"
-        ]
+        lines += (
+            [joined]
+            if len(joined) <= 88
+            else ["from scipy.special import (", *(f"    {name}," for name in special), ")"]
+        )
     return lines
 
 

@@ -13,11 +13,11 @@ from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.emit import contraction
 from deriver.emit.naming import name_hint
-from deriver.emit.reading import Reading, align, base_text, dense_subscript, read_reference, subscripted
+from deriver.emit.reading import Reading, align, base_text, dense_subscript, read_reference
 from deriver.emit.source import Frame, Source, count_sides
 from deriver.emit.text import POWER, SUM, Text, atom, call, join_product, join_sum, power
 from deriver.errors import InternalError
-from deriver.plan.layout import Quantity
+from deriver.plan.layout import unsupported
 
 UFUNCS = {
     sp.exp: "np.exp",
@@ -29,6 +29,8 @@ UFUNCS = {
     sp.erf: "erf",
 }
 SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "log_ndtr", "log_expit"}
+# The families whose truncated members have a helper for the mass that is kept.
+MASSES = ("normal", "gamma", "inverse_gamma", "beta", "exponential", "student_t")
 MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs"}
 
 
@@ -67,7 +69,11 @@ def print_number(expr: Expr) -> Text:
     """Return an exact number as Python text."""
     if expr.is_Integer:
         number = int(expr)
-        return atom(str(number)) if abs(number) < 10**5 else atom(repr(float(number)).replace("e+0", "e").replace("e+", "e"))
+        return (
+            atom(str(number))
+            if abs(number) < 10**5
+            else atom(repr(float(number)).replace("e+0", "e").replace("e+", "e"))
+        )
     if expr == sp.pi:
         return atom("np.pi")
     if expr.is_Rational:
@@ -84,9 +90,7 @@ def _print_index(source: Source, symbol: sp.Symbol, frame: Frame) -> Text:
     lower, upper = source.space.bounds[symbol]
     axes = source.space.axes([symbol])
     first, last = print_size(source, lower), print_size(source, upper + 1)
-    reading = Reading(
-        base=f"np.arange({first}, {last})", subscripts=((":", axes[0]),), chain=False, sides=0
-    )
+    reading = Reading(base=f"np.arange({first}, {last})", subscripts=((":", axes[0]),), chain=False, sides=0)
     return atom(align(source, reading, frame))
 
 
@@ -278,6 +282,10 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
             source.needs.special.add("multigammaln")
             inside = print_expression(source, expr.args[0], frame).text
             return call("multigammaln", inside, print_size(source, expr.args[1]))
+        case heads.LogMass():
+            return _print_mass(source, expr, frame)
+        case heads.LogIndicator():
+            return _print_indicator(source, expr, frame)
         case heads.Transposed():
             return _print_transposed(source, expr.args[0], frame)
         case heads.Eye():
@@ -293,6 +301,24 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
         case sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack() | heads.Gated():
             return atom(align(source, read_reference(source, lift(source, expr)), frame))
     raise InternalError(f"no array form for {type(expr).__name__}")
+
+
+def _print_mass(source: Source, expr: heads.LogMass, frame: Frame) -> Text:
+    """The log of the probability that a truncation keeps."""
+    if expr.family not in MASSES:
+        raise unsupported(f"a truncated {expr.family}", "use a family that can be truncated")
+    source.needs.helpers.add(f"log_mass_{expr.family}")
+    arguments = [print_expression(source, arg, frame).text for arg in expr.args[1:]]
+    return call(f"log_mass_{expr.family}", *arguments)
+
+
+def _print_indicator(source: Source, expr: heads.LogIndicator, frame: Frame) -> Text:
+    """Zero inside the bounds, minus infinity outside."""
+    lower, value, upper = (print_expression(source, arg, frame) for arg in expr.args)
+    tests = [f"({lower.wrapped(SUM)} < {value.wrapped(SUM)})"] if expr.args[0].is_finite is not False else []
+    tests += [f"({value.wrapped(SUM)} < {upper.wrapped(SUM)})"] if expr.args[2].is_finite is not False else []
+    test = " & ".join(tests) if len(tests) != 1 else tests[0].removeprefix("(").removesuffix(")")
+    return call("np.where", test, "0.0", "-np.inf")
 
 
 def _print_unit(source: Source, expr: heads.Unit, frame: Frame) -> Text:
@@ -313,7 +339,11 @@ def _print_diagonal(source: Source, vector: Expr, frame: Frame) -> Text:
     side = print_size(source, heads.shape_of(vector)[0])
     inner = Frame(axes=frame.axes, chain=frame.chain, sides=1)
     shown = print_expression(source, vector, inner).wrapped(4)
-    return Text(text=f"{shown}[..., None] * np.eye({side})", level=1, parts=(("", f"{shown}[..., None]"), ("*", f"np.eye({side})")))
+    return Text(
+        text=f"{shown}[..., None] * np.eye({side})",
+        level=1,
+        parts=(("", f"{shown}[..., None]"), ("*", f"np.eye({side})")),
+    )
 
 
 def _aligned_call(source: Source, function: str, inside: Expr, frame: Frame, tail: str) -> Text:
@@ -339,6 +369,3 @@ def lift(source: Source, expr: Expr, hint: str | None = None) -> Ref:
 
     known = source.recall(expr)
     return known if known is not None else assign_local(source, expr, hint or name_hint(expr))
-
-
-__all__ = ["SUM", "Quantity", "lift", "print_expression", "print_size", "realign", "subscripted"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sympy as sp
 from sympy import Expr, Symbol
@@ -38,7 +39,7 @@ def read_reference(source: Source, ref: Ref, positions: tuple[Expr, ...] = ()) -
     for group in _slots(source, quantity):
         if len(group) == 1:
             index, _, bound = pairs[group[0]]
-            subscripts.append(dense_subscript(source, index, bound))
+            subscripts.append(dense_subscript(source, index, bound, quantity.confined))
         else:
             subscripts.append(_rows(source, [pairs[k] for k in group]))
     for position, side in zip(positions, quantity.sides, strict=False):
@@ -68,7 +69,9 @@ def _single(symbol: Symbol) -> Axis:
     return Axis(indices=(symbol,))
 
 
-def dense_subscript(source: Source, index: Expr, bound: Bound) -> tuple[str, Axis | None]:
+def dense_subscript(
+    source: Source, index: Expr, bound: Bound, confined: tuple[Symbol, ...] = ()
+) -> tuple[str, Axis | None]:
     """Return the subscript of a plate of fixed length."""
     space = source.space
     symbol = next((s for s in sp.ordered(index.free_symbols) if s in space.bounds), None)
@@ -78,11 +81,17 @@ def dense_subscript(source: Source, index: Expr, bound: Bound) -> tuple[str, Axi
         return str(_place(source, index, bound)), None
     shift = offset(index, symbol)
     if shift is None:
-        raise unsupported(f"the subscript {index}", "subscripts are an index, an index and a number, or a group")
+        raise unsupported(
+            f"the subscript {index}", "subscripts are an index, an index and a number, or a group"
+        )
+    if symbol in confined:
+        return ":", _single(symbol)
     if symbol in space.subsets:
         subset = base_text(source, source.quantity(space.subsets[symbol]))
-        text = subset if shift == 0 else f"{subset} + {shift}" if shift > 0 else f"{subset} - {-shift}"
-        return text, _single(symbol)
+        place = offset(source.declared[plate_of(symbol)][0] + shift, bound[0])
+        if place is None:
+            raise unsupported(f"the subset of {symbol.name} in another range", "use a group column")
+        return subset + (f" + {place}" if place > 0 else f" - {-place}" if place < 0 else ""), _single(symbol)
     lower, upper = space.bounds[symbol]
     first, last = offset(lower + shift, bound[0]), offset(upper + shift, bound[1])
     if first is None or last is None or first < 0 or last > 0:
@@ -142,6 +151,8 @@ def _rows(source: Source, slots: list[tuple[Expr, Symbol, Bound]]) -> tuple[str,
     if not all(isinstance(value, Symbol) and value in source.space.bounds for value, _, _ in outer):
         raise unsupported("a ragged quantity read at another index than its own", "use group columns")
     outer_axis = Axis(indices=tuple(value for value, _, _ in outer))
+    if any(symbol in source.space.subsets for symbol in (*outer_axis.indices, *index.free_symbols)):
+        raise unsupported("a ragged quantity over a declared subset", "give the rows a group column")
     symbol = next((s for s in sp.ordered(index.free_symbols) if s in source.space.bounds), None)
     if symbol is None:
         return _row_at_end(source, index, own, bound, outer_axis)
@@ -181,9 +192,7 @@ def rows_part(source: Source, own: Symbol, bound: Bound, outer: Axis, first: int
         parent = parent_rows(source, outer.last, own, bound)
         parts.append(f"{place} < {wrapped(lengths)}[{parent}] - {last}")
     test = parts[0] if len(parts) == 1 else " & ".join(f"({part})" for part in parts)
-    what = " and ".join(
-        f"{word} {count}" for word, count in (("first", first), ("last", last)) if count
-    )
+    what = " and ".join(f"{word} {count}" for word, count in (("first", first), ("last", last)) if count)
     comment = f"rows but the {what} of each {outer.last.name}"
     return _array(source, name, f"np.flatnonzero({test})", comment)
 
@@ -341,7 +350,7 @@ def _raise(source: Source, coarse: Axis, fine: Axis) -> str:
         raise unsupported("a group that is not the outermost of its rows", "use group columns")
     path = chain[chain.index(start) :]
     text = ""
-    for parent, child in zip(path, path[1:], strict=False):
+    for parent, child in pairwise(path):
         name = source.data + parent_rows(source, parent, child, source.space.bounds[child])
         text = name if not text else f"{text}[{name}]"
     return text

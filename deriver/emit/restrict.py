@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
-import sympy as sp
 from sympy import Expr, Symbol
 
 from deriver.algebra import heads
@@ -37,7 +37,7 @@ class Grouping:
             return subscripted(reading.base, [text for text, _ in reading.subscripts])
         path = self.rows.indices[self.rows.indices.index(self.result.last) :]
         text = ""
-        for parent, child in zip(path, path[1:], strict=False):
+        for parent, child in pairwise(path):
             name = source.data + parent_rows(source, parent, child, source.space.bounds[child])
             text = name if not text else f"{text}[{name}]"
         return text

@@ -115,6 +115,7 @@ class Source:
             ranges=tuple(self.space.bounds[symbol] for symbol in indices),
             sides=sides_of(expr),
             chain=frame.chain,
+            confined=tuple(symbol for symbol in indices if symbol in self.space.subsets),
         )
         key = f"{name} (local)"
         self.quantities[key] = quantity

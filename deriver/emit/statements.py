@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sympy as sp
-from sympy import Expr, Tuple
+from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref, Variable
 from deriver.emit import printer
-from deriver.emit.naming import name_hint
 from deriver.emit.reading import align, read_reference
 from deriver.emit.restrict import mask_text
 from deriver.emit.source import Frame, Source, count_sides, sides_of
@@ -108,6 +107,8 @@ def _quotient_sides(expr: sp.Mul) -> list[Expr]:
 
 
 def _nameable(arg: Expr) -> bool:
+    if isinstance(arg, sp.Add) and 1 in arg.args and any(isinstance(term, sp.exp) for term in arg.args):
+        return False  # stays for logaddexp or expit
     return not isinstance(arg, heads.Transposed | heads.Gated | sp.Number) and not arg.is_number
 
 
@@ -302,17 +303,17 @@ def _gate_outside(term: Expr) -> Expr:
     return heads.Gated(sp.Mul(*factors), dict.fromkeys(conditions))
 
 
-def _write_gated(
-    source: Source, expr: Expr, gated: list[Expr], target: Ref, frame: Frame, hint: str
-) -> str:
+def _write_gated(source: Source, expr: Expr, gated: list[Expr], target: Ref, frame: Frame, hint: str) -> str:
     name = source.fresh(hint)
     base = sp.Add(*(term for term in sp.Add.make_args(expr) if term not in gated))
     zeros = _zeros(source, target, frame)
     if base == 0:
         source.add(f"{name} = {zeros}")
     else:
-        text = print_fitting(source, base, frame, 88 - 8 - len(name) - len(zeros))
-        source.add(f"{name} = {zeros} + {text.wrapped(1)}")
+        shown = print_fitting(source, base, frame, 88 - 12 - len(name) - len(zeros)).wrapped(1)
+        if len(name) + len(zeros) + len(shown) + 6 + 4 * source.depth > 88:
+            shown = write_assignment(source, base, frame, "base")
+        source.add(f"{name} = {zeros} + {shown}")
     by_gate: dict[tuple, Expr] = {}
     for term in gated:
         key = tuple(sp.ordered(term.args[1]))
@@ -330,16 +331,9 @@ def _zeros(source: Source, target: Ref, frame: Frame) -> str:
     return f"np.zeros((*{own.text}.shape, {sides}))"
 
 
-def _write_gate(
-    source: Source, name: str, conditions: list, body: Expr, target: Ref
-) -> None:
+def _write_gate(source: Source, name: str, conditions: list, body: Expr, target: Ref) -> None:
     """Write ``name[slice] += body`` for the elements where the conditions hold."""
     space, rules, masks = narrow(source.space, conditions)
     own = source.quantity(target.name)
-    array = Quantity(
-        name=name, indices=own.indices, ranges=own.ranges, sides=sides_of(body), chain=True
-    )
+    array = Quantity(name=name, indices=own.indices, ranges=own.ranges, sides=sides_of(body), chain=True)
     _add_where(source.within(space), array, target.indices, rules, masks, body)
-
-
-__all__ = ["name_hint", "print_fitting", "write_assignment", "write_parameter", "write_value"]

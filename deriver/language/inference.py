@@ -183,7 +183,7 @@ def _check_draft(scope: Scope, inference: Inference, position: int, draft: Draft
             )
             return
     else:
-        shape = _check_distribution(scope, inference, position, draft)
+        shape = check_distribution(scope, inference, position, draft)
     known = shaper.nodes.get(draft.name)
     if shape is not None and known is not None and not draft.implied:
         _compare(scope, shaper, draft, known, shape)
@@ -202,7 +202,8 @@ def _compare(scope: Scope, shaper: Shaper, draft: Draft, known: Shape, shape: Sh
     )
 
 
-def _check_distribution(scope: Scope, inference: Inference, position: int, draft: Draft) -> Shape | None:
+def check_distribution(scope: Scope, inference: Inference, position: int, draft: Draft) -> Shape | None:
+    """Choose the family of a statement and check its arguments; return the shape of a draw, None if unknown."""
     shaper = inference.shaper
     try:
         choice = _choose(shaper, draft)

@@ -52,6 +52,14 @@ class Mistakes:
         """Record the mistake that ended the reading of a statement."""
         self.add(stop.code, stop.found, span=stop.span, expected=stop.expected, remedy=stop.remedy)
 
+    def for_part(self) -> Mistakes:
+        """Return an empty collection for a part of the same text."""
+        return Mistakes(self._lines, self._origin)
+
+    def add_all(self, other: Mistakes) -> None:
+        """Record the mistakes of a part."""
+        self._found |= other._found
+
     def __bool__(self) -> bool:
         return bool(self._found)
 

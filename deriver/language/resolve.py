@@ -45,7 +45,7 @@ def resolve(document: Document, mistakes: Mistakes) -> Model:
     reason = refuse_name(document.name) if document.name else None
     if reason:
         mistakes.add("name", reason[0], span=Span(1, 0, 1), remedy=reason[1])
-    _declare(scope)
+    declare_names(scope)
     edges = find_edges(scope)
     order = order_nodes(scope, edges)
     check_layers(scope, edges, order)
@@ -57,7 +57,8 @@ def resolve(document: Document, mistakes: Mistakes) -> Model:
     return _assemble(scope, inference, supports)
 
 
-def _declare(scope: Scope) -> None:
+def declare_names(scope: Scope) -> None:
+    """Fill in the plates, givens, sizes, dimensions and nodes of a scope, with the places of all names checked."""
     declare_plates(scope)
     declare_givens(scope)
     declare_sizes(scope)

@@ -11,8 +11,8 @@ from sympy import Expr, S
 
 from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum, Ref, shape_of, transpose
-from deriver.families.collect import collect_vector_normal
 from deriver.algebra.normal_form import expand_in
+from deriver.families.collect import collect_vector_normal
 
 
 class NoRule(Exception):
@@ -38,7 +38,9 @@ def gradient(expr: Expr, target: Ref) -> Expr:
         case sp.Mul():
             free, held = expr.as_independent(target, as_Add=False)
             parts = sp.Mul.make_args(held)
-            products = (sp.Mul(*parts[:k], *parts[k + 1 :]) * gradient(p, target) for k, p in enumerate(parts))
+            products = (
+                sp.Mul(*parts[:k], *parts[k + 1 :]) * gradient(p, target) for k, p in enumerate(parts)
+            )
             return sp.Add(*(free * product for product in products))
         case PlateSum():
             return PlateSum(gradient(expr.body, target), expr.bounds, expr.conditions)

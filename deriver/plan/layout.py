@@ -40,7 +40,8 @@ class Axis:
 class Quantity:
     """An array: ``prefix + name`` in the source, the indices and ranges it covers, its component sides.
 
-    ``chain`` tells whether it has the leading chain axis; ``kind`` is its support's.
+    ``chain`` tells whether it has the leading chain axis; ``kind`` is its support's.  ``confined`` are the
+    indices of which it holds the members of a subset only (a local made where the index is confined).
     """
 
     name: str
@@ -50,6 +51,7 @@ class Quantity:
     sides: tuple[Expr, ...] = ()
     chain: bool = False
     kind: str = "real"
+    confined: tuple[Symbol, ...] = ()
 
     @property
     def text(self) -> str:
@@ -129,7 +131,9 @@ class Space:
 
 def unsupported(found: str, remedy: str) -> UsageError:
     """Return the error for a structure which the emitted source cannot hold."""
-    mistake = Mistake(code="not_emitted", found=found, expected="a form that the emitter knows", remedy=remedy)
+    mistake = Mistake(
+        code="not_emitted", found=found, expected="a form that the emitter knows", remedy=remedy
+    )
     return UsageError([mistake], origin="emit")
 
 

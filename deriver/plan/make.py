@@ -56,7 +56,7 @@ def describe_quantities(derivation: Derivation, lowering: Lowering) -> dict[str,
         bounds = [lowering.bound(place) for place in node.ranges]
         observed = node.layer == "data" and node.kind == "stochastic"
         prefix = "data." if observed else "state."
-        kind = node.support.kind
+        kind: str = node.support.kind
         if node.kind == "deterministic":
             prefix, kind = "", "deterministic"
         found[node.name] = _quantity(node.name, prefix, bounds, lowering, not observed, kind)
@@ -102,7 +102,7 @@ def _codomain(model: Model, lowering: Lowering, name: str) -> tuple[Symbol, Expr
     """Return (index, lower, upper) of the plate that a group column points into."""
     for given in model.givens:
         if given.name == name and given.support.kind == "index" and given.support.plate:
-            return tuple(lowering.plate_bound(given.support.plate))  # type: ignore[return-value]
+            return tuple(lowering.plate_bound(given.support.plate))
     return None
 
 
@@ -124,9 +124,7 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
     parameters: tuple[tuple[str, Expr], ...] = ()
     kernel = None
     if method == "gibbs":
-        parameters = tuple(
-            (name, hoisting.rewrite(expr, space)) for name, expr in conditional.parameters
-        )
+        parameters = tuple((name, hoisting.rewrite(expr, space)) for name, expr in conditional.parameters)
     else:
         kernel = hoisting.rewrite(conditional.log_kernel, space)
     return Step(

@@ -8,6 +8,7 @@ is left as it is, as its expansion would lose all digits where the mean is large
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import sympy as sp
 from sympy import Expr, Symbol
@@ -237,6 +238,7 @@ class Hoisting:
             expr = PlateSum(self._inner_first(expr.body, inside), expr.bounds, expr.conditions)
         elif not isinstance(expr, sp.Pow):
             expr = self._inner_first(expr, space, top=True)
+        space = replace(space, subsets={})  # a statistic covers the whole plate; readers pick the subset
         indices = space.sort(free_indices(expr, space))
         scope = tuple((s, space.bounds[s], space.subsets.get(s)) for s in indices)
         key = (expr, scope)
@@ -269,9 +271,7 @@ class Hoisting:
         symmetric = len(sides) == 2 and heads.is_symmetric(expr)
         assumptions = {} if sides else {"real": True}
         ref = Ref(Variable(name, sides, symmetric=symmetric, **assumptions), *indices)
-        return Statistic(
-            name=name, expression=expr, indices=indices, quantity=quantity, space=space, ref=ref
-        )
+        return Statistic(name=name, expression=expr, indices=indices, quantity=quantity, space=space, ref=ref)
 
 
 def spread_number(expr: Expr) -> Expr:
@@ -283,7 +283,9 @@ def spread_number(expr: Expr) -> Expr:
     terms = [number * term for term in sums[0].args]
     if any(abs(term.as_coeff_Mul()[0]) != 1 for term in terms):
         return expr
-    return sp.Mul(*(sp.Add(*terms) if f is sums[0] else f for f in rest.args)) if rest.is_Mul else sp.Add(*terms)
+    return (
+        sp.Mul(*(sp.Add(*terms) if f is sums[0] else f for f in rest.args)) if rest.is_Mul else sp.Add(*terms)
+    )
 
 
 def _is_costly(expr: Expr) -> bool:

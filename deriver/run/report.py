@@ -6,6 +6,7 @@ Part of stage run.  Input: a ``Result``.  Output: lines on standard output, and 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +56,11 @@ def report_result(
         print(f"saved: {source_path}")
     if plot_path is not None:
         print(_plot(result, names, plot_path))
+
+
+def takes_unicode() -> bool:
+    """Tell whether standard output can show letters beyond ASCII."""
+    return "utf" in (sys.stdout.encoding or "").lower()
 
 
 def describe_run(result: Result) -> str:

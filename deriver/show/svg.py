@@ -15,8 +15,7 @@ _STYLE = """
   .stochastic ellipse, .observed ellipse, .deterministic rect { fill: #fff; stroke: #222; stroke-width: 1.4; }
   .observed ellipse { fill: #cfd8e3; }
   .plate rect { fill: none; stroke: #6b7686; stroke-width: 1.2; }
-  .plate text { font-size: 14px; font-style: italic; text-anchor: end; fill: #3c4654;
-    paint-order: stroke; stroke: #f6f7f6; stroke-width: 4px; }
+  .plate text { font-size: 14px; font-style: italic; text-anchor: end; fill: #3c4654; }
   .band rect { stroke: none; }
   .band text { font-size: 14px; fill: #5a6472; }
   .edge path { fill: none; stroke: #444; stroke-width: 1.2; }
@@ -132,7 +131,7 @@ def label_spans(label: str) -> str:
         else:
             size = next((k for k, c in enumerate(rest) if not (c.isalnum() or c == "·")), len(rest))
             below, rest = rest[:size], rest[size:]
-        lowered = f'<tspan dy="4" font-size="72%">{escape(below)}</tspan>'
+        lowered = f'<tspan dy="4" font-size="12">{escape(below)}</tspan>'
         text += escape(head) + lowered + ('<tspan dy="-4">&#8203;</tspan>' if rest else "")
     return text + escape(rest)
 

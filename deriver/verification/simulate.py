@@ -145,7 +145,7 @@ def _check_proper(factors: tuple[Factor, ...]) -> None:
             remedy=f"for the verification, write {factor.value.name} ~ N(0, 10) or another proper prior",
         )
         for factor in factors
-        if family_record(factor.family).improper and factor.truncation is None
+        if family_record(factor.family).improper
     ]
     if mistakes:
         raise UsageError(mistakes)

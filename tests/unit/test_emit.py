@@ -25,13 +25,22 @@ def test_short_statements_stay_on_one_line():
 
 def test_a_long_call_takes_its_arguments_to_the_next_line():
     lines = break_statement("x = ", call("function", "a" * 40, "b" * 40), 1)
-    assert lines == ["    x = function(", "        " + "a" * 40 + ", " + "b" * 40, "    )"] or lines[-1] == "    )"
+    assert (
+        lines == ["    x = function(", "        " + "a" * 40 + ", " + "b" * 40, "    )"]
+        or lines[-1] == "    )"
+    )
 
 
 def test_a_long_sum_has_one_term_a_line():
     terms = [(k == 1, atom(letter * 40)) for k, letter in enumerate("abc")]
     lines = break_statement("x = ", join_sum(terms), 1)
-    assert lines == ["    x = (", f"        {'a' * 40}", f"        - {'b' * 40}", f"        + {'c' * 40}", "    )"]
+    assert lines == [
+        "    x = (",
+        f"        {'a' * 40}",
+        f"        - {'b' * 40}",
+        f"        + {'c' * 40}",
+        "    )",
+    ]
 
 
 def test_two_long_terms_cannot_be_broken():
@@ -77,7 +86,12 @@ def test_own_templates_come_first(tmp_path):
     assert emit(derivation, templates=tmp_path).startswith("# mine")
 
 
-METHODS = [("all_random", "rho"), ("all_random", "sigma2"), ("random_intercepts", "beta0"), ("state_space", "z")]
+METHODS = [
+    ("all_random", "rho"),
+    ("all_random", "sigma2"),
+    ("random_intercepts", "beta0"),
+    ("state_space", "z"),
+]
 
 
 @pytest.mark.parametrize(("name", "node"), METHODS)
@@ -147,7 +161,9 @@ def test_truncated_normals_stay_inside_and_have_the_right_mean(bounds, tmp_path)
     from scipy.stats import truncnorm
 
     module = helpers(tmp_path, "random_truncated_normal", "between")
-    drawn = module.random_truncated_normal(np.random.default_rng(1), np.array(1.0), np.array(0.0), *bounds, (20000,))
+    drawn = module.random_truncated_normal(
+        np.random.default_rng(1), np.array(1.0), np.array(0.0), *bounds, (20000,)
+    )
     assert (drawn > bounds[0]).all() and (drawn < bounds[1]).all()
     reference = truncnorm(*bounds)
     assert abs(drawn.mean() - reference.mean()) < 5 * reference.std() / np.sqrt(20000)

@@ -41,7 +41,9 @@ def test_an_impossible_choice_names_the_possible_ones(methods):
         make_plan(derivation_of("all_random"), methods)
 
 
-@pytest.mark.parametrize(("name", "colours"), [("state_space", 2), ("second_order_walk", 3), ("multi_membership", 0)])
+@pytest.mark.parametrize(
+    ("name", "colours"), [("state_space", 2), ("second_order_walk", 3), ("multi_membership", 0)]
+)
 def test_coupled_elements_are_interleaved(name, colours):
     steps = make_plan(derivation_of(name)).steps
     assert max((step.colours for step in steps), key=lambda c: (c != 1, c)) == colours

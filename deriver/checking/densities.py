@@ -1,0 +1,171 @@
+"""The log density that a line of a claim states, as a function of the point.
+
+Input: a resolved line and its trees, perhaps edited.  Output: a function for each group of points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from deriver.algebra.evaluate import compile_expression
+from deriver.algebra.heads import Ref, Variable
+from deriver.checking.oracle import Group, Oracle, Outcome, Point, compare
+from deriver.checking.records import Line, Named
+from deriver.checking.values import Context
+from deriver.families.record import Family, Parametrisation
+from deriver.language.choice import Choice
+from deriver.model.expressions import Expression, references
+
+Definitions = Mapping[str, tuple[tuple[str, ...], Expression]]
+_SHAPES = {"vector": 1, "positive_vector": 1, "simplex": 1, "spd": 2, "cholesky": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A line ready to be evaluated; ``trees`` and ``definitions`` may have been edited."""
+
+    line: Line
+    trees: tuple[Expression, ...]
+    definitions: tuple[Named, ...]
+    log: bool
+
+    def named(self) -> Definitions:
+        """Return the definitions by name."""
+        return {each.name: (each.indices, each.expression) for each in self.definitions}
+
+
+def judge(oracle: Oracle, statement: Statement, group: Group) -> Outcome:
+    """Return how a statement compares with the joint density in a group."""
+    return compare(group, density_in(oracle, statement, group))
+
+
+def density_in(oracle: Oracle, statement: Statement, group: Group) -> Callable[[Point], float]:
+    """Return the log density that a statement gives at the points of a group."""
+    named = statement.named()
+    if statement.line.choice is None:
+        return _kernel(oracle, statement, named, group)
+    return _family(oracle, statement, statement.line.choice, named, group)
+
+
+def _kernel(oracle: Oracle, statement: Statement, named: Definitions, group: Group) -> Callable[[Point], float]:
+    (tree,) = statement.trees
+    compiled = (oracle.evaluator.compile if statement.log else oracle.evaluator.compile_log)(tree)
+
+    def value(point: Point) -> float:
+        found = compiled(Context(point.view, point.raw, named, group.own), group.own)
+        return float(found)
+
+    return value
+
+
+def _family(
+    oracle: Oracle, statement: Statement, choice: Choice, named: Definitions, group: Group
+) -> Callable[[Point], float]:
+    record = choice.signature
+    moving = mentions_target(oracle, statement)
+    kept: list[tuple] = []
+
+    def value(point: Point) -> float:
+        if moving or not kept:
+            kept[:] = [canonical_at(oracle, statement, point, group)]
+        found = point.value
+        return record.logpdf(found, *kept[0])
+
+    return value
+
+
+def arguments_at(oracle: Oracle, statement: Statement, point: Point, group: Group) -> tuple[Any, ...]:
+    """Return the values of the arguments as written, vectors of shape (p,)."""
+    assert statement.line.choice is not None
+    context = Context(point.view, point.raw, statement.named(), group.own)
+    values = [oracle.evaluator.compile(tree)(context, group.own) for tree in statement.trees]
+    roles = statement.line.choice.form.roles
+    return tuple(_shaped(value, role) for value, role in zip(values, roles, strict=True))
+
+
+def _shaped(value: Any, role: str) -> Any:
+    sides = _SHAPES.get(role, 0)
+    if sides == 0:
+        array = np.asarray(value, dtype=float)
+        if array.size != 1:
+            raise ValueError("an array where a number is needed")
+        return float(array.reshape(-1)[0])
+    array = np.atleast_2d(np.asarray(value, dtype=float))
+    return array.reshape(-1) if sides == 1 else array
+
+
+def canonical_at(oracle: Oracle, statement: Statement, point: Point, group: Group) -> tuple[Any, ...]:
+    """Return the canonical parameters of the claimed family."""
+    choice = statement.line.choice
+    assert choice is not None
+    found = canonical(choice.signature, choice.form, arguments_at(oracle, statement, point, group))
+    value = np.asarray(point.value)
+    for each in found:
+        if np.ndim(each) and np.shape(each)[0] != value.shape[0]:
+            raise ValueError("dimensions differ")
+    return found
+
+
+def canonical(record: Family, form: Parametrisation, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return canonical parameters from the arguments of any parametrisation."""
+    if form.keywords == record.parameters:
+        return values
+    state = {f"argument{k}": {(): value} for k, value in enumerate(values)}
+    found = []
+    for compiled in _canonical_map(record.key, form.keywords):
+        value = compiled(state, {})
+        column = isinstance(value, np.ndarray) and value.shape[1] == 1 and record.shape == "vector"
+        found.append(value[:, 0] if column else value)
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _canonical_map(key: str, keywords: tuple[str, ...]) -> tuple[Callable, ...]:
+    from deriver.families import family
+
+    record = family(key)
+    form = next(each for each in record.parametrisations if each.keywords == keywords)
+    side = Ref(Variable("side", integer=True, positive=True))
+    variables = []
+    for position, role in enumerate(form.roles):
+        dims = (side,) * _SHAPES.get(role, 0)
+        own = {} if dims else {"positive": True}
+        variables.append(Ref(Variable(f"argument{position}", dims, symmetric=len(dims) == 2, **own)))
+    return tuple(compile_expression(e) for e in form.to_canonical(*variables))
+
+
+def mentions_target(oracle: Oracle, statement: Statement) -> bool:
+    """Tell whether the value of an argument changes with the target."""
+    moving = moving_names(oracle)
+    named = statement.named()
+    waiting = [r.name for tree in statement.trees for r in references(tree)]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in named:
+            waiting += [r.name for r in references(named[name][1])]
+        elif name in moving:
+            return True
+    return False
+
+
+def moving_names(oracle: Oracle) -> frozenset[str]:
+    """Return the names whose value may change with the target: its node, and what is defined by it."""
+    from deriver.derive.factors import Definitions as Defined
+
+    node = oracle.subject.conditional.node
+    key = ("moving", node)
+    cache = oracle.bench.cache
+    if key not in cache:
+        defined = Defined(oracle.bench.derivation.definitions)
+        names = [d.element.name for d in defined.all if defined.depends(d.element.name, node)]
+        cache[key] = frozenset([node, *names])
+    return cache[key]

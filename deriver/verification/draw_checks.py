@@ -1,0 +1,92 @@
+"""Every update of the emitted sampler held against the derived conditional, many draws at each of several states.
+
+Stage verification.  A conjugate node's draws must have uniform pivots.  An update by Metropolis-Hastings of a scalar is
+started from exact draws of the conditional, and must leave their pivots uniform.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deriver.derive.records import Conditional, Derivation
+from deriver.verification.pivots import compare_pivots
+from deriver.verification.records import Outcome
+from deriver.verification.reference import Reference, make_reference
+from deriver.verification.replicates import Bench
+from deriver.verification.simulate import State
+from deriver.verification.statistics import detectable
+
+DRAWS = 400
+MOST_ELEMENTS = 6
+_DRAWS = 31  # a child of the seed
+WORDS = {"location": "location", "scale": "spread", "shape": "shape"}
+
+
+def check_draws(bench: Bench, derivation: Derivation, states: int) -> list[Outcome]:
+    """Return a test of location, scale and shape for each node and pivot; p values not yet adjusted."""
+    outcomes = []
+    for place, conditional in enumerate(derivation.conditionals):
+        if conditional.node in bench.updates and not conditional.coupled:
+            rng = bench.rng(_DRAWS, place)
+            pools: dict[tuple[tuple[int, ...], str], list[np.ndarray]] = {}
+            for _ in range(states):
+                _add_state(bench, conditional, bench.simulator.draw(rng), rng, pools)
+            outcomes += _judge(conditional.node, pools)
+    return outcomes
+
+
+def _add_state(
+    bench: Bench, conditional: Conditional, state: State, rng: np.random.Generator,
+    pools: dict[tuple[tuple[int, ...], str], list[np.ndarray]],
+) -> None:  # fmt: skip
+    """Add the pivots of many draws at one state to the pools, by element and pivot."""
+    node = conditional.node
+    keys = [key for key in bench.maker.keys[node] if key in state[node]]
+    chosen = keys if len(keys) <= MOST_ELEMENTS else [*keys[: MOST_ELEMENTS // 2], *keys[-MOST_ELEMENTS // 2 :]]
+    references = {key: make_reference(conditional, state, key, rng) for key in chosen}
+    if any(reference is None for reference in references.values()):
+        return
+    data = bench.module.prepare(bench.maker.inputs(state))
+    after = _update_many(bench, conditional, state, data, references, rng)
+    flat = after.reshape(len(after), len(bench.maker.keys[node]), *bench.maker.layouts[node].shape)
+    for key, reference in references.items():
+        assert reference is not None
+        with np.errstate(all="ignore"):
+            values = reference.pivots(flat[:, bench.maker.keys[node].index(key)])
+        for name, column in zip(reference.names, values.T, strict=True):
+            pools.setdefault((key, name), []).append(np.nan_to_num(column, nan=0.0))
+
+
+def _update_many(
+    bench: Bench, conditional: Conditional, state: State, data: object,
+    references: dict[tuple[int, ...], Reference | None], rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """Return draws of the node as chains, shape (draws, ...); exact draws first where there is no family."""
+    from dataclasses import replace
+
+    node = conditional.node
+    arrays = bench.to_state(state, DRAWS)
+    if conditional.family is None:
+        current = getattr(arrays, node).reshape(DRAWS, len(bench.maker.keys[node])).copy()
+        for key, reference in references.items():
+            assert reference is not None and reference.draw is not None
+            current[:, bench.maker.keys[node].index(key)] = reference.draw(rng, DRAWS)
+        arrays = replace(arrays, **{node: current.reshape(getattr(arrays, node).shape)})
+    return np.asarray(getattr(bench.update(node, rng, arrays, data, DRAWS), node))
+
+
+def _judge(node: str, pools: dict[tuple[tuple[int, ...], str], list[np.ndarray]]) -> list[Outcome]:
+    outcomes = []
+    for (key, pivot), pieces in pools.items():
+        values = np.concatenate(pieces)
+        element = f"{node}[{','.join(map(str, key))}]" if key else node
+        name = element if pivot == "value" else f"{element} {pivot}"
+        seen = float(detectable(np.array(1 / np.sqrt(len(values))), 1e-3, 3 * len(pools)))
+        for test in compare_pivots(values):
+            outcomes.append(
+                Outcome(
+                    kind="draws", node=node, name=f"{WORDS[test.aspect]} of {name}", passed=True, p=test.p,
+                    effect=test.effect, detectable=seen,
+                )
+            )  # fmt: skip
+    return outcomes
