@@ -27,6 +27,7 @@ examples:
   deriver derive my.model --node beta   that of one node
   deriver emit my.model -o sampler.py   the sampler's source
   deriver run wishart --data sleepstudy.csv --map y=reaction --map "x=[1, days]" --index i=subject
+  deriver verify wishart                tests of its sampler
 """,
     "demo": """\
 examples:
@@ -56,6 +57,16 @@ labels:      --index i=subject numbers the individuals by the labels of a column
              (--index t=year) a step without a row is a missing response.
 missing:     a blank or NA response is drawn with the parameters; a covariate must not be missing
 """,
+    "verify": """\
+examples:
+  deriver verify all_random                         about a minute or two
+  deriver verify my.model --effort quick --sizes n=4,J=3,p=3
+  deriver verify my.model --sampler sampler.py      a sampler that was emitted, then edited
+  deriver verify my.model --effort long --resume verify.jsonl --plot ranks.png
+
+Data are simulated from the model statement, at small sizes and with moderate proper priors; --set and --sizes choose
+others.  Exit status: 0 passed, 1 failed, 2 a mistake in the input.
+""",
     "graph": """\
 examples:
   deriver graph wishart -o wishart.svg
@@ -82,6 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_derive(commands)
     _add_emit(commands)
     _add_run(commands)
+    _add_verify(commands)
     _add_graph(commands)
     return parser
 
@@ -189,6 +201,25 @@ def _add_run_output(results: Any) -> None:
     )
 
 
+def _add_verify(commands: Any) -> None:
+    command = _add(commands, "verify", "test a sampler against the model statement it comes from")
+    command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    command.add_argument("--sampler", metavar="FILE.py", type=Path, help="a sampler of this model, as emitted or edited")
+    command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="the value of a given")
+    command.add_argument("--sizes", metavar="n=4,J=3,...", help="plates and dimensions (default 3 and 2)")
+    command.add_argument("--effort", choices=("quick", "default", "long"), default="default")
+    command.add_argument("--jobs", type=int, metavar="N", help="how many cores to use (default: all)")
+    command.add_argument("--dask", metavar="ADDRESS", help="run on the Dask cluster with this scheduler")
+    command.add_argument("--resume", metavar="FILE", type=Path, help="keep what is done there, and go on from it")
+    command.add_argument("--plot", metavar="FILE.png", type=Path, help="ranks as ECDF differences (needs matplotlib)")
+    command.add_argument("--seed", type=int, metavar="N", help="a whole number; without it one is drawn and told")
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.add_argument(
+        "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace the plot if it is there")
+
+
 def _add_graph(commands: Any) -> None:
     command = _add(commands, "graph", "draw the graph of a model, by layer and plate")
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
@@ -285,6 +316,21 @@ def _make_job(options: argparse.Namespace) -> Any:
     )  # fmt: skip
 
 
+def _verify(options: argparse.Namespace) -> int:
+    from deriver.pipeline import load_model
+    from deriver.verification.command import VerifyOptions, run_command
+
+    return run_command(
+        load_model(options.model),
+        VerifyOptions(
+            sampler=options.sampler, values=read_pairs("--set", options.set), sizes=options.sizes,
+            effort=options.effort, jobs=options.jobs, dask=options.dask, resume=options.resume, plot=options.plot,
+            seed=options.seed, format=options.format, methods=read_pairs("--method", options.method),
+            overwrite=options.overwrite,
+        ),
+    )  # fmt: skip
+
+
 def _graph(options: argparse.Namespace) -> int:
     from deriver.pipeline import graph, load_model
     from deriver.run.saving import check_output
@@ -312,7 +358,7 @@ def read_pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-COMMANDS = {"demo": _demo, "derive": _derive, "emit": _emit, "run": _run, "graph": _graph}
+COMMANDS = {"demo": _demo, "derive": _derive, "emit": _emit, "run": _run, "verify": _verify, "graph": _graph}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from deriver.derive.records import Derivation
     from deriver.plan import Plan
     from deriver.run.results import Result
+    from deriver.verification.records import Verification
+    from deriver.verification.replicates import Effort
+    from deriver.verification.responses import UpdateFunction
+    from deriver.verification.update_report import UpdateReport
 
 Backend = Literal["numpy"]
 PACKAGED = Path(__file__).parent / "examples" / "models"
@@ -181,3 +185,45 @@ def graph(model: Model, path: str | Path) -> None:
     from deriver.show.graph import write_graph
 
     write_graph(model, path)
+
+
+def verify(
+    model: Model, *, source: str | None = None, methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None, values: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None, effort: str | Effort = "default", jobs: int | None = None,
+    dask: str | None = None, resume: str | Path | None = None, seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verification:  # fmt: skip
+    """Hold a sampler against the model statement: density ratio, Geweke's test, simulation-based calibration.
+
+    ``source`` is a sampler that was emitted and perhaps edited; without it, one is emitted.  ``values`` sets givens,
+    ``sizes`` plates and dimensions; the others are chosen small and moderate.  ``effort`` is ``"quick"``,
+    ``"default"`` or ``"long"``; ``resume`` a file from which an interrupted verification goes on.
+    """
+    from deriver.emit import emit as write_source
+    from deriver.verification.verify import verify as verify_source
+
+    derivation = derive(model)
+    if source is None:
+        source = write_source(derivation, plan(derivation, methods), templates=templates)
+    return verify_source(
+        derivation, source, values=values, sizes=sizes, effort=effort, jobs=jobs, dask=dask,
+        resume=None if resume is None else Path(resume), seed=seed, progress=progress,
+    )  # fmt: skip
+
+
+def check_update(
+    model: Model, node: str, function: UpdateFunction, *, exact: bool = True,
+    values: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None, states: int = 20,
+    draws: int = 200, seed: int | None = None,
+) -> UpdateReport:  # fmt: skip
+    """Hold a person's own update function, ``function(rng, state, data) -> value``, against the derived conditional.
+
+    ``state`` holds the nodes as arrays without a chain axis, ``data`` the givens and data.  ``exact=False`` is for a
+    Metropolis step.  The report tells what is off: location, spread, dependence, what it should have read.
+    """
+    from deriver.verification.check_update import check_update as check
+
+    return check(
+        derive(model), node, function, exact=exact, values=values, sizes=sizes, states=states, draws=draws, seed=seed
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,3 +95,95 @@ def element(model: Model, state: State, name: str, array: np.ndarray, index: tup
         return array[keys.index(index)]
     places = [sorted({key[k] for key in keys}).index(index[k]) for k in range(len(index))]
     return array[tuple(places)]
+
+
+WALKS = ("random_walk", "vector_walk", "slice_sample", "integer_walk")
+
+
+class Scale:
+    """Steps that stand in for the tuned ones of a vector walk."""
+
+    def root(self) -> np.ndarray:
+        """Return a root that no one reads."""
+        return np.zeros(1)
+
+
+def through(module: ModuleType, node: str, arrays: Any, data: Any, move: Any) -> tuple[Any, Any, Any]:
+    """Run ``update_<node>`` with its walk replaced by ``move(u)``: return the node, the log target, and u."""
+    seen: dict[str, Any] = {}
+    helper = next(name for name in WALKS if _calls(module, node, name))
+    original = getattr(module, helper)
+
+    def stand_in(rng: Any, value: np.ndarray, log_target: Any, *rest: Any, **options: Any) -> Any:
+        if "u" not in seen:
+            seen.update(u=value, target=log_target)
+            value = move(value)
+        return (
+            value
+            if helper == "slice_sample"
+            else (value, np.zeros(value.shape[: np.ndim(log_target(value))]))
+        )
+
+    setattr(module, helper, stand_in)
+    try:
+        update = getattr(module, f"update_{node}")
+        given = [None, arrays, data] + ([Scale()] if update.__code__.co_argcount == 4 else [])
+        result = update(*given)
+    finally:
+        setattr(module, helper, original)
+    return (result[0] if isinstance(result, tuple) else result), seen["target"], seen["u"]
+
+
+def _calls(module: ModuleType, node: str, helper: str) -> bool:
+    return helper in getattr(module, f"update_{node}").__code__.co_names and hasattr(module, helper)
+
+
+def check_walk(module: ModuleType, node: str, arrays: Any, data: Any, rng: np.random.Generator) -> None:
+    """Assert that the log target is the log joint in u, Jacobian counted, when one element moves.
+
+    The Jacobian is taken by central differences of the map from u to the node, in its free entries.
+    """
+    value, target, u = through(module, node, arrays, data, lambda point: point)
+    np.testing.assert_allclose(value, getattr(arrays, node), rtol=1e-8, atol=1e-10)
+    shape = np.shape(target(u))
+    first = (slice(None), *(0,) * (len(shape) - 1))
+    free = int(np.prod(u.shape[len(shape) :]))
+    if free == 0:
+        return
+    there = u.copy()
+    there[first] += 0.3 * rng.standard_normal(there[first].shape)
+    totals = [_in_coordinate(module, node, arrays, data, point, first, free) for point in (there, u)]
+    got = target(there)[first] - target(u)[first]
+    np.testing.assert_allclose(got, totals[0] - totals[1], rtol=1e-5, atol=1e-5)
+
+
+def _in_coordinate(
+    module: ModuleType, node: str, arrays: Any, data: Any, u: np.ndarray, first: tuple, free: int
+) -> np.ndarray:
+    """Return log joint + log |d node / d u| at u, for the element ``first``."""
+
+    def node_at(point: np.ndarray) -> np.ndarray:
+        return through(module, node, arrays, data, lambda _: point)[0]
+
+    h, columns = 1e-5, []
+    for k in range(free):
+        ends = []
+        for sign in (1, -1):
+            point = u.copy()
+            own = point[first].reshape(len(u), free)
+            own[:, k] += sign * h
+            point[first] = own.reshape(point[first].shape)
+            ends.append(_free_entries(node_at(point)[first], free))
+        columns.append((ends[0] - ends[1]) / (2 * h))
+    jacobian = np.stack(columns, axis=-1)
+    moved = replace(arrays, **{node: node_at(u)})
+    return module.log_joint(moved, data) + np.linalg.slogdet(jacobian)[1]
+
+
+def _free_entries(value: np.ndarray, free: int) -> np.ndarray:
+    """Return as many independent entries of an element as there are coordinates: (chains, free)."""
+    if value.ndim == 3:
+        p = value.shape[-1]
+        rows, columns = np.tril_indices(p, 0 if free == p * (p + 1) // 2 else -1)
+        return value[:, rows, columns]
+    return value.reshape(len(value), -1)[:, :free]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from deriver.derive.numeric import parameters_at
-from tests.emitted import build, element, to_inputs, to_state
+from tests.emitted import build, check_walk, element, to_inputs, to_state
 from tests.hand.catalogue import MODELS, load
 
 ORDER = {
@@ -103,18 +104,18 @@ def test_moves_leave_the_joint_in_place(name, sizes, tmp_path):
 
 
 def check_move(module, node, arrays, data, rng):
-    """Compare log target differences with log joint differences when the whole node is moved."""
-    from dataclasses import replace
-
+    """Compare log target differences with log joint differences."""
     name = f"derivatives_{node}"
     here = getattr(arrays, node)
-    if hasattr(module, name):
-        there = here + 0.1 * rng.standard_normal(here.shape)
-        moved = replace(arrays, **{node: there})
-        kernels = [getattr(module, name)(value, arrays, data)[0] for value in (there, here)]
-        difference = (kernels[0] - kernels[1]).reshape(len(here), -1).sum(axis=1)
-        joint = module.log_joint(moved, data) - module.log_joint(arrays, data)
-        np.testing.assert_allclose(difference, joint, rtol=1e-7, atol=1e-8)
+    if not hasattr(module, name):
+        check_walk(module, node, arrays, data, rng)
+        return
+    there = here + 0.1 * rng.standard_normal(here.shape)
+    moved = replace(arrays, **{node: there})
+    kernels = [getattr(module, name)(value, arrays, data)[0] for value in (there, here)]
+    difference = (kernels[0] - kernels[1]).reshape(len(here), -1).sum(axis=1)
+    joint = module.log_joint(moved, data) - module.log_joint(arrays, data)
+    np.testing.assert_allclose(difference, joint, rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", MODELS)

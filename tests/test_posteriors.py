@@ -76,7 +76,7 @@ def test_slice_sampling_has_the_same_posterior() -> None:
 
 
 def test_another_prior_is_caught() -> None:
-    """The comparison has the power to fail: one hyperparameter of twenty is changed by half."""
+    """The comparison has the power to fail: one prior's scale is larger by half."""
     key = "test:sleepstudy/random_intercepts"
     values = SETTINGS[key]["values"] | {"r0": "1/3000"}
     found = discrepancies(sample(key, seed=13, values=values).idata.posterior, SETTINGS[key]["parameters"])

@@ -83,9 +83,7 @@ def main() -> None:
     curves = summarise_curves(week, weight, np.array(COVARIANCE), MEAN)
     check_likelihood(week, weight, curves)
     estimates = free_covariance(curves)
-    write_posterior(
-        "rats/free_covariance", SETTING, estimates, source=SOURCE, command="free_covariance.py"
-    )
+    write_posterior("rats/free_covariance", SETTING, estimates, source=SOURCE, command="free_covariance.py")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """The marginal likelihood of balanced normal growth curves, effects and population mean integrated out.
 
 Model: y_i ~ N(X beta_i, sigma2 I), beta_i ~ N(mu, Sigma), mu ~ N(m, C), i = 1..n, with the same X (J, 2) in
-every group; Sigma and C may be singular. With b_i the least-squares coefficients of group i, b_i ~ N(mu, V), V = Sigma + sigma2 (X'X)^-1,
-independent of the residuals (Lindley & Smith 1972, J. R. Statist. Soc. B 34, 1-41; Laird & Ware 1982,
-Biometrics 38, 963-974). So
+every group; Sigma and C may be singular. With b_i the least-squares coefficients of group i, b_i ~ N(mu, V),
+V = Sigma + sigma2 (X'X)^-1, independent of the residuals (Lindley & Smith 1972, J. R. Statist. Soc. B 34, 1-41;
+Laird & Ware 1982, Biometrics 38, 963-974). So
 
     log p(y | Sigma, sigma2) = -n(J-2)/2 log sigma2 - RSS/(2 sigma2) - (n-1)/2 log|V| - tr(V^-1 S)/2
                                + log N(mean(b); m, V/n + C) + constant,     S = sum (b_i - mean b)(b_i - mean b)',

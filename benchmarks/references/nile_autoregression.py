@@ -16,16 +16,23 @@ from growth_curves import log_inverse_gamma
 from quadrature import LogDensity, Moments, integrate_checked
 from report import Estimate, require, write_posterior
 
-SOURCE = (
-    "exact: states integrated out by a Kalman filter and smoother; trapezoidal rule in phi and 2 log variances"
-)
+SOURCE = "exact: states integrated out by a Kalman filter and smoother; trapezoidal rule in phi and 2 log variances"
 START_MEAN, START_VARIANCE = 0.5, 2.0
 SETTING: dict[str, Any] = {
     "data": "nile.csv",
     "model": "state_space",
     "priors": "y = (flow - 919)/100; z[0] ~ N(0.5, 2); phi ~ N(0.7, 0.04); sigma2_y ~ IG(4, 1/5); "
     "sigma2_z ~ IG(3, 1.25), that is scale 0.8; t = 1 is 1871",
-    "values": {"m0": 0.5, "v0": 2, "m_phi": 0.7, "v_phi": 0.04, "q_y": 4, "r_y": "1/5", "q_z": 3, "r_z": 1.25},
+    "values": {
+        "m0": 0.5,
+        "v0": 2,
+        "m_phi": 0.7,
+        "v_phi": 0.04,
+        "q_y": 4,
+        "r_y": "1/5",
+        "q_z": 3,
+        "r_z": 1.25,
+    },
     "columns": {"y": "(flow - 919)/100"},
     "index": {"t": "year"},
 }
@@ -129,7 +136,9 @@ def main() -> None:
     """Compute, check, print and write the posterior."""
     y = (np.array(read_columns("nile.csv")["flow"], dtype=float) - 919) / 100
     check_recursions(y)
-    write_posterior("nile/state_space", SETTING, posterior(y), source=SOURCE, command="nile_autoregression.py")
+    write_posterior(
+        "nile/state_space", SETTING, posterior(y), source=SOURCE, command="nile_autoregression.py"
+    )
 
 
 if __name__ == "__main__":

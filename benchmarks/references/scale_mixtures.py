@@ -10,6 +10,7 @@ one integral for each group, which the trapezoidal rule does on nodes that all g
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import quad
@@ -93,7 +94,9 @@ def mix(weight: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[np.
     return centre, (weight * ((mean - centre[:, None]) ** 2 + variance)).sum(axis=1)
 
 
-def check_integral(curves: Curves, x: np.ndarray, y: np.ndarray, nodes: Nodes, points: list, log_density) -> None:
+def check_integral(
+    curves: Curves, x: np.ndarray, y: np.ndarray, nodes: Nodes, points: list, log_density
+) -> None:
     """Compare with adaptive quadrature of the dense normal of y_i, group by group, at two points.
 
     Each of `points` is (mu, Sigma, arguments); `log_density(l, *arguments)` is log p(l).
@@ -112,8 +115,10 @@ def check_integral(curves: Curves, x: np.ndarray, y: np.ndarray, nodes: Nodes, p
         for row in y:
             shift = np.log(max(integrand(at, row, -60.0) for at in nodes.log_sd[::4])) - 60
             pieces = np.linspace(nodes.log_sd[0], nodes.log_sd[-1], 9)
-            parts = zip(pieces[:-1], pieces[1:], strict=True)
-            area = sum(quad(integrand, a, b, args=(row, shift), epsabs=1e-10, epsrel=1e-10)[0] for a, b in parts)
+            parts = pairwise(pieces)
+            area = sum(
+                quad(integrand, a, b, args=(row, shift), epsabs=1e-10, epsrel=1e-10)[0] for a, b in parts
+            )
             total += np.log(area) + shift
         return total
 

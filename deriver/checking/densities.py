@@ -14,11 +14,10 @@ import numpy as np
 
 from deriver.algebra.evaluate import compile_expression
 from deriver.algebra.heads import Ref, Variable
-from deriver.checking.oracle import Group, Oracle, Outcome, Point, compare
+from deriver.checking.oracle import FAILURES, Group, Oracle, Outcome, Point, compare
 from deriver.checking.records import Line, Named
 from deriver.checking.values import Context
 from deriver.families.record import Family, Parametrisation
-from deriver.language.choice import Choice
 from deriver.model.expressions import Expression, references
 
 Definitions = Mapping[str, tuple[tuple[str, ...], Expression]]
@@ -41,15 +40,40 @@ class Statement:
 
 def judge(oracle: Oracle, statement: Statement, group: Group) -> Outcome:
     """Return how a statement compares with the joint density in a group."""
-    return compare(group, density_in(oracle, statement, group))
+    return compare(group, log_densities(oracle, statement, group))
 
 
-def density_in(oracle: Oracle, statement: Statement, group: Group) -> Callable[[Point], float]:
-    """Return the log density that a statement gives at the points of a group."""
-    named = statement.named()
-    if statement.line.choice is None:
-        return _kernel(oracle, statement, named, group)
-    return _family(oracle, statement, statement.line.choice, named, group)
+def log_densities(oracle: Oracle, statement: Statement, group: Group) -> np.ndarray | None:
+    """Return the log density that a statement gives at the points of a group, up to a constant; None if undefined."""
+    try:
+        return _log_densities(oracle, statement, group)
+    except FAILURES:
+        return None
+
+
+def _log_densities(oracle: Oracle, statement: Statement, group: Group) -> np.ndarray:
+    named, choice = statement.named(), statement.line.choice
+    if choice is None:
+        kernel = _kernel(oracle, statement, named, group)
+        return np.array([kernel(point) for point in group.points], dtype=float)
+    record = choice.signature
+    if mentions_target(oracle, statement):
+        return np.array(
+            [record.logpdf(p.value, *canonical_at(oracle, statement, p, group)) for p in group.points], dtype=float
+        )
+    parameters = canonical_at(oracle, statement, group.points[0], group)
+    if record.key == "mvnormal":
+        return _normal_kernels(group, *parameters)
+    return np.array([record.logpdf(point.value, *parameters) for point in group.points], dtype=float)
+
+
+def _normal_kernels(group: Group, mean: np.ndarray, cov: np.ndarray) -> np.ndarray:
+    """Return the exponents of a normal density of vectors, all points at once."""
+    if np.max(np.abs(cov - cov.T)) > 1e-9 * np.max(np.abs(cov)):
+        raise ValueError("a covariance that is not symmetric")
+    np.linalg.cholesky(cov)
+    deviates = np.array([point.value for point in group.points]) - mean
+    return -0.5 * np.einsum("ki,ki->k", deviates, np.linalg.solve(cov, deviates.T).T)
 
 
 def _kernel(oracle: Oracle, statement: Statement, named: Definitions, group: Group) -> Callable[[Point], float]:
@@ -59,22 +83,6 @@ def _kernel(oracle: Oracle, statement: Statement, named: Definitions, group: Gro
     def value(point: Point) -> float:
         found = compiled(Context(point.view, point.raw, named, group.own), group.own)
         return float(found)
-
-    return value
-
-
-def _family(
-    oracle: Oracle, statement: Statement, choice: Choice, named: Definitions, group: Group
-) -> Callable[[Point], float]:
-    record = choice.signature
-    moving = mentions_target(oracle, statement)
-    kept: list[tuple] = []
-
-    def value(point: Point) -> float:
-        if moving or not kept:
-            kept[:] = [canonical_at(oracle, statement, point, group)]
-        found = point.value
-        return record.logpdf(found, *kept[0])
 
     return value
 

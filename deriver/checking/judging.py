@@ -6,11 +6,22 @@ a counter-example and the likely slips.
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
+import numpy as np
+
+from deriver.algebra.evaluate import evaluate
 from deriver.algebra.heads import Ref
 from deriver.checking.bench import Bench
-from deriver.checking.densities import Statement, judge
-from deriver.checking.oracle import Oracle, Outcome, Subject, expand_coordinate, log_jacobian
+from deriver.checking.blanket import judge_blanket
+from deriver.checking.densities import Statement, canonical_at, judge, log_densities
+from deriver.checking.faults import explain_fault
+from deriver.checking.oracle import Group, Oracle, Subject, expand_coordinate, log_jacobian
 from deriver.checking.records import Line, LineResult, Resolved, Result
+from deriver.checking.symbolic import shown_equal
+from deriver.checking.values import Context
+from deriver.derive.numeric import Completed
 from deriver.language.mistakes import Mistakes
 from deriver.model.expressions import Expression
 
@@ -26,7 +37,7 @@ def judge_claim(bench: Bench, claim: Resolved, mistakes: Mistakes) -> Result | N
             expected="a node, or a smooth function of one number, or the inverse of a matrix",
         )  # fmt: skip
         return None
-    lines = tuple(judge_line(oracle, claim, line) for line in claim.lines)
+    lines = follow_lines(oracle, claim, tuple(judge_line(oracle, claim, line) for line in claim.lines))
     span = claim.claim.span
     return Result(title=claim.claim.title, node=claim.node, line=span.line if span else 0, lines=lines)
 
@@ -74,27 +85,93 @@ def make_statement(claim: Resolved, line: Line, trees: tuple[Expression, ...] | 
 
 def judge_line(oracle: Oracle, claim: Resolved, line: Line) -> LineResult:
     """Return the verdict on one line, held against the joint density."""
-    from deriver.checking.blanket import judge_blanket
-    from deriver.checking.faults import explain_fault
-
     if line.kind == "blanket":
         return judge_blanket(oracle, claim, line)
     statement = make_statement(claim, line)
     groups = oracle.groups(STATES)
     outcomes = [judge(oracle, statement, group) for group in groups]
-    if all(outcome.right for outcome in outcomes):
-        return accept_line(oracle, claim, statement, len(groups))
+    if all(outcome.right for outcome in outcomes) and same_support(oracle, statement, groups):
+        return accept_line(oracle, statement, len(groups))
     return explain_fault(oracle, claim, statement, outcomes)
 
 
-def accept_line(oracle: Oracle, claim: Resolved, statement: Statement, states: int) -> LineResult:
+def accept_line(oracle: Oracle, statement: Statement, states: int) -> LineResult:
     """Return the verdict on a line that agrees at all states."""
     line = statement.line
     place = line.span.line if line.span else 0
-    verdict = "equal" if line.kind == "family" else "proportional"
-    return LineResult(text=line.text, line=place, verdict=verdict, proof="numeric", states=states)
+    if line.kind == "kernel":
+        notes = ("it lacks the normalising constant: write ∝",) if line.relation == "=" and not statement.log else ()
+        return LineResult(
+            text=line.text, line=place, verdict="proportional", proof="numeric", states=states, notes=notes
+        )
+    proof = "symbolic" if shown_equal(oracle, statement) else "numeric"
+    return LineResult(text=line.text, line=place, verdict="equal", proof=proof, states=states)  # type: ignore[arg-type]
 
 
-def wrong_blocks(outcomes: list[Outcome]) -> tuple[str, ...]:
-    """Return the natural parameters that are wrong at some state."""
-    return tuple(dict.fromkeys(name for outcome in outcomes for name in outcome.wrong))
+def same_support(oracle: Oracle, statement: Statement, groups: list[Group]) -> bool:
+    """Tell whether a claimed family lives where the conditional does: a truncation is part of the claim."""
+    choice = statement.line.choice
+    if choice is None or choice.signature.shape != "scalar" or not oracle.subject.own:
+        return True
+    return all(
+        np.allclose(claimed_ends(oracle, statement, group), _right_ends(oracle, group), equal_nan=True)
+        for group in groups[:2]
+    )
+
+
+def claimed_ends(oracle: Oracle, statement: Statement, group: Group) -> tuple[float, float]:
+    """Return the ends of the claimed family's support, its truncation included."""
+    point = group.points[0]
+    line, choice = statement.line, statement.line.choice
+    assert choice is not None
+    names = dict(zip(choice.signature.parameters, canonical_at(oracle, statement, point, group), strict=True))
+    rule = choice.signature.support
+    ends = [
+        infinite if end is None else float(names[end]) if end in names else float(end)
+        for end, infinite in ((rule.lower, -math.inf), (rule.upper, math.inf))
+    ]
+    context = Context(point.view, point.raw, statement.named(), group.own)
+    for position, written in enumerate(line.truncation or (None, None)):
+        if written is not None:
+            value = float(oracle.evaluator.compile(written)(context, group.own))
+            ends[position] = (max, min)[position](ends[position], value)
+    return ends[0], ends[1]
+
+
+def _right_ends(oracle: Oracle, group: Group) -> tuple[float, float]:
+    conditional, raw = oracle.subject.conditional, group.points[0].raw
+    own = dict(zip(conditional.indices, group.index, strict=True))
+    completed = Completed(raw, oracle.bench.derivation.definitions)
+    _, lower, upper = conditional.support
+    return (
+        -math.inf if lower is None else float(evaluate(lower, completed, own)),
+        math.inf if upper is None else float(evaluate(upper, completed, own)),
+    )
+
+
+def follow_lines(oracle: Oracle, claim: Resolved, lines: tuple[LineResult, ...]) -> tuple[LineResult, ...]:
+    """Say of each line after the first whether it follows from the one before."""
+    found = list(lines[:1])
+    for before, after, result in zip(claim.lines, claim.lines[1:], lines[1:], strict=False):
+        previous = found[-1]
+        follows: bool | None = _follows(oracle, claim, before, after)
+        if follows is None and (previous.passed or result.passed):
+            follows = previous.passed and result.passed
+        found.append(dataclasses.replace(result, follows=follows))
+    return tuple(found)
+
+
+def _follows(oracle: Oracle, claim: Resolved, before: Line, after: Line) -> bool | None:
+    """Tell whether two lines are the same density; None where one of them has no values."""
+    if "blanket" in (before.kind, after.kind):
+        return None
+    one, two = make_statement(claim, before), make_statement(claim, after)
+    verdicts = []
+    for group in oracle.groups(STATES):
+        first, second = log_densities(oracle, one, group), log_densities(oracle, two, group)
+        if first is None or second is None or not np.all(np.isfinite(first + second)):
+            continue
+        apart = (first - first[0]) - (second - second[0])
+        scale = 1.0 + float(np.max(np.abs(first - first[0])))
+        verdicts.append(bool(np.max(np.abs(apart)) <= 1e-7 * scale))
+    return all(verdicts) if verdicts else None

@@ -9,7 +9,7 @@ split by the family's sufficient statistics, so that each natural parameter is j
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +123,7 @@ class Oracle:
         """Return groups at the first, the last and a random element of a state."""
         if not self.fits(state):
             return []
-        chosen = self._elements(state)
+        chosen = self.elements_of(state)
         if not chosen:
             return []
         picked = {chosen[0][0]: chosen[0], chosen[-1][0]: chosen[-1]}
@@ -143,7 +143,7 @@ class Oracle:
 
     # elements
 
-    def _elements(self, state: State) -> list[tuple[tuple[int, ...], Indices]]:
+    def elements_of(self, state: State) -> list[tuple[tuple[int, ...], Indices]]:
         """Return the index tuples that the claim speaks of, with the values of its indices."""
         subject = self.subject
         there = set(elements(subject.conditional.ranges, state))
@@ -266,13 +266,9 @@ def _flatten(value: Any) -> list[float]:
     return [float(x) for x in array.reshape(-1)]
 
 
-def compare(group: Group, log_density: Callable[[Point], float]) -> Outcome:
-    """Return how a log density, a function of the point, compares with the reference of the group."""
-    try:
-        values = np.array([log_density(point) for point in group.points], dtype=float)
-    except FAILURES:
-        return Outcome(right=False, defined=False)
-    if not np.all(np.isfinite(values)):
+def compare(group: Group, values: np.ndarray | None) -> Outcome:
+    """Return how log densities at the points of a group compare with the reference there; None is undefined."""
+    if values is None or not np.all(np.isfinite(values)):
         return Outcome(right=False, defined=False)
     difference = values - group.reference
     difference = difference - difference[0]

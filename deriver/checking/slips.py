@@ -73,7 +73,7 @@ class SlipFinder:
     def _score_all(self, statement: Statement, base: float) -> list[Scored]:
         seen: set[tuple] = set()
         found = []
-        for edit in propose_edits(statement, self.around):
+        for edit in sorted(propose_edits(statement, self.around), key=lambda edit: edit.cost):
             key = (edit.statement.trees, edit.statement.definitions)
             if key in seen:
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from deriver.derive.records import Conditional, Derivation
-from deriver.verification.pivots import compare_pivots
+from deriver.verification.pools import Pools, add_pivots, compare_pools
 from deriver.verification.records import Outcome
 from deriver.verification.reference import Reference, make_reference
 from deriver.verification.replicates import Bench
@@ -19,7 +19,6 @@ from deriver.verification.statistics import detectable
 DRAWS = 400
 MOST_ELEMENTS = 6
 _DRAWS = 31  # a child of the seed
-WORDS = {"location": "location", "scale": "spread", "shape": "shape"}
 
 
 def check_draws(bench: Bench, derivation: Derivation, states: int) -> list[Outcome]:
@@ -28,7 +27,7 @@ def check_draws(bench: Bench, derivation: Derivation, states: int) -> list[Outco
     for place, conditional in enumerate(derivation.conditionals):
         if conditional.node in bench.updates and not conditional.coupled:
             rng = bench.rng(_DRAWS, place)
-            pools: dict[tuple[tuple[int, ...], str], list[np.ndarray]] = {}
+            pools: Pools = {}
             for _ in range(states):
                 _add_state(bench, conditional, bench.simulator.draw(rng), rng, pools)
             outcomes += _judge(conditional.node, pools)
@@ -37,7 +36,7 @@ def check_draws(bench: Bench, derivation: Derivation, states: int) -> list[Outco
 
 def _add_state(
     bench: Bench, conditional: Conditional, state: State, rng: np.random.Generator,
-    pools: dict[tuple[tuple[int, ...], str], list[np.ndarray]],
+    pools: Pools,
 ) -> None:  # fmt: skip
     """Add the pivots of many draws at one state to the pools, by element and pivot."""
     node = conditional.node
@@ -53,8 +52,7 @@ def _add_state(
         assert reference is not None
         with np.errstate(all="ignore"):
             values = reference.pivots(flat[:, bench.maker.keys[node].index(key)])
-        for name, column in zip(reference.names, values.T, strict=True):
-            pools.setdefault((key, name), []).append(np.nan_to_num(column, nan=0.0))
+        add_pivots(pools, key, reference.names, values)
 
 
 def _update_many(
@@ -75,18 +73,13 @@ def _update_many(
     return np.asarray(getattr(bench.update(node, rng, arrays, data, DRAWS), node))
 
 
-def _judge(node: str, pools: dict[tuple[tuple[int, ...], str], list[np.ndarray]]) -> list[Outcome]:
-    outcomes = []
-    for (key, pivot), pieces in pools.items():
-        values = np.concatenate(pieces)
-        element = f"{node}[{','.join(map(str, key))}]" if key else node
-        name = element if pivot == "value" else f"{element} {pivot}"
-        seen = float(detectable(np.array(1 / np.sqrt(len(values))), 1e-3, 3 * len(pools)))
-        for test in compare_pivots(values):
-            outcomes.append(
-                Outcome(
-                    kind="draws", node=node, name=f"{WORDS[test.aspect]} of {name}", passed=True, p=test.p,
-                    effect=test.effect, detectable=seen,
-                )
-            )  # fmt: skip
-    return outcomes
+def _judge(node: str, pools: Pools) -> list[Outcome]:
+    tests = compare_pools(node, pools)
+    return [
+        Outcome(
+            kind="draws", node=node, name=f"{test.aspect} of {test.subject}", passed=True, p=test.p,
+            effect=test.effect,
+            detectable=float(detectable(np.array(1 / np.sqrt(test.draws)), 1e-3, len(tests))),
+        )
+        for test in tests
+    ]  # fmt: skip

@@ -131,6 +131,8 @@ def _how_much(outcome: Outcome) -> str:
         return f"is {outcome.effect:.2f} times the right one"
     if outcome.kind == "draws" and outcome.name.startswith("shape"):
         return f"has a Kolmogorov-Smirnov distance of {outcome.effect:.3f}"
+    if outcome.kind == "draws" and outcome.name.startswith("dependence"):
+        return f"is a correlation of {outcome.effect:+.3f}"
     return f"is off by {outcome.effect:+.2f} sd"
 
 
