@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from deriver.errors import DataError, DeriverError, InternalError, ModelError, UsageError
     from deriver.language import parse_model, print_model
     from deriver.language.builder import ModelBuilder
-    from deriver.pipeline import check_update, derive, emit, graph, load_model, packaged_models, run, verify
+    from deriver.pipeline import (
+        assert_conditional,
+        check,
+        check_update,
+        derive,
+        emit,
+        graph,
+        load_model,
+        packaged_models,
+        run,
+        verify,
+    )
     from deriver.show import render
 
 __version__ = "0.1.0"
@@ -27,6 +38,8 @@ _PLACES = {
     "load_model": "deriver.pipeline",
     "packaged_models": "deriver.pipeline",
     "graph": "deriver.pipeline",
+    "check": "deriver.pipeline",
+    "assert_conditional": "deriver.pipeline",
     "verify": "deriver.pipeline",
     "check_update": "deriver.pipeline",
     "render": "deriver.show",
@@ -38,8 +51,8 @@ _PLACES = {
 }
 
 __all__ = [
-    "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "check_update", "derive", "emit",
-    "graph", "load_model", "packaged_models", "parse_model", "print_model", "render", "run", "verify",
+    "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "assert_conditional",
+    "check", "check_update", "derive", "emit", "graph", "load_model", "packaged_models", "parse_model", "print_model", "render", "run", "verify",
 ]  # fmt: skip
 
 

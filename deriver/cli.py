@@ -26,6 +26,7 @@ examples:
   deriver derive wishart                every full conditional, step by step
   deriver derive my.model --node beta   that of one node
   deriver emit my.model -o sampler.py   the sampler's source
+  deriver check my.model my.claims      a hand derivation against the derived one
   deriver run wishart --data sleepstudy.csv --map y=reaction --map "x=[1, days]" --index i=subject
   deriver verify wishart                tests of its sampler
 """,
@@ -67,6 +68,15 @@ examples:
 Data are simulated from the model statement, at small sizes and with moderate proper priors; --set and --sizes choose
 others.  Exit status: 0 passed, 1 failed, 2 a mistake in the input.
 """,
+    "check": """\
+examples:
+  deriver check all_random_two seed_notes_all_random      the notes' own derivation, with its slips
+  deriver check my.model homework.claims --format markdown -o report.md
+
+A claim is what a person writes on paper, in the symbols of the model:
+  [sigma2 | .] = IG(q + n/2, 1/(1/r + sum(i: (y[i] - mu)^2)/2))
+Exit status: 0 all right, 1 a claim is wrong, 2 a mistake in the claims.
+""",
     "graph": """\
 examples:
   deriver graph wishart -o wishart.svg
@@ -94,6 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_emit(commands)
     _add_run(commands)
     _add_verify(commands)
+    _add_check(commands)
     _add_graph(commands)
     return parser
 
@@ -220,6 +231,15 @@ def _add_verify(commands: Any) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace the plot if it is there")
 
 
+def _add_check(commands: Any) -> None:
+    command = _add(commands, "check", "hold a hand derivation against the derived one")
+    command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    command.add_argument("claims", metavar="CLAIMS", help="a file of claims, or the name of packaged claims")
+    command.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file")
+    command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+
+
 def _add_graph(commands: Any) -> None:
     command = _add(commands, "graph", "draw the graph of a model, by layer and plate")
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
@@ -331,6 +351,22 @@ def _verify(options: argparse.Namespace) -> int:
     )  # fmt: skip
 
 
+def _check(options: argparse.Namespace) -> int:
+    from deriver.pipeline import check, load_model
+    from deriver.run.saving import check_output, write_text
+
+    if options.output:
+        check_output(options.output, options.overwrite)
+    report = check(load_model(options.model), Path(options.claims))
+    text = report.render(options.format)
+    if options.output:
+        write_text(options.output, text, options.overwrite)
+        print(f"written: {options.output}")
+    else:
+        print(text.rstrip("\n"))
+    return 0 if report.passed else 1
+
+
 def _graph(options: argparse.Namespace) -> int:
     from deriver.pipeline import graph, load_model
     from deriver.run.saving import check_output
@@ -358,7 +394,10 @@ def read_pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-COMMANDS = {"demo": _demo, "derive": _derive, "emit": _emit, "run": _run, "verify": _verify, "graph": _graph}
+COMMANDS = {
+    "demo": _demo, "derive": _derive, "emit": _emit, "run": _run, "verify": _verify, "check": _check,
+    "graph": _graph,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 
 if TYPE_CHECKING:
+    from deriver.checking import Report
     from deriver.derive.records import Derivation
     from deriver.plan import Plan
     from deriver.run.results import Result
@@ -25,11 +26,17 @@ if TYPE_CHECKING:
 
 Backend = Literal["numpy"]
 PACKAGED = Path(__file__).parent / "examples" / "models"
+BESIDE_CLAIMS = Path(__file__).parent / "examples" / "claims"
 
 
 def packaged_models() -> tuple[str, ...]:
     """Return the names of the models that come with the package."""
     return tuple(sorted(path.stem for path in PACKAGED.glob("*.model")))
+
+
+def _models_of_claims() -> tuple[str, ...]:
+    """Return the names of the models that stand beside the packaged claims."""
+    return tuple(sorted(path.stem for path in BESIDE_CLAIMS.glob("*.model")))
 
 
 def load_model(name: str | Path) -> Model:
@@ -40,8 +47,8 @@ def load_model(name: str | Path) -> Model:
     from deriver.language import parse_model
 
     text = str(name)
-    if text in packaged_models():
-        path = PACKAGED / f"{text}.model"
+    if text in packaged_models() or text in _models_of_claims():
+        path = (PACKAGED if text in packaged_models() else BESIDE_CLAIMS) / f"{text}.model"
         return parse_model(path.read_text(encoding="utf-8"), origin=path.name)
     file, colon, attribute = text.rpartition(":")
     if colon and file.endswith(".py"):
@@ -227,3 +234,51 @@ def check_update(
     return check(
         derive(model), node, function, exact=exact, values=values, sizes=sizes, states=states, draws=draws, seed=seed
     )
+
+
+# --- hand derivations ---------------------------------------------------------------------------------------
+
+
+def packaged_claims() -> tuple[str, ...]:
+    """Return the names of the claims that come with the package."""
+    return tuple(sorted(path.stem for path in BESIDE_CLAIMS.glob("*.claims")))
+
+
+def load_claims(name: str | Path) -> tuple[str, str]:
+    """Return (text, origin) of claims: a file, or packaged claims by name.  Raises ``UsageError``."""
+    text = str(name)
+    path = BESIDE_CLAIMS / f"{text}.claims" if text in packaged_claims() else Path(text)
+    if not path.is_file():
+        from deriver.language.mistakes import suggest
+
+        found = f"there are no claims `{text}`"
+        expected = f"a file, or packaged claims: {', '.join(packaged_claims())}"
+        remedy = suggest(text, packaged_claims())
+        raise UsageError([Mistake(code="no-claims", found=found, expected=expected, remedy=remedy)])
+    return _read_model_text(path), path.name
+
+
+def check(model: Model, claims: str | Path) -> Report:
+    """Return the verdicts on hand derivations: Model and claims -> Report.
+
+    ``claims`` is the text of the claims, a path, or the name of packaged claims.  Raises ``ModelError`` with every
+    mistake of the text.
+    """
+    from deriver.checking import check_text
+
+    is_text = isinstance(claims, str) and ("[" in claims or "\n" in claims)
+    text, origin = (str(claims), "claims") if is_text else load_claims(claims)
+    return check_text(model, text, origin)
+
+
+def assert_conditional(model: Model, node: str, claim: str) -> None:
+    """Assert that a claim about the full conditional of a node is right: for tests and for marking homework.
+
+    ``claim`` is a right side such as ``"N(inv(A)*b, inv(A)) where A = ..., b = ..."``, or a whole claim.
+    Raises ``AssertionError`` with the report, and ``ModelError`` for a mistake in the claim.
+    """
+    from deriver.checking import check_text, claim_text
+
+    report = check_text(model, claim_text(model, node, claim), "claim")
+    if not report.passed:
+        raise AssertionError("\n" + report.render())

@@ -16,7 +16,7 @@ from deriver.language.mistakes import Mistakes
 from deriver.language.tokens import split_lines
 from deriver.model.records import Model
 
-__all__ = ["SLIPS", "LineResult", "Report", "Result", "Slip", "Verdict", "check_claim", "check_text"]
+__all__ = ["SLIPS", "LineResult", "Report", "Result", "Slip", "Verdict", "check_claim", "check_text", "claim_text"]
 
 
 def check_text(model: Model, text: str, origin: str = "claims") -> Report:
@@ -44,3 +44,13 @@ def check_claim(model: Model, text: str) -> Result:
         mistakes.add("claims", f"the text holds {len(report)} claims", expected="one claim")
         mistakes.raise_any()
     return report.results[0]
+
+
+def claim_text(model: Model, node: str, claim: str) -> str:
+    """Return a claim about a node: the right side alone gets ``[node | .] =`` before it."""
+    if "|" in claim.partition("where")[0] and "." in claim:
+        return claim
+    indices = next((each.indices for each in model.nodes if each.name == node), ())
+    head = f"{node}[{','.join(indices)}]" if indices else node
+    relation = "" if claim.lstrip().startswith(("=", "~", "∝", "prop ")) else "= "
+    return f"[{head} | .] {relation}{claim.strip()}"

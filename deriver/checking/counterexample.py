@@ -150,9 +150,19 @@ def _parameters(oracle: Oracle, statement: Statement, group: Group) -> list[tupl
     record = choice.signature
     if family != record.key or not set(record.parameters) <= set(right):
         return None
-    return [
-        (name, value, right[name]) for name, value in zip(record.parameters, theirs, strict=True)
-    ]
+    named = dict(zip(record.parameters, theirs, strict=True))
+    one, two = _natural(family, named), _natural(family, right)
+    return [(name, one[name], two[name]) for name in one]
+
+
+def _natural(family: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a normal's precision and linear term, which need no inverse by hand; others as they are."""
+    if family == "normal":
+        return {"the precision": 1.0 / values["var"], "the precision times the mean": values["mean"] / values["var"]}
+    if family == "mvnormal":
+        precision = np.linalg.inv(values["cov"])
+        return {"the precision": precision, "the precision times the mean": precision @ values["mean"]}
+    return {f"the {name}": value for name, value in values.items()}
 
 
 def turn_values(family: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -22,7 +22,8 @@ from deriver.model.expressions import Expression
 
 _ROUNDS = 4
 _PAIRED = 90
-_PAIR_SECONDS = 2.0
+_PAIR_SECONDS = 1.5
+_SECONDS = 4.0
 Repair = tuple[Slip, ...]
 
 
@@ -40,16 +41,22 @@ class SlipFinder:
     def __init__(self, oracle: Oracle, around: Surroundings, groups: list[Group]) -> None:
         self.oracle, self.around = oracle, around
         self.quick, self.full = _choose(groups), groups
+        self.stop = 0.0
 
     def find(self, statement: Statement) -> tuple[Repair, ...]:
         """Return repairs, the likeliest first; each is the slips that together make the claim right."""
         done: list[Edit] = []
+        self.stop = time.monotonic() + _SECONDS
         for _ in range(_ROUNDS):
+            if time.monotonic() > self.stop:
+                return ()
             base = self.score(statement, math.inf)
             scored = self._score_all(statement, base)
             right = self._verified([each.edit for each in scored if each.score == 0.0])
             if right:
                 return _repairs(done, right)
+            if base == math.inf and done:
+                return ()
             better = [each for each in scored if each.score < base and each.score < math.inf]
             pairs = self._pairs(scored, statement, base) if not better or not done else ()
             if pairs:
@@ -92,7 +99,7 @@ class SlipFinder:
     def _pairs(self, scored: list[Scored], statement: Statement, base: float) -> list[tuple[Edit, Edit]]:
         """Return pairs of edits that make the claim right, within a limit of time."""
         firsts = sorted((s for s in scored if s.score < math.inf or base == math.inf), key=_order)[:_PAIRED]
-        stop = time.monotonic() + _PAIR_SECONDS
+        stop = min(self.stop, time.monotonic() + _PAIR_SECONDS)
         found: list[tuple[Edit, Edit]] = []
         for first in firsts:
             for second in propose_edits(first.edit.statement, self.around):

@@ -224,7 +224,7 @@ def _ends(factor: Factor) -> tuple[Expr | None, Expr | None]:
     record = family_record(factor.family)
     named = dict(zip(record.parameters, factor.arguments, strict=True))
     lower, upper = (
-        sp.Integer(int(end)) if end is not None and end not in named else named.get(end)
+        sp.Integer(int(end)) if end is not None and end not in named else named.get(end or "")
         for end in (record.support.lower, record.support.upper)
     )
     if factor.truncation is not None:

@@ -101,7 +101,7 @@ def _counts_drawer(
     statements = lowering.model.statements_of(declared.name)
     families = {getattr(statement, "family", None) for statement in statements}
     if "categorical" in families:
-        return _category_drawer(statements[0], lowering, state, rng)
+        return _category_drawer(statements[0], lowering, state, rng)  # type: ignore[arg-type]
     if "multinomial" not in families:
         return None
     (statement,) = statements

@@ -11,7 +11,12 @@ PACKAGE = Path(__file__).resolve().parents[2] / "deriver"
 
 # A stage may import from those before it only.
 STAGES = ("model", "algebra", "families", "language", "derive", "plan", "emit", "run")
-READERS = {"show": STAGES[: STAGES.index("plan") + 1], "examples": STAGES, "verification": STAGES}
+READERS = {
+    "show": STAGES[: STAGES.index("plan") + 1],
+    "checking": (*STAGES[: STAGES.index("derive") + 1], "show"),
+    "examples": STAGES,
+    "verification": STAGES,
+}
 
 FORBIDDEN_CALLS = {"eval", "exec", "sympify", "parse_expr", "simplify", "nsimplify", "lambdify", "compile"}
 LONGEST_FUNCTION = 60
