@@ -52,7 +52,7 @@ def _compare_terms(oracle: Oracle, line: Line, group: Group) -> Iterator[Slip]:
             name = "forgotten prior" if element[0] == node else "missing child"
             yield Slip(name=name, found="", instead=title)
     for element, density in named.items():
-        if element not in right:
+        if element not in right and element != (node, group.index):
             name = "wrong index" if any(other[0] == element[0] for other in right) else "wrong symbol"
             yield Slip(name=name, found=_title(density), instead="")
 

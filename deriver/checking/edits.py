@@ -31,7 +31,7 @@ _EXPONENT_ROLES = ("q", "shape", "df", "a", "b", "concentration")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One change of a statement."""
+    """One change of a statement; ``others`` are the changes of the same kind that were made with it."""
 
     name: str
     cost: float
@@ -39,10 +39,76 @@ class Edit:
     new: Expression | None
     statement: Statement
     aliases: tuple[str, ...] = ()
+    others: tuple[tuple[Expression, Expression], ...] = ()
+    throughout: bool = False
+
+    @property
+    def key(self) -> tuple:
+        """What tells the edit from others, whatever statement it was applied to."""
+        return (self.name, self.old, self.new, self.others)
 
 
 def propose_edits(statement: Statement, around: Surroundings) -> Iterator[Edit]:
-    """Yield every edit of every piece of a statement, each applied alone."""
+    """Yield every edit of every piece of a statement, each applied alone; then those of all like pieces at once."""
+    yield from _edits_of_pieces(statement, around)
+    yield from _edits_everywhere(statement, around)
+
+
+def _edits_everywhere(statement: Statement, around: Surroundings) -> Iterator[Edit]:
+    """Yield the edits of a slip made throughout: A' for A⁻¹, or one matrix for its inverse wherever it stands."""
+    whole = [*statement.trees, *(named.expression for named in statement.definitions)]
+    pieces = [part for tree in whole for part in walk(tree)]
+    turned = [p for p in pieces if isinstance(p, Transpose) and around.kind(p.operand) == "matrix"]
+    patterns: list[dict[Expression, Expression]] = []
+    if turned:
+        patterns.append({piece: _inverse(piece.operand) for piece in turned})
+    inverses = [p for p in pieces if isinstance(p, Call) and p.function == "inv"]
+    patterns += [{piece: piece.arguments[0]} for piece in dict.fromkeys(inverses)]
+    plain = [p for p in pieces if isinstance(p, Reference) and around.kind(p) == "matrix"]
+    patterns += [{piece: _inverse(piece)} for piece in dict.fromkeys(plain)]
+    for pattern in patterns:
+        changes = tuple(pattern.items())
+        yield Edit(
+            name="inverse", cost=1.15, old=changes[0][0], new=changes[0][1], others=changes[1:],
+            statement=_replace_everywhere(statement, pattern), aliases=("transpose",), throughout=True,
+        )  # fmt: skip
+
+
+def _inverse(tree: Expression) -> Expression:
+    return Call(function="inv", arguments=(tree,))
+
+
+def _replace_everywhere(statement: Statement, pattern: dict[Expression, Expression]) -> Statement:
+    definitions = tuple(
+        dataclasses.replace(named, expression=_change_all(named.expression, pattern))
+        for named in statement.definitions
+    )
+    trees = tuple(_change_all(tree, pattern) for tree in statement.trees)
+    return dataclasses.replace(statement, trees=trees, definitions=definitions)
+
+
+def _change_all(tree: Expression, pattern: dict[Expression, Expression]) -> Expression:
+    """Return a tree with every piece of the pattern replaced, outermost first."""
+    if tree in pattern:
+        return pattern[tree]
+    place = Place(tree=tree, put=lambda new: new)
+    for position in range(len(list(_children(tree, place)))):
+        child, put, _ = list(_children(tree, place))[position]
+        changed = _change_all(child, pattern)
+        if changed is not child:
+            tree = put(changed)
+            place = dataclasses.replace(place, tree=tree)
+    return tree
+
+
+def walk(tree: Expression) -> Iterator[Expression]:
+    """Yield every piece of a tree but what stands in subscripts."""
+    yield tree
+    for child, _, _ in _children(tree, Place(tree=tree, put=lambda new: new)):
+        yield from walk(child)
+
+
+def _edits_of_pieces(statement: Statement, around: Surroundings) -> Iterator[Edit]:
     for position, tree in enumerate(statement.trees):
         for place in _places(tree, _root(statement, position, around)):
             for found in _proposals(place, around):

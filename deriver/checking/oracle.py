@@ -115,9 +115,9 @@ class Oracle:
         return self._groups[:count]
 
     def _state(self) -> State:
-        fixed = [size for size in self.sizes.values()]
-        dimension = 2 + self._tried % 2 if not fixed else 2
-        return random_state(self.bench.model, self._rng, dimension=dimension, size=3)
+        dimension = 2 if self.sizes else 2 + self._tried % 2
+        size = (3, 4, 2, 5)[self._tried % 4]
+        return random_state(self.bench.model, self._rng, dimension=dimension, size=size)
 
     def groups_at(self, state: State, rng: np.random.Generator) -> Iterable[Group]:
         """Return groups at the first, the last and a random element of a state."""

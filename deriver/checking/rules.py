@@ -87,6 +87,7 @@ class Surroundings:
     plates: tuple[tuple[str, tuple[str, ...]], ...]
     parameter_terms: tuple[Term, ...]
     kernel_terms: tuple[Term, ...]
+    exponent_terms: tuple[Term, ...]
     jacobians: tuple[Expression, ...]
     literal_dimension: int | None
     own: bool
@@ -471,6 +472,11 @@ def add_term(place: Place, around: Surroundings) -> Iterator[Proposal]:
         yield from _add_factor(place, around)
     if place.kernel and not place.log or not (place.additive or place.denominator or place.root):
         return
+    if place.exponent and not place.root:
+        for term in around.exponent_terms:
+            yield Proposal(name=term.name, cost=1.7, new=term.tree)
+            new = _binary("+", tree, term.tree)
+            yield Proposal(name=term.name, cost=1.6, new=new, shown=term.tree, added=True)
     kind = around.kind(tree)
     for term in around.parameter_terms:
         if around.kind(term.tree) != kind:

@@ -1,19 +1,24 @@
 """The slip finder: a search over edits of a claim for those that make it right.
 
-A single edit first; where the conditional has a family, an edit that mends one natural parameter and leaves the
-rest alone is kept, and the search goes on from there; then pairs of the likelier edits.  An edit is a slip when the
-edited claim agrees with the joint density at every state that the verdict itself rests on.
+A single edit first.  Then an edit that mends one natural parameter of the conditional and leaves the rest alone is
+kept, and the search goes on from there.  Then two or three edits together: on the log scale the effects of edits
+in different places add up, so that sets whose effects add up to what is wrong are found without trying them all.
+Last, pairs of the likelier edits, one applied after the other.  An edit is a slip when the edited claim agrees with
+the joint density at every state that the verdict itself rests on.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deriver.checking.densities import Statement, judge
+import numpy as np
+
+from deriver.checking.densities import Statement, judge, log_densities
 from deriver.checking.edits import Edit, propose_edits
-from deriver.checking.oracle import Group, Oracle
+from deriver.checking.oracle import Group, Oracle, compare
 from deriver.checking.records import Slip
 from deriver.checking.rules import Surroundings
 from deriver.checking.values import Opaque
@@ -21,18 +26,22 @@ from deriver.language.printer import print_expression
 from deriver.model.expressions import Expression
 
 _ROUNDS = 4
-_PAIRED = 90
-_PAIR_SECONDS = 1.5
+_PAIRED = 60
+_PAIR_SECONDS = 1.0
 _SECONDS = 4.0
+_SECOND_COST = 1.3
+_MOST_SETS = 40
+_SET_COST = 1.75
 Repair = tuple[Slip, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """An edit with how wrong the edited claim still is."""
+    """An edit with how wrong the edited claim still is, and its log densities at the quick groups, if defined."""
 
     edit: Edit
     score: float
+    values: np.ndarray | None
 
 
 class SlipFinder:
@@ -48,36 +57,38 @@ class SlipFinder:
         done: list[Edit] = []
         self.stop = time.monotonic() + _SECONDS
         for _ in range(_ROUNDS):
-            if time.monotonic() > self.stop:
-                return ()
-            base = self.score(statement, math.inf)
-            scored = self._score_all(statement, base)
+            base = self._score(statement)
+            scored = self._score_all(statement, base.score)
             right = self._verified([each.edit for each in scored if each.score == 0.0])
             if right:
                 return _repairs(done, right)
-            if base == math.inf and done:
-                return ()
-            better = [each for each in scored if each.score < base and each.score < math.inf]
-            pairs = self._pairs(scored, statement, base) if not better or not done else ()
-            if pairs:
-                return tuple(tuple(_slip(e) for e in (*done, *pair)) for pair in pairs[:3])
-            if not better:
-                return ()
+            sets = self._throughout(scored) or self._sets(scored, statement, base)
+            if sets:
+                return tuple(tuple(slip for e in (*done, *several) for slip in _slips(e)) for several in sets[:2])
+            better = [each for each in scored if each.score < base.score and each.score < math.inf]
+            if not better or time.monotonic() > self.stop:
+                pairs = self._pairs(scored, base.score)
+                return tuple(tuple(slip for e in (*done, *p) for slip in _slips(e)) for p in pairs[:2])
             best = min(better, key=lambda each: (each.score, each.edit.cost))
             done.append(best.edit)
             statement = best.edit.statement
         return ()
 
-    def score(self, statement: Statement, limit: float) -> float:
-        """Return how wrong a statement is at the quick groups; stops once it is worse than the limit."""
-        worst = 0.0
-        for group in self.quick:
-            worst = max(worst, judge(self.oracle, statement, group).score)
-            if worst > limit or worst == math.inf:
-                return math.inf
-        return worst
+    # scores
 
-    def _score_all(self, statement: Statement, base: float) -> list[Scored]:
+    def _score(self, statement: Statement, limit: float = math.inf) -> Scored:
+        """Return how wrong a statement is at the quick groups; without values once it is worse than the limit."""
+        worst, values = 0.0, []
+        edit = Edit(name="", cost=0.0, old=None, new=None, statement=statement)
+        for group in self.quick:
+            found = log_densities(self.oracle, statement, group)
+            worst = max(worst, compare(group, found).score)
+            if found is None or worst == math.inf or worst > limit:
+                return Scored(edit=edit, score=math.inf, values=None)
+            values.append(found - found[0])
+        return Scored(edit=edit, score=worst, values=np.concatenate(values))
+
+    def _score_all(self, statement: Statement, limit: float) -> list[Scored]:
         seen: set[tuple] = set()
         found = []
         for edit in sorted(propose_edits(statement, self.around), key=lambda edit: edit.cost):
@@ -85,7 +96,8 @@ class SlipFinder:
             if key in seen:
                 continue
             seen.add(key)
-            found.append(Scored(edit=edit, score=self.score(edit.statement, base)))
+            scored = self._score(edit.statement, limit)
+            found.append(Scored(edit=edit, score=scored.score, values=scored.values))
         return found
 
     def _verified(self, edits: list[Edit]) -> list[Edit]:
@@ -96,26 +108,101 @@ class SlipFinder:
     def _right(self, statement: Statement) -> bool:
         return all(judge(self.oracle, statement, group).right for group in self.full)
 
-    def _pairs(self, scored: list[Scored], statement: Statement, base: float) -> list[tuple[Edit, Edit]]:
-        """Return pairs of edits that make the claim right, within a limit of time."""
-        firsts = sorted((s for s in scored if s.score < math.inf or base == math.inf), key=_order)[:_PAIRED]
-        stop = min(self.stop, time.monotonic() + _PAIR_SECONDS)
-        found: list[tuple[Edit, Edit]] = []
-        for first in firsts:
-            for second in propose_edits(first.edit.statement, self.around):
-                if second.cost > 1.25:
-                    continue
-                if time.monotonic() > stop:
-                    return found
-                if self.score(second.statement, 0.0) == 0.0 and self._right(second.statement):
-                    found.append((first.edit, second))
-            if found:
-                return sorted(found, key=lambda pair: pair[0].cost + pair[1].cost)
+    # several edits
+
+    def _sets(self, scored: list[Scored], statement: Statement, base: Scored) -> list[tuple[Edit, ...]]:
+        """Return sets of two or three edits that make the claim right, by the sum of their effects."""
+        if base.values is None:
+            return []
+        reference = np.concatenate([group.reference - group.reference[0] for group in self.quick])
+        wanted = reference - base.values
+        plain = [s.edit for s in scored if s.edit.cost < _SET_COST and not isinstance(s.edit.new, Opaque)]
+        measured = [Scored(edit=e, score=0.0, values=self._score(e.statement).values) for e in plain]
+        moving = [s for s in measured if s.values is not None]
+        effects = np.array([s.values - base.values for s in moving if s.values is not None])
+        if not len(effects):
+            return []
+        kept = np.max(np.abs(effects), axis=1) > 1e-9
+        moving = [each for each, keep in zip(moving, kept, strict=True) if keep]
+        found: list[tuple[Edit, ...]] = []
+        candidates = sorted(
+            add_up(effects[kept], wanted), key=lambda places: sum(moving[p].edit.cost for p in places)
+        )
+        for places in candidates[:_MOST_SETS]:
+            several = self._apply(statement, [moving[p].edit for p in places])
+            if several is not None and self._right(several[-1].statement):
+                found.append(several)
+                if len(found) == 2:
+                    break
         return found
 
+    def _apply(self, statement: Statement, edits: list[Edit]) -> tuple[Edit, ...] | None:
+        """Apply edits one after another; None where one has no place any more."""
+        done: list[Edit] = []
+        for edit in edits:
+            again = (e for e in propose_edits(statement, self.around) if e.key == edit.key)
+            found = next(again, None)
+            if found is None:
+                return None
+            done.append(found)
+            statement = found.statement
+        return tuple(done)
 
-def _order(scored: Scored) -> tuple[float, float]:
-    return (scored.edit.cost, scored.score)
+    def _pairs(self, scored: list[Scored], base: float) -> list[tuple[Edit, Edit]]:
+        """Return pairs of edits that make the claim right, one applied after the other, within a limit of time."""
+        firsts = sorted((s for s in scored if s.score <= base + 1.0), key=lambda s: s.edit.cost)[:_PAIRED]
+        stop = time.monotonic() + _PAIR_SECONDS
+        for first in firsts:
+            found = list(self._seconds(first.edit, stop))
+            if found:
+                return sorted(found, key=lambda pair: pair[0].cost + pair[1].cost)
+            if time.monotonic() > stop:
+                break
+        return []
+
+    def _throughout(self, scored: list[Scored]) -> list[tuple[Edit, ...]]:
+        """Return a slip made throughout, with one other edit, where that makes the claim right."""
+        stop = time.monotonic() + _PAIR_SECONDS
+        for each in scored:
+            if each.edit.throughout:
+                found = sorted(self._seconds(each.edit, stop), key=lambda pair: pair[1].cost)
+                if found:
+                    return [*found]
+        return []
+
+    def _seconds(self, first: Edit, stop: float) -> Iterator[tuple[Edit, Edit]]:
+        for second in propose_edits(first.statement, self.around):
+            if second.cost > _SECOND_COST or time.monotonic() > stop:
+                continue
+            if self._score(second.statement, 0.0).score == 0.0 and self._right(second.statement):
+                yield (first, second)
+
+
+def add_up(effects: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[int, ...]]:
+    """Yield sets of two or three rows of ``effects`` (edits, points) whose sum is ``wanted`` (points,).
+
+    Rows are projected to one number each, so that a sorted list answers which pair completes a third.
+    """
+    direction = np.random.default_rng(1).normal(size=len(wanted))
+    heights, height = effects @ direction, float(wanted @ direction)
+    first, second = np.triu_indices(len(effects), k=1)
+    sums = heights[first] + heights[second]
+    order = np.argsort(sums)
+    scale = 1e-7 * (1.0 + float(np.max(np.abs(wanted))))
+
+    def matches(target: float) -> Iterator[tuple[int, int]]:
+        near = 1e-7 * (1.0 + abs(target) + abs(height))
+        low, high = np.searchsorted(sums[order], [target - near, target + near])
+        for place in order[low:high]:
+            yield int(first[place]), int(second[place])
+
+    for one, two in matches(height):
+        if np.max(np.abs(effects[one] + effects[two] - wanted)) < scale:
+            yield one, two
+    for three in range(len(effects)):
+        for one, two in matches(height - heights[three]):
+            if one < two < three and np.max(np.abs(effects[[one, two, three]].sum(axis=0) - wanted)) < scale:
+                yield one, two, three
 
 
 def _choose(groups: list[Group]) -> list[Group]:
@@ -126,23 +213,27 @@ def _choose(groups: list[Group]) -> list[Group]:
 def _repairs(done: list[Edit], right: list[Edit]) -> tuple[Repair, ...]:
     """Return the repairs that end in each right edit; those of one effect are one, under several names."""
     first = right[0]
-    before = tuple(_slip(edit) for edit in done)
-    best = _slip(first, right[1:])
-    others = [_slip(edit) for edit in right[1:] if edit.name not in (best.name, *best.aliases)]
-    return tuple((*before, slip) for slip in (best, *others[:3]))
+    before = tuple(slip for edit in done for slip in _slips(edit))
+    best = _slips(first, right[1:])
+    named = {name for slip in best for name in (slip.name, *slip.aliases)}
+    others = [_slips(edit) for edit in right[1:] if edit.name not in named]
+    return tuple((*before, *slips) for slips in (best, *others[:3]))
 
 
-def _slip(edit: Edit, others: list[Edit] | tuple[Edit, ...] = ()) -> Slip:
+def _slips(edit: Edit, others: list[Edit] | tuple[Edit, ...] = ()) -> tuple[Slip, ...]:
+    """Return the slips that an edit is: one for each place that it changes."""
     aliases = [*edit.aliases]
-    aliases += [other.name for other in others if other.old == edit.old and other.name != edit.name]
-    return Slip(
-        name=edit.name,
-        found="" if edit.old is None else write_tree(edit.old),
-        instead="" if edit.new is None else write_tree(edit.new),
-        aliases=tuple(dict.fromkeys(name for name in aliases if name != edit.name)),
+    aliases += [other.name for other in others if other.old == edit.old and other.cost < edit.cost + 1.0]
+    aliases = [name for name in dict.fromkeys(aliases) if name != edit.name]
+    changes = [(edit.old, edit.new), *edit.others]
+    return tuple(
+        Slip(name=edit.name, found=write_tree(old), instead=write_tree(new), aliases=tuple(aliases))
+        for old, new in changes
     )
 
 
-def write_tree(tree: Expression) -> str:
+def write_tree(tree: Expression | None) -> str:
     """Return a tree as text; a term without a text of its own by its title."""
+    if tree is None:
+        return ""
     return tree.title if isinstance(tree, Opaque) else print_expression(tree)

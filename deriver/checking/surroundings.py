@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from deriver.checking.oracle import Oracle
 from deriver.checking.records import Resolved
 from deriver.checking.rules import Surroundings, Symbol
-from deriver.checking.terms import kernel_terms, parameter_terms
+from deriver.checking.terms import exponent_terms, kernel_terms, parameter_terms
 from deriver.checking.values import Opaque
 from deriver.families import family
 from deriver.language.rewrite import make_number
@@ -27,6 +27,7 @@ def make_surroundings(oracle: Oracle, claim: Resolved) -> Surroundings:
         plates=tuple((plate.index, oracle.bench.scope.enclosing(plate.index)) for plate in model.plates),
         parameter_terms=parameter_terms(oracle),
         kernel_terms=kernel_terms(oracle),
+        exponent_terms=exponent_terms(oracle),
         jacobians=tuple(_jacobians(claim, model)),
         literal_dimension=_literal_dimension(model.node(claim.node)),
         own=claim.own,

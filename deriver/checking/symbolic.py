@@ -18,13 +18,11 @@ from deriver.algebra.normal_form import sum_over
 from deriver.checking.densities import Statement
 from deriver.checking.oracle import Oracle
 from deriver.checking.records import Comparison, Named
+from deriver.checking.terms import write_expression
 from deriver.derive.factors import Definitions
 from deriver.errors import DeriverError, InternalError
 from deriver.language.rewrite import rebuild, substitute
 from deriver.model.expressions import Colon, Expression, Reference, references
-from deriver.show.arrange import Arranger
-from deriver.show.order import Order, sort_contributions
-from deriver.show.surface import to_language
 
 _LONGEST = 160
 _MOST_OPERATIONS = 400
@@ -184,8 +182,8 @@ def _compare(oracle: Oracle, name: str, theirs: Expr, right: Expr) -> Comparison
             return None
         return Comparison(
             name=name,
-            theirs=write(oracle, theirs),
-            right=write(oracle, right),
+            theirs=write_expression(oracle, theirs),
+            right=write_expression(oracle, right),
             relation=_relation(oracle, theirs, right, definitions),
         )
     except _NO_FORM:
@@ -198,21 +196,12 @@ def _relation(oracle: Oracle, theirs: Expr, right: Expr, definitions: Definition
     if theirs.is_commutative and right.is_commutative:
         ratio = sp.cancel(theirs / right) if not (theirs.has(PlateSum) and right.has(PlateSum)) else theirs / right
         if ratio.count_ops() <= 3:
-            return f"theirs is {write(oracle, ratio)} times the right one"
+            return f"theirs is {write_expression(oracle, ratio)} times the right one"
     for difference, plus, minus in candidates:
         for form in (sp.expand(difference), normalise(difference, definitions)):
             if form.count_ops() < theirs.count_ops() + right.count_ops():
                 negative = all(t.could_extract_minus_sign() for t in sp.Add.make_args(form))
-                text = write(oracle, -form if negative else form)
+                text = write_expression(oracle, -form if negative else form)
                 if len(text) <= _LONGEST:
                     return (minus if negative else plus).format(text)
     return ""
-
-
-def write(oracle: Oracle, expr: Expr) -> str:
-    """Return an expression as text of the model language; raise ``InternalError`` where there is none."""
-    conditional, model = oracle.subject.conditional, oracle.bench.model
-    blanket = sort_contributions(conditional.contributions, conditional.target)
-    return to_language(Arranger(model, Order(model, conditional.target, blanket)).arrange(expr))
-
-

@@ -9,16 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import sympy as sp
+from sympy import Expr
+
 from deriver.checking.oracle import Oracle
 from deriver.checking.values import Opaque
 from deriver.derive.numeric import Completed
 from deriver.derive.records import Contribution
 from deriver.algebra.evaluate import evaluate
-from deriver.algebra.heads import Gated, PlateSum, Ref
+from deriver.algebra.heads import Gated, LogDet, PlateSum, Ref
+from deriver.algebra.normal_form import expand_in, sum_over
 from deriver.errors import DeriverError, InternalError
 from deriver.language import parse_expression
 from deriver.model.expressions import Binary, Expression, Negate, references
+from deriver.show.arrange import Arranger
+from deriver.show.order import Order, sort_contributions
 from deriver.show.record import describe_node
+from deriver.show.surface import to_language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,39 @@ def addends(tree: Expression) -> Iterator[Expression]:
                 yield Negate(operand=each)
         case _:
             yield tree
+
+
+def exponent_terms(oracle: Oracle) -> tuple[Term, ...]:
+    """Return what each factor adds to the exponent of a positive number, or of a determinant."""
+    key = ("exponents", oracle.subject.conditional.node)
+    cache = oracle.bench.cache
+    if key not in cache:
+        cache[key] = tuple(_exponent_terms(oracle))
+    return cache[key]
+
+
+def _exponent_terms(oracle: Oracle) -> Iterator[Term]:
+    conditional = oracle.subject.conditional
+    target = conditional.target
+    for contribution in conditional.contributions:
+        for monomial, coefficient in expand_in(contribution.log_density, target).items():
+            if monomial not in (sp.log(target), LogDet(target)):
+                continue
+            total = sum_over(coefficient, contribution.bounds, contribution.conditions)
+            try:
+                tree = parse_expression(write_expression(oracle, sp.expand(total)))
+            except (InternalError, DeriverError):
+                continue
+            is_prior = contribution.factor.value.name == conditional.node
+            name = "forgotten prior" if is_prior else "missing child"
+            yield Term(name=name, parameter="exponent", tree=tree)
+
+
+def write_expression(oracle: Oracle, expr: Expr) -> str:
+    """Return an expression as text of the model language; raise ``InternalError`` where there is none."""
+    conditional, model = oracle.subject.conditional, oracle.bench.model
+    blanket = sort_contributions(conditional.contributions, conditional.target)
+    return to_language(Arranger(model, Order(model, conditional.target, blanket)).arrange(expr))
 
 
 def kernel_terms(oracle: Oracle) -> tuple[Term, ...]:

@@ -157,7 +157,8 @@ class Evaluator:
                 if all(w is None or w == part for w, part in zip(wanted, key, strict=True))
             ]
             rows = [np.reshape(c.view[name][key], (1, -1)) for key in keys]
-            return np.concatenate(rows) if rows else np.zeros((0, 1))
+            width = max((np.size(element) for element in c.view[name].values()), default=1)
+            return np.concatenate(rows) if rows else np.zeros((0, width))
 
         return value
 

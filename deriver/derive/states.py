@@ -58,13 +58,19 @@ def random_values(
     ranges = _ranges(declared)
     bounds = tuple(lowering.bound(place) for place in ranges)
     if isinstance(declared, Given) and declared.origin == "size":
-        return {index: int(rng.integers(1, size + 1)) if index else size for index in elements(bounds, state)}
+        return {index: _random_size(rng, size, index) for index in elements(bounds, state)}
     draw = _counts_drawer(declared, lowering, state, rng) or _drawer(declared, lowering, state, rng)
     values = {}
     for index in elements(bounds, state):
         own = {bound[0]: number for bound, number in zip(bounds, index, strict=True)}
         values[index] = draw(own)
     return values
+
+
+def _random_size(rng: np.random.Generator, size: int, index: tuple[int, ...]) -> int:
+    """A size of one plate is ``size``; a ragged one varies, and may be 0 but for the first."""
+    ragged = index and index != (1,) * len(index)
+    return int(rng.integers(0, size + 1)) if ragged else size
 
 
 def _ranges(declared: Given | Node) -> tuple[Range, ...]:

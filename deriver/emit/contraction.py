@@ -10,7 +10,7 @@ from sympy import Expr
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref, shape_of
 from deriver.emit import printer
-from deriver.emit.reading import base_text, parent_rows
+from deriver.emit.reading import base_text, parent_rows, subscripted
 from deriver.emit.restrict import Grouping, grouping_of, mask_text, restrict_sum
 from deriver.emit.source import Frame, Source, count_sides
 from deriver.emit.text import Text, atom, call
@@ -331,7 +331,10 @@ def _group(
     size = grouping.size(inner)
     axes = tuple(grouping.result if axis == grouping.rows else axis for axis in reduced.frame.axes)
     frame = Frame(axes=axes, chain=reduced.frame.chain, sides=reduced.frame.sides)
+    wanted = grouping.wanted(inner)
     if reduced.text.text == f"np.ones({axis_length(inner, grouping.rows)})":
-        return call("np.bincount", labels, f"minlength={size}"), frame
-    outer.needs.helpers.add("group_sum")
-    return call("group_sum", reduced.text.text, labels, size, f"axis={place}"), frame
+        text = call("np.bincount", labels, f"minlength={size}")
+    else:
+        outer.needs.helpers.add("group_sum")
+        text = call("group_sum", reduced.text.text, labels, size, f"axis={place}")
+    return (atom(subscripted(text.text, [":"] * place + [wanted])) if wanted else text), frame

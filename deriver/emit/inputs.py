@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sympy as sp
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
 from deriver.derive.lower import Lowering
@@ -217,7 +217,7 @@ def _by_default(module: Module, lowering: Lowering) -> list[Given]:
 
 def _groups(source: Source, lowering: Lowering, given: Given) -> str:
     _, lower, upper = lowering.plate_bound(given.support.plate or "")
-    if source.space.parents(lower) if lower in source.space.bounds else False:
+    if any(type(symbol) is Symbol for symbol in lower.free_symbols | upper.free_symbols):
         raise unsupported(f"the group column {given.name} into a ragged plate", "use a plate of fixed length")
     return print_size(source, sp.expand(upper - lower + 1))
 

@@ -42,6 +42,8 @@ def print_expression(source: Source, expr: Expr, frame: Frame) -> Text:
     match expr:
         case sp.Number() | sp.NumberSymbol():
             return print_number(expr)
+        case Ref() if source.quantity(expr.name).kind == "index":
+            return _print_column(source, expr, frame)
         case Ref():
             return atom(align(source, read_reference(source, expr), frame))
         case sp.Symbol():
@@ -92,6 +94,13 @@ def _print_index(source: Source, symbol: sp.Symbol, frame: Frame) -> Text:
     first, last = print_size(source, lower), print_size(source, upper + 1)
     reading = Reading(base=f"np.arange({first}, {last})", subscripts=((":", axes[0]),), chain=False, sides=0)
     return atom(align(source, reading, frame))
+
+
+def _print_column(source: Source, column: Ref, frame: Frame) -> Text:
+    """Print a group column as the values of its plate, which the array counts from 0."""
+    positions = atom(align(source, read_reference(source, column), frame))
+    first = source.declared[source.quantity(column.name).plate][0]
+    return positions if first == 0 else join_sum([(False, positions), (False, atom(print_size(source, first)))])
 
 
 def print_size(source: Source, expr: Expr, *, per_group: bool = False) -> str:

@@ -75,8 +75,8 @@ def dense_subscript(
     """Return the subscript of a plate of fixed length."""
     space = source.space
     symbol = next((s for s in sp.ordered(index.free_symbols) if s in space.bounds), None)
-    if isinstance(index, Ref):
-        return _gather(source, index)
+    if isinstance(index, Ref) and source.quantity(index.name).plate:
+        return _gather(source, index, bound)
     if symbol is None:
         return str(_place(source, index, bound)), None
     shift = offset(index, symbol)
@@ -91,7 +91,7 @@ def dense_subscript(
         place = offset(source.declared[plate_of(symbol)][0] + shift, bound[0])
         if place is None:
             raise unsupported(f"the subset of {symbol.name} in another range", "use a group column")
-        return subset + (f" + {place}" if place > 0 else f" - {-place}" if place < 0 else ""), _single(symbol)
+        return moved(subset, place), _single(symbol)
     lower, upper = space.bounds[symbol]
     first, last = offset(lower + shift, bound[0]), offset(upper + shift, bound[1])
     if first is None or last is None or first < 0 or last > 0:
@@ -130,14 +130,30 @@ def _place(source: Source, index: Expr, bound: Bound) -> str:
     return print_size(source, index - bound[0])
 
 
-def _gather(source: Source, index: Ref) -> tuple[str, Axis | None]:
-    """Return the subscript β[g[k]]: the group column, aligned to its own single axis."""
+def _gather(source: Source, index: Ref, bound: Bound) -> tuple[str, Axis | None]:
+    """Return the subscript β[g[k]]: the group column on its own single axis, counted from where β starts."""
     reading = read_reference(source, index)
     if len(reading.axes) > 1 or reading.chain:
         raise unsupported(f"the group column {index}", "give a group column one index")
-    return subscripted(reading.base, [text for text, _ in reading.subscripts]), (
-        reading.axes[0] if reading.axes else None
-    )
+    column = subscripted(reading.base, [text for text, _ in reading.subscripts])
+    text = moved(column, group_shift(source, index, bound[0]))
+    return text, (reading.axes[0] if reading.axes else None)
+
+
+def group_shift(source: Source, column: Ref, first: Expr) -> int:
+    """Return what is added to a group column, which counts its plate from 0, to count from ``first``."""
+    plate = source.quantity(column.name).plate
+    shift = offset(source.declared[plate][0], first)
+    if shift is None:
+        raise unsupported(
+            f"the group column {column} into values from {first}", "start both where a number tells"
+        )
+    return shift
+
+
+def moved(text: str, shift: int) -> str:
+    """Return the text of positions moved by a number."""
+    return f"{text} + {shift}" if shift > 0 else f"{text} - {-shift}" if shift < 0 else text
 
 
 # --- rows of ragged plates --------------------------------------------------------------------------------

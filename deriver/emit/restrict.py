@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import sympy as sp
 from sympy import Expr, Symbol
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref
 from deriver.emit import printer
-from deriver.emit.reading import parent_rows, read_reference, subscripted
+from deriver.emit.reading import (
+    align,
+    base_text,
+    group_shift,
+    moved,
+    parent_rows,
+    read_reference,
+    subscripted,
+)
 from deriver.emit.source import Frame, Source
 from deriver.plan.conditions import narrow
-from deriver.plan.layout import Axis, free_indices, unsupported
+from deriver.plan.layout import Axis, free_indices, offset, unsupported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +43,8 @@ class Grouping:
         """Return the text of the group of each row."""
         if self.column is not None:
             reading = read_reference(source, self.column)
-            return subscripted(reading.base, [text for text, _ in reading.subscripts])
+            column = subscripted(reading.base, [text for text, _ in reading.subscripts])
+            return moved(column, max(self.margins(source)[0], 0))
         path = self.rows.indices[self.rows.indices.index(self.result.last) :]
         text = ""
         for parent, child in pairwise(path):
@@ -43,10 +53,37 @@ class Grouping:
         return text
 
     def size(self, source: Source) -> str:
-        """Return the text of the number of groups."""
+        """Return the text of the number of groups before those out of range are cut off."""
         from deriver.emit.contraction import axis_length
 
-        return axis_length(source, self.result)
+        if self.column is None:
+            return axis_length(source, self.result)
+        before, after = self.margins(source)
+        lower, upper = source.declared[source.quantity(self.column.name).plate]
+        return printer.print_size(source, sp.expand(upper - lower + 1 + max(before, 0) + max(after, 0)))
+
+    def margins(self, source: Source) -> tuple[int, int]:
+        """Return how far the groups wanted reach beyond the plate of the column, before it and after it."""
+        assert self.column is not None
+        lower, upper = source.space.bounds[self.result.last]
+        declared = source.declared[source.quantity(self.column.name).plate]
+        before, after = offset(declared[0], lower), offset(upper, declared[1])
+        if before is None or after is None:
+            raise unsupported(
+                f"sums by {self.column} over {lower}..{upper}", "let the values run over their plate"
+            )
+        return before, after
+
+    def wanted(self, source: Source) -> str:
+        """Return the subscript that keeps the groups in range, or nothing where all are."""
+        if self.column is None:
+            return ""
+        before, after = self.margins(source)
+        subset = source.space.subsets.get(self.result.last)
+        if subset is not None:
+            return moved(base_text(source, source.quantity(subset)), max(before, 0))
+        first, last = str(-before) if before < 0 else "", str(after) if after < 0 else ""
+        return f"{first}:{last}" if first or last else ""
 
 
 def grouping_of(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> Grouping | None:
@@ -93,18 +130,29 @@ def restrict_sum(source: Source, expr: heads.PlateSum) -> tuple[Source, Expr, li
 def mask_text(source: Source, condition: Condition, frame: Frame) -> str:
     """Return the text of a condition as a Boolean array; group columns and indices count from 0."""
     flat = Frame(axes=frame.axes, chain=frame.chain)
-    positional = any(_is_position(source, side) for side in (condition.left, condition.right))
-    left = _side_text(source, condition.left, flat, positional)
-    right = _side_text(source, condition.right, flat, positional)
+    if condition.relation == "in":
+        subset = source.quantity(condition.right.name)
+        first = source.declared[subset.plate][0]
+        return f"np.isin({_position_text(source, condition.left, flat, first)}, {base_text(source, subset)})"
+    sides = (condition.left, condition.right)
+    column = next((side for side in sides if is_column(source, side)), None)
+    if column is None:
+        texts = [printer.print_expression(source, side, flat).wrapped(1) for side in sides]
+    else:
+        first = source.declared[source.quantity(column.name).plate][0]
+        texts = [_position_text(source, side, flat, first) for side in sides]
     relation = "==" if condition.relation == "=" else condition.relation
-    return f"{left} {relation} {right}"
+    return f"{texts[0]} {relation} {texts[1]}"
 
 
-def _is_position(source: Source, side: Expr) -> bool:
+def is_column(source: Source, side: Expr) -> bool:
+    """Tell whether an expression is an element of a group column."""
     return isinstance(side, Ref) and source.quantity(side.name).kind == "index"
 
 
-def _side_text(source: Source, side: Expr, frame: Frame, positional: bool) -> str:
-    if positional and not _is_position(source, side):
-        return printer.print_expression(source, side - 1, frame).wrapped(1)
-    return printer.print_expression(source, side, frame).wrapped(1)
+def _position_text(source: Source, side: Expr, frame: Frame, first: Expr) -> str:
+    """Return the text of a value of a plate as a position, counted from ``first``."""
+    if is_column(source, side):
+        text = align(source, read_reference(source, side), frame)
+        return moved(text, group_shift(source, side, first))
+    return printer.print_expression(source, sp.expand(side - first), frame).wrapped(1)

@@ -69,6 +69,8 @@ def name_a_part(source: Source, expr: Expr) -> bool:
     """Give the most telling unnamed part of an expression a line of its own; False if there is none."""
     whole = expr.as_coeff_Mul()[1]
     parts = [part for part in _parts(source, expr) if part not in (expr, whole)]
+    if not parts and whole != expr and isinstance(whole, LIFTABLE) and source.recall(whole) is None:
+        parts = [whole]
     if not parts:
         return False
     best = max(parts, key=lambda part: (isinstance(part, LIFTABLE), _weight(part)))
@@ -134,8 +136,9 @@ def require_chains(source: Source) -> None:
     """Make the local ``chains`` known, once."""
     if "chains" not in source.taken:
         source.taken.add("chains")
-        some = next(q for q in source.quantities.values() if q.chain and q.prefix == "state.")
-        source.add(f"chains = len({some.text})")
+        nodes = [q for name, q in source.quantities.items() if q.chain and q.name == name]
+        some = next(q for q in nodes if q.kind != "deterministic")
+        source.add(f"chains = len(state.{some.name})")
 
 
 def _write_literal(source: Source, expr: heads.Literal, frame: Frame, hint: str) -> str:

@@ -42,6 +42,7 @@ class Quantity:
 
     ``chain`` tells whether it has the leading chain axis; ``kind`` is its support's.  ``confined`` are the
     indices of which it holds the members of a subset only (a local made where the index is confined).
+    ``plate`` is the plate whose values a group column holds, counted from 0, or of which a subset has members.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Quantity:
     chain: bool = False
     kind: str = "real"
     confined: tuple[Symbol, ...] = ()
+    plate: str = ""
 
     @property
     def text(self) -> str:

@@ -51,7 +51,8 @@ def describe_quantities(derivation: Derivation, lowering: Lowering) -> dict[str,
     found: dict[str, Quantity] = {}
     for given in model.givens:
         bounds = [lowering.plate_bound(index) for index in given.indices]
-        found[given.name] = _quantity(given.name, "data.", bounds, lowering, False, given.support.kind)
+        quantity = _quantity(given.name, "data.", bounds, lowering, False, given.support.kind)
+        found[given.name] = replace(quantity, plate=given.support.plate or "")
     for node in model.nodes:
         bounds = [lowering.bound(place) for place in node.ranges]
         observed = node.layer == "data" and node.kind == "stochastic"

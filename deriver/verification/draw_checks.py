@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from deriver.derive.records import Conditional, Derivation
+from deriver.verification.moves import check_moves, takes_moves
 from deriver.verification.pools import Pools, add_pivots, compare_pools
 from deriver.verification.records import Outcome
 from deriver.verification.reference import Reference, make_reference
@@ -18,6 +19,7 @@ from deriver.verification.statistics import detectable
 
 DRAWS = 400
 MOST_ELEMENTS = 6
+MOVE_STATES = 3
 _DRAWS = 31  # a child of the seed
 
 
@@ -31,6 +33,8 @@ def check_draws(bench: Bench, derivation: Derivation, states: int) -> list[Outco
             for _ in range(states):
                 _add_state(bench, conditional, bench.simulator.draw(rng), rng, pools)
             outcomes += _judge(conditional.node, pools)
+            if takes_moves(conditional):
+                outcomes += check_moves(bench, conditional, place, MOVE_STATES * states)
     return outcomes
 
 
