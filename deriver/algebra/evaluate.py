@@ -112,8 +112,7 @@ def compile_expression(expr: sp.Expr) -> Compiled:
             body, conditions = compile_expression(expr.args[0]), expr.args[1]
             return lambda s, k: body(s, k) if holds(conditions, s, k) else 0.0
         case heads.LogIndicator():
-            lower, number, upper = (compile_expression(arg) for arg in expr.args)
-            return lambda s, k: 0.0 if lower(s, k) < number(s, k) < upper(s, k) else -math.inf
+            return _compile_indicator(expr)
         case heads.LogMass():
             return _compile_mass(expr)
         case heads.MatrixHead() | heads.ScalarHead():
@@ -234,6 +233,11 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
 
 # log P(lower <= X <= upper) by family key, put here by the families.
 LOG_MASSES: dict[str, Callable[..., float]] = {}
+
+
+def _compile_indicator(expr: heads.LogIndicator) -> Compiled:
+    lower, value, upper = (compile_expression(arg) for arg in expr.args)
+    return lambda s, k: 0.0 if lower(s, k) < value(s, k) < upper(s, k) else -math.inf
 
 
 def _compile_mass(expr: heads.LogMass) -> Compiled:

@@ -9,15 +9,15 @@ commutative again.  Sizes and dimensions stay symbolic.  SymPy's own ``Sum`` and
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import sympy as sp
 from sympy import Basic, Expr, S, Symbol, Tuple, ordered
 from sympy.core.symbol import Str
 
 # The length of a side: a SymPy expression, or None for the unit side of a vector or scalar.
-Side = Expr | None
-Shape = tuple[Side, Side]
+Side: TypeAlias = Expr | None
+Shape: TypeAlias = tuple[Side, Side]
 SCALAR: Shape = (None, None)
 
 

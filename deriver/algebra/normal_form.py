@@ -129,7 +129,7 @@ def _expand_wrapped(expr: Expr, target: Expr) -> Terms:
     """
     if any(part.has(target) for part in expr.args[1:]):
         return {expr: S.One}
-    bound = getattr(expr, "bound_symbols", set())
+    bound: set[sp.Symbol] = getattr(expr, "bound_symbols", set())
     result: list[Terms] = []
     for monomial, coefficient in expand_in(expr.args[0], target).items():
         if monomial.free_symbols & bound:

@@ -361,7 +361,8 @@ class Prover:
 
     def _declared(self, ref: Ref) -> Node | Given | None:
         model = self._lowering.model
-        return next((d for d in (*model.nodes, *model.givens) if d.name == ref.name), None)
+        declared: list[Node | Given] = [*model.nodes, *model.givens]
+        return next((d for d in declared if d.name == ref.name), None)
 
     def _defined(self, ref: Ref, claim) -> bool:
         return self._definitions.defines(ref.name) and claim(self._definitions.at(ref))

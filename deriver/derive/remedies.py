@@ -87,6 +87,7 @@ def _collecting_family(monomials: list, stand_in: Ref, role: str) -> str | None:
         "spd": ("spd", None, None),
     }[_ROLE_SUPPORT[role]]
     for family in candidates(stand_in, support):
-        if monomials and all(family.kernel.collect(m, stand_in) is not None for m in monomials):
+        kernel = family.kernel
+        if monomials and kernel and all(kernel.collect(m, stand_in) is not None for m in monomials):
             return family.key
     return None

@@ -189,7 +189,8 @@ def _range_conditions(
 def _make_case(
     factor: Factor, rules: dict[Symbol, Expr], unsolved: dict[Symbol, Tuple], held: list[Condition]
 ) -> Case | None:
-    conditions, gates = [], []
+    conditions: list[Condition] = []
+    gates: list[Condition] = []
     for condition in held:
         verdict = condition_holds_trivially(condition)
         if verdict is False:

@@ -93,7 +93,7 @@ def _drawer(
         case "simplex":
             return lambda own: rng.dirichlet(np.full(shape[0], 2.0))
         case "index" | "subset":
-            bound = lowering.plate_bound(declared.support.plate)
+            bound = lowering.plate_bound(declared.support.plate or "")
             return lambda own: _random_index(rng, bound, state, own, kind == "subset")
         case "integer":
             return lambda own: _random_integers(rng, shape, lower, upper, state, own)
