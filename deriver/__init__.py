@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         check_update,
         derive,
         emit,
+        emit_tests,
         graph,
         load_model,
         packaged_models,
@@ -41,6 +42,7 @@ _PLACES = {
     "check": "deriver.pipeline",
     "assert_conditional": "deriver.pipeline",
     "verify": "deriver.pipeline",
+    "emit_tests": "deriver.pipeline",
     "check_update": "deriver.pipeline",
     "render": "deriver.show",
     "DeriverError": "deriver.errors",
@@ -52,12 +54,12 @@ _PLACES = {
 
 __all__ = [
     "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "assert_conditional",
-    "check", "check_update", "derive", "emit", "graph", "load_model", "packaged_models", "parse_model", "print_model", "render", "run", "verify",
+    "check", "check_update", "derive", "emit", "emit_tests", "graph", "load_model", "packaged_models", "parse_model", "print_model", "render", "run", "verify",
 ]  # fmt: skip
 
 
 # Verbs that are also the names of stages: the folder's module itself can be called.
-_STAGES = ("derive", "emit", "run")
+_STAGES = ("derive", "emit", "emit_tests", "run")
 
 
 class _Stage(ModuleType):

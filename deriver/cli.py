@@ -45,6 +45,7 @@ examples:
 examples:
   deriver emit all_random -o sampler.py
   deriver emit all_random -o sampler.py --method rho=slice
+  deriver emit all_random -o sampler.py --tests test_sampler.py   and tests that go with it
 """,
     "run": """\
 examples:
@@ -152,6 +153,7 @@ def _add_emit(commands: Any) -> None:
     command = _add(commands, "emit", "write the source of a stand-alone sampler, yours to edit")
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     command.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write")
+    command.add_argument("--tests", metavar="FILE", type=Path, help="write a test module that goes with it")
     _add_emission(command)
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 
@@ -288,16 +290,20 @@ def _derive(options: argparse.Namespace) -> int:
 
 
 def _emit(options: argparse.Namespace) -> int:
-    from deriver.pipeline import emit, load_model
+    from deriver.pipeline import emit, emit_tests, load_model
     from deriver.run.saving import check_output, write_text
 
     check_output(options.output, options.overwrite)
-    source = emit(
-        load_model(options.model), backend=options.backend, methods=read_pairs("--method", options.method),
-        templates=options.templates,
-    )  # fmt: skip
-    write_text(options.output, source, options.overwrite)
-    print(f"written: {options.output}")
+    if options.tests:
+        check_output(options.tests, options.overwrite)
+    model, methods = load_model(options.model), read_pairs("--method", options.method)
+    source = emit(model, backend=options.backend, methods=methods, templates=options.templates)
+    files = {options.output: source}
+    if options.tests:
+        files[options.tests] = emit_tests(model, options.output.stem, source=source, templates=options.templates)
+    for path, text in files.items():
+        write_text(path, text, options.overwrite)
+        print(f"written: {path}")
     return 0
 
 

@@ -143,6 +143,23 @@ def emit(
     return write_source(derivation, plan(derivation, methods), backend=backend, templates=templates)
 
 
+def emit_tests(
+    model: Model, module: str, *, source: str | None = None, methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None,
+) -> str:  # fmt: skip
+    """Return the text of a stand-alone pytest module for a sampler that is imported under the name ``module``.
+
+    ``source`` is the sampler's; without it, one is emitted.
+    """
+    from deriver.emit import emit as write_source
+    from deriver.verification.module_tests import emit_tests as write_tests
+
+    derivation = derive(model)
+    if source is None:
+        source = write_source(derivation, plan(derivation, methods), templates=templates)
+    return write_tests(derivation, source, module, templates)
+
+
 def run(
     model: Model, data: Any = None, *, columns: Mapping[str, str] | None = None,
     index: Mapping[str, str] | None = None, values: Mapping[str, Any] | None = None,

@@ -138,8 +138,9 @@ def derivatives_beta(
         - np.einsum("cpq,ciq->cip", state.Q, beta)
     )
     beta_x_2 = np.exp(beta_x)
-    beta_x_3 = beta_x_2[:, :, None, None] * np.einsum("jp,jq->jpq", data.x, data.x)
-    curvature = group_sum(beta_x_3, data.i_of_j, data.n, axis=1) + state.Q[:, None]
+    x = np.einsum("jp,jq->jpq", data.x, data.x)
+    sum_beta_x = group_sum(beta_x_2[:, :, None, None] * x, data.i_of_j, data.n, axis=1)
+    curvature = sum_beta_x + state.Q[:, None]
     return log_kernel, gradient, curvature
 
 
@@ -402,7 +403,8 @@ def newton_step(
     turned = np.linalg.solve(np.swapaxes(root, -1, -2), noise[..., None])[..., 0]
     proposal = centre + turned
     with np.errstate(all="ignore"):
-        far = ~np.isfinite(derivatives(proposal, state, data)[2]).all(axis=(-2, -1))
+        there, _, curvature = derivatives(proposal, state, data)
+        far = ~np.isfinite(curvature).all(axis=(-2, -1)) | ~(there > now - 1000)
         proposal = np.where(far[..., None], value, proposal)
         then, back, back_root = propose_from(proposal)
         ratio = then - now + log_proposal(value, back, back_root)

@@ -71,7 +71,10 @@ class Bench:
         if not keys:
             return np.zeros((0, *self.side_lengths(quantity, state)))
         lengths = [len({tuple(key[k] for k in group) for key in keys}) for group in self.groups(quantity)]
-        return stacked.reshape(*lengths, *stacked.shape[1:])
+        result = np.full((*lengths, *stacked.shape[1:]), np.nan)
+        for key, value in values.items():
+            result[place_of(keys, self.groups(quantity), key)] = value
+        return result
 
     def side_lengths(self, quantity: Quantity, state: State) -> list[int]:
         """Return the lengths of the component sides."""
@@ -85,12 +88,7 @@ class Bench:
 
     def place(self, name: str, index: tuple[int, ...]) -> tuple[int, ...]:
         """Return where an element lies in the array."""
-        keys = sorted(self.states[0][name])
-        own = []
-        for group in self.groups(self.quantity(name)):
-            there = sorted({tuple(key[k] for k in group) for key in keys})
-            own.append(there.index(tuple(index[k] for k in group)))
-        return tuple(own)
+        return place_of(list(self.states[0][name]), self.groups(self.quantity(name)), index)
 
     def inputs(self) -> dict[str, np.ndarray]:
         """Return what ``prepare`` takes; group columns and subsets count their plate from 0."""
@@ -106,6 +104,15 @@ class Bench:
                 inputs[given.name] = self.array(state, given.name) - first
         observed = [n.name for n in model.nodes if n.layer == "data" and n.kind == "stochastic"]
         return inputs | {name: self.array(state, name) for name in observed}
+
+
+def place_of(keys: list[tuple[int, ...]], groups: list[list[int]], index: tuple[int, ...]) -> tuple[int, ...]:
+    """Return where an index tuple lies in an array with an axis per group of indices."""
+    own = []
+    for group in groups:
+        there = sorted({tuple(key[k] for k in group) for key in keys})
+        own.append(there.index(tuple(index[k] for k in group)))
+    return tuple(own)
 
 
 def _redrawn(bench: Bench, name: str, first: State, second: State) -> dict:

@@ -21,7 +21,14 @@ PLATES = {
 }
 PARENTS = {"j": ("i",)}
 OBSERVED = (("i", "j"), ("i", "l"), ("k",), ("t",), ("i", "t"), ("i",), ("j_rows",), ("d",), ("i", "j", "l"))
-COLUMNS = {("k", "i"): "g", ("k", "l"): "h", ("k", "t"): "u", ("i", "c"): "b", ("k", "d"): "e", ("t", "c"): "f"}
+COLUMNS = {
+    ("k", "i"): "g",
+    ("k", "l"): "h",
+    ("k", "t"): "u",
+    ("i", "c"): "b",
+    ("k", "d"): "e",
+    ("t", "c"): "f",
+}
 
 
 @dataclass(slots=True)
@@ -103,7 +110,7 @@ def observe(draft: Draft, name: str) -> None:
     elif family == "N":
         statement = f"N({predictor}, {variance(draft, indices)})"
     elif family == "LogNormal":
-        statement = f"LogNormal(log_mean = {predictor}, log_sd = sqrt({variance(draft, indices)}))"
+        statement = f"LogNormal(meanlog = {predictor}, varlog = {variance(draft, indices)})"
     elif family == "Bernoulli":
         statement = f"Bernoulli(expit({predictor}))"
     elif family == "Exponential":
@@ -200,7 +207,12 @@ def term(draft: Draft, indices: tuple[str, ...]) -> str:
         subscripts = ()
     else:
         state_effect(draft, name, to)
-        if rng.random() < 0.2 and subscripts[-1] in ("t",) and name in draft.process and starts_early(draft, name):
+        if (
+            rng.random() < 0.2
+            and subscripts[-1] in ("t",)
+            and name in draft.process
+            and starts_early(draft, name)
+        ):
             subscripts = (*subscripts[:-1], "t-1")
     shown = element(name, subscripts)
     if rng.random() < 0.5:
@@ -214,7 +226,9 @@ def starts_early(draft: Draft, name: str) -> bool:
     return any("[0]" in line.split("~")[0] or ",0]" in line.split("~")[0] for line in draft.process[name])
 
 
-def vector_term(draft: Draft, indices: tuple[str, ...], to: tuple[str, ...], subscripts: tuple[str, ...]) -> str:
+def vector_term(
+    draft: Draft, indices: tuple[str, ...], to: tuple[str, ...], subscripts: tuple[str, ...]
+) -> str:
     """Return x' b with a vector effect."""
     rng = draft.rng
     some = part_of(rng, indices)

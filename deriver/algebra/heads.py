@@ -16,7 +16,7 @@ from sympy import Basic, Expr, S, Symbol, Tuple, ordered
 from sympy.core.symbol import Str
 
 # The length of a side: a SymPy expression, or None for the unit side of a vector or scalar.
-Side: TypeAlias = Expr | None
+Side: TypeAlias = Any
 Shape: TypeAlias = tuple[Side, Side]
 SCALAR: Shape = (None, None)
 

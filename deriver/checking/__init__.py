@@ -16,7 +16,17 @@ from deriver.language.mistakes import Mistakes
 from deriver.language.tokens import split_lines
 from deriver.model.records import Model
 
-__all__ = ["SLIPS", "LineResult", "Report", "Result", "Slip", "Verdict", "check_claim", "check_text", "claim_text"]
+__all__ = [
+    "SLIPS",
+    "LineResult",
+    "Report",
+    "Result",
+    "Slip",
+    "Verdict",
+    "check_claim",
+    "check_text",
+    "claim_text",
+]
 
 
 def check_text(model: Model, text: str, origin: str = "claims") -> Report:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from sympy import Tuple
+
 from deriver.algebra.evaluate import compile_expression, holds, index_values
+from deriver.algebra.heads import Ref
 from deriver.checking.oracle import Group, Oracle
 from deriver.checking.records import Density, Line, LineResult, Resolved, Slip
 from deriver.checking.values import Context, Indices
 from deriver.derive.factors import Definitions
+from deriver.derive.records import Contribution
 from deriver.language.printer import print_expression
 from deriver.model.expressions import Colon, Expression, Reference
-from sympy import Tuple
 
 Element = tuple[str, tuple[int, ...]]
 
@@ -66,11 +69,13 @@ def _right_terms(oracle: Oracle, group: Group) -> Iterator[tuple[Element, str]]:
         title = _contribution_title(contribution)
         for inside in index_values(Tuple(*contribution.bounds), point.raw, own):
             if holds(Tuple(*contribution.conditions), point.raw, inside):
-                index = tuple(int(compile_expression(i)(point.raw, inside)) for i in contribution.value.indices)
+                index = tuple(
+                    int(compile_expression(i)(point.raw, inside)) for i in contribution.value.indices
+                )
                 yield (contribution.value.name, index), title
 
 
-def _contribution_title(contribution) -> str:  # type: ignore[no-untyped-def]
+def _contribution_title(contribution: Contribution) -> str:
     parents = ", ".join(str(ref) for ref in contribution.parents)
     value = str(contribution.value)
     text = f"[{value} | {parents}]" if parents else f"[{value}]"
@@ -126,7 +131,8 @@ def _compare_parents(oracle: Oracle, density: Density) -> Iterator[Slip]:
 
 def _below(defined: Definitions, name: str, nodes: set[str]) -> set[str]:
     if defined.defines(name):
-        refs = {ref.name for ref in defined._by_name[name].expression.atoms()}  # noqa: SLF001
+        (definition,) = (d for d in defined.all if d.element.name == name)
+        refs = {ref.name for ref in definition.expression.atoms(Ref)}
         return {found for ref in refs for found in _below(defined, ref, nodes)}
     return {name} if name in nodes else set()
 

@@ -70,7 +70,7 @@ def _round(oracle: Oracle, declared: Given | Node, value: Any, rng: np.random.Ge
             return _round_matrix(kind, len(value), rng)
     if np.ndim(value) == 2:
         return _round_matrix("spd", len(value), rng) if value.shape[0] == value.shape[1] else np.round(value)
-    choices = _REALS if lower is None and upper is None else _POSITIVES
+    choices: tuple[float, ...] = _REALS if lower is None and upper is None else _POSITIVES
     if lower is not None and upper is not None or lower is None and upper is not None:
         choices = _FRACTIONS
     if np.ndim(value) == 1:
@@ -158,7 +158,10 @@ def _parameters(oracle: Oracle, statement: Statement, group: Group) -> list[tupl
 def _natural(family: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a normal's precision and linear term, which need no inverse by hand; others as they are."""
     if family == "normal":
-        return {"the precision": 1.0 / values["var"], "the precision times the mean": values["mean"] / values["var"]}
+        return {
+            "the precision": 1.0 / values["var"],
+            "the precision times the mean": values["mean"] / values["var"],
+        }
     if family == "mvnormal":
         precision = np.linalg.inv(values["cov"])
         return {"the precision": precision, "the precision times the mean": precision @ values["mean"]}
@@ -182,7 +185,9 @@ def turn_values(family: str, values: Mapping[str, Any]) -> tuple[str, dict[str, 
 # --- what is shown -----------------------------------------------------------------------------------------
 
 
-def _shown(oracle: Oracle, statement: Statement, group: Group, *, target: bool) -> tuple[tuple[str, str], ...]:
+def _shown(
+    oracle: Oracle, statement: Statement, group: Group, *, target: bool
+) -> tuple[tuple[str, str], ...]:
     """Return the values of all that the claim, or the right answer, mentions."""
     conditional, model = oracle.subject.conditional, oracle.bench.model
     trees = (*statement.trees, *(named.expression for named in statement.definitions))
@@ -193,7 +198,8 @@ def _shown(oracle: Oracle, statement: Statement, group: Group, *, target: bool) 
     if not target:
         names.discard(conditional.node)
     raw = group.points[0].raw
-    order = [each.name for each in (*model.givens, *model.nodes) if each.name in names and each.name in raw]
+    declared: list[Given | Node] = [*model.givens, *model.nodes]
+    order = [each.name for each in declared if each.name in names and each.name in raw]
     shown = [(name, number) for name, number in group.own.items()]
     found = [(name, str(number)) for name, number in shown]
     for name in order:

@@ -46,7 +46,8 @@ def judge(oracle: Oracle, statement: Statement, group: Group) -> Outcome:
 def log_densities(oracle: Oracle, statement: Statement, group: Group) -> np.ndarray | None:
     """Return the log density that a statement gives at the points of a group, up to a constant; None if undefined."""
     try:
-        return _log_densities(oracle, statement, group)
+        with np.errstate(all="ignore"):
+            return _log_densities(oracle, statement, group)
     except FAILURES:
         return None
 
@@ -59,24 +60,53 @@ def _log_densities(oracle: Oracle, statement: Statement, group: Group) -> np.nda
     record = choice.signature
     if mentions_target(oracle, statement):
         return np.array(
-            [record.logpdf(p.value, *canonical_at(oracle, statement, p, group)) for p in group.points], dtype=float
+            [record.logpdf(p.value, *canonical_at(oracle, statement, p, group)) for p in group.points],
+            dtype=float,
         )
     parameters = canonical_at(oracle, statement, group.points[0], group)
     if record.key == "mvnormal":
         return _normal_kernels(group, *parameters)
+    if record.key == "wishart":
+        return _wishart_kernels(group, parameters[0], _inverse_of(parameters[1]), inverse=False)
+    if record.key == "inverse_wishart":
+        return _wishart_kernels(group, *parameters, inverse=True)
     return np.array([record.logpdf(point.value, *parameters) for point in group.points], dtype=float)
+
+
+def _inverse_of(matrix: np.ndarray) -> np.ndarray:
+    return np.linalg.inv(_definite(matrix))
+
+
+def _definite(matrix: np.ndarray) -> np.ndarray:
+    """Return a matrix that is symmetric and positive definite; raise ``ValueError`` or ``LinAlgError`` if it is not."""
+    if np.max(np.abs(matrix - matrix.T)) > 1e-9 * np.max(np.abs(matrix)):
+        raise ValueError("a matrix that is not symmetric")
+    np.linalg.cholesky(matrix)
+    return matrix
+
+
+def _wishart_kernels(group: Group, df: float, rate: np.ndarray, *, inverse: bool) -> np.ndarray:
+    """Return log Wishart kernels, |X|^((df-p-1)/2) exp(-tr(rate X)/2), or those of the inverse Wishart."""
+    _definite(rate)
+    values = np.array([point.value for point in group.points])
+    side = values.shape[1]
+    if not df > side - 1:
+        raise ValueError("too few degrees of freedom")
+    power = -(df + side + 1) / 2 if inverse else (df - side - 1) / 2
+    turned = np.linalg.inv(values) if inverse else values
+    return power * np.linalg.slogdet(values)[1] - 0.5 * np.einsum("ab,kba->k", rate, turned)
 
 
 def _normal_kernels(group: Group, mean: np.ndarray, cov: np.ndarray) -> np.ndarray:
     """Return the exponents of a normal density of vectors, all points at once."""
-    if np.max(np.abs(cov - cov.T)) > 1e-9 * np.max(np.abs(cov)):
-        raise ValueError("a covariance that is not symmetric")
-    np.linalg.cholesky(cov)
+    _definite(cov)
     deviates = np.array([point.value for point in group.points]) - mean
     return -0.5 * np.einsum("ki,ki->k", deviates, np.linalg.solve(cov, deviates.T).T)
 
 
-def _kernel(oracle: Oracle, statement: Statement, named: Definitions, group: Group) -> Callable[[Point], float]:
+def _kernel(
+    oracle: Oracle, statement: Statement, named: Definitions, group: Group
+) -> Callable[[Point], float]:
     (tree,) = statement.trees
     compiled = (oracle.evaluator.compile if statement.log else oracle.evaluator.compile_log)(tree)
 

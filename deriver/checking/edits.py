@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deriver.checking.densities import Statement
-from deriver.checking.rules import RULES, Place, Proposal, Surroundings
+from deriver.checking.places import Place, Proposal, Surroundings
+from deriver.checking.rules import RULES
 from deriver.model.expressions import (
     Binary,
     Call,
@@ -214,7 +215,7 @@ def _binary_children(tree: Binary, place: Place) -> Iterator[tuple[Expression, P
 
 
 def _replacing(tree: Expression, field: str) -> Put:
-    return lambda new: dataclasses.replace(tree, **{field: new})
+    return lambda new: dataclasses.replace(tree, **{field: new})  # type: ignore[arg-type]
 
 
 def _argument(tree: Call, position: int) -> Put:

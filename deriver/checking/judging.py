@@ -17,7 +17,7 @@ from deriver.checking.bench import Bench
 from deriver.checking.blanket import judge_blanket
 from deriver.checking.densities import Statement, canonical_at, judge, log_densities
 from deriver.checking.faults import explain_fault
-from deriver.checking.oracle import Group, Oracle, Subject, expand_coordinate, log_jacobian
+from deriver.checking.oracle import Group, Oracle, Outcome, Subject, expand_coordinate, log_jacobian
 from deriver.checking.records import Line, LineResult, Resolved, Result
 from deriver.checking.symbolic import shown_equal
 from deriver.checking.values import Context
@@ -38,6 +38,7 @@ def judge_claim(bench: Bench, claim: Resolved, mistakes: Mistakes) -> Result | N
         )  # fmt: skip
         return None
     lines = follow_lines(oracle, claim, tuple(judge_line(oracle, claim, line) for line in claim.lines))
+    oracle.forget()
     span = claim.claim.span
     return Result(title=claim.claim.title, node=claim.node, line=span.line if span else 0, lines=lines)
 
@@ -90,9 +91,17 @@ def judge_line(oracle: Oracle, claim: Resolved, line: Line) -> LineResult:
     statement = make_statement(claim, line)
     groups = oracle.groups(STATES)
     outcomes = [judge(oracle, statement, group) for group in groups]
-    if all(outcome.right for outcome in outcomes) and same_support(oracle, statement, groups):
-        return accept_line(oracle, statement, len(groups))
+    defined = [group for group, outcome in zip(groups, outcomes, strict=True) if outcome.defined]
+    if defined and all(outcome.right for outcome in outcomes) and same_support(oracle, statement, defined):
+        return _with_note(accept_line(oracle, statement, len(groups)), outcomes)
     return explain_fault(oracle, claim, statement, outcomes)
+
+
+def _with_note(result: LineResult, outcomes: list[Outcome]) -> LineResult:
+    if all(outcome.defined for outcome in outcomes):
+        return result
+    note = "it has no value where a size is 0: there the conditional is that without the terms of the data"
+    return dataclasses.replace(result, notes=(*result.notes, note))
 
 
 def accept_line(oracle: Oracle, statement: Statement, states: int) -> LineResult:
@@ -100,7 +109,11 @@ def accept_line(oracle: Oracle, statement: Statement, states: int) -> LineResult
     line = statement.line
     place = line.span.line if line.span else 0
     if line.kind == "kernel":
-        notes = ("it lacks the normalising constant: write ∝",) if line.relation == "=" and not statement.log else ()
+        notes = (
+            ("it lacks the normalising constant: write ∝",)
+            if line.relation == "=" and not statement.log
+            else ()
+        )
         return LineResult(
             text=line.text, line=place, verdict="proportional", proof="numeric", states=states, notes=notes
         )

@@ -20,12 +20,12 @@ from sympy import Expr
 from deriver.algebra import heads
 from deriver.algebra.evaluate import evaluate
 from deriver.checking.bench import Bench
-from deriver.checking.values import Context, Evaluator, Indices
+from deriver.checking.values import Context, Evaluator, Indices, View
 from deriver.derive.factors import Definitions
 from deriver.derive.numeric import Completed, elements, log_joint, with_element
 from deriver.derive.records import Conditional, Definition, Factor
 from deriver.derive.states import random_state, redraw
-from deriver.model.expressions import Expression
+from deriver.model.expressions import Expression, Number
 
 TOLERANCE = 1e-8
 State = dict[str, dict[tuple[int, ...], Any]]
@@ -38,14 +38,17 @@ class Point:
     """A state with the element at one value; ``value`` is that of the coordinate."""
 
     raw: State
-    view: dict
+    view: View
     value: Any
     reference: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Points that differ in one element; ``basis`` holds the statistics (points, columns), ``blocks`` their names."""
+    """Points that differ in one element; ``basis`` holds the statistics (points, columns), ``blocks`` their names.
+
+    ``empty`` tells that some size is 0 there: a formula that divides by it has no value, and is judged elsewhere.
+    """
 
     own: Indices
     index: tuple[int, ...]
@@ -55,6 +58,7 @@ class Group:
     basis: np.ndarray | None
     solver: np.ndarray | None
     blocks: tuple[tuple[str, slice], ...]
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,13 @@ class Oracle:
                 self._groups.append(group)
         return self._groups[:count]
 
+    def forget(self) -> None:
+        """Drop what was kept of the claims judged so far."""
+        self.evaluator.forget()
+        for group in self._groups:
+            for point in group.points:
+                point.view.sums.clear()
+
     def _state(self) -> State:
         dimension = 2 if self.sizes else 2 + self._tried % 2
         size = (3, 4, 2, 5)[self._tried % 4]
@@ -134,8 +145,6 @@ class Oracle:
 
     def fits(self, state: State) -> bool:
         """Tell whether the state has the sizes that the claim fixes."""
-        from deriver.model.expressions import Number
-
         for name, size in self.sizes.items():
             if name in state and isinstance(size, Number) and state[name][()] != int(size.value):
                 return False
@@ -172,7 +181,7 @@ class Oracle:
 
     def sizes_at(self, state: State) -> dict[str, float]:
         """Return the dimensions that have turned out to be numbers or other sizes."""
-        context = Context(state, state, {}, {})
+        context = Context(View(state), state, {}, {})
         return {
             name: self.evaluator.compile(size)(context, {})
             for name, size in self.sizes.items()
@@ -234,8 +243,12 @@ class Oracle:
                 basis = None
         return Group(
             own=own, index=index, points=tuple(points), reference=reference, tolerance=TOLERANCE * scale,
-            basis=basis, solver=solver, blocks=blocks,
+            basis=basis, solver=solver, blocks=blocks, empty=self._has_empty(points[0].raw),
         )  # fmt: skip
+
+    def _has_empty(self, state: State) -> bool:
+        sizes = [given.name for given in self.bench.model.givens if given.origin == "size"]
+        return any(value == 0 for name in sizes for value in state[name].values())
 
     def _basis(
         self, points: list[Point], index: tuple[int, ...]
@@ -269,7 +282,7 @@ def _flatten(value: Any) -> list[float]:
 def compare(group: Group, values: np.ndarray | None) -> Outcome:
     """Return how log densities at the points of a group compare with the reference there; None is undefined."""
     if values is None or not np.all(np.isfinite(values)):
-        return Outcome(right=False, defined=False)
+        return Outcome(right=group.empty, defined=False)
     difference = values - group.reference
     difference = difference - difference[0]
     limit = group.tolerance + TOLERANCE * (
@@ -314,13 +327,13 @@ def _own(definition: Definition, index: tuple[int, ...]) -> dict:
     return dict(zip(symbols, index, strict=True))
 
 
-def view_of(raw: Mapping, defined: Mapping, sizes: Mapping[str, float]) -> dict:
+def view_of(raw: Mapping, defined: Mapping, sizes: Mapping[str, float]) -> View:
     """Return a state for the evaluator: vectors as columns, deterministic nodes and fixed dimensions included."""
     view = {
         name: {index: _column(value) for index, value in values.items()}
         for name, values in {**raw, **defined}.items()
     }
-    return view | {name: {(): size} for name, size in sizes.items()}
+    return View(view | {name: {(): size} for name, size in sizes.items()})
 
 
 def _column(value: Any) -> Any:

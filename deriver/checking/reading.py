@@ -13,7 +13,9 @@ line and caret.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
+from deriver.checking.records import Claim, Density, Line, Named
 from deriver.families.signatures import by_surface
 from deriver.language.document import StatementReader
 from deriver.language.functions import ALIASES, FUNCTIONS
@@ -22,8 +24,6 @@ from deriver.language.names import refuse_name
 from deriver.language.parser import join
 from deriver.language.tokens import Token, read_tokens
 from deriver.model.expressions import Reference, Span
-
-from deriver.checking.records import Claim, Density, Line, Named
 
 _SPECIAL = re.compile(r"\|\s*(?:\.|·)(?![0-9])|\||∝|∏")
 _RELATIONS = {"=": "=", "~": "~", "∝": "∝", "prop": "∝"}
@@ -72,7 +72,7 @@ def _split_claims(lines: list[str], mistakes: Mistakes) -> list[tuple[list[Token
 def _starts_claim(tokens: list[Token], depth: int, current: list[Token]) -> bool:
     if not tokens:
         return False
-    heads = any(a.text == "|" and b.text == "." for a, b in zip(tokens, tokens[1:], strict=False))
+    heads = any(a.text == "|" and b.text == "." for a, b in pairwise(tokens))
     if heads and tokens[0].text in ("[", "log"):
         return True
     return depth == 0 and tokens[0].text not in _GOES_ON and current[-1].text not in _UNFINISHED
@@ -257,5 +257,3 @@ class ClaimReader(StatementReader):
         self.expect("=", f"after `{target.name}`, as in where A = inv(Sigma)")
         expression = self.read_expression()
         return Named(name=target.name, indices=tuple(indices), expression=expression, span=target.span)
-
-

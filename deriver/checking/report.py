@@ -90,7 +90,9 @@ def _slip_text(each: LineResult) -> Iterator[str]:
     yield "likely slip:" if len(each.slips) == 1 else "likely slips, which together make it right:"
     yield from ("  " + slip.sentence() for slip in each.slips)
     for other in each.alternatives:
-        yield "  or " + "; ".join(slip.sentence() for slip in other if slip not in each.slips)
+        rest = [slip for slip in other if slip not in each.slips]
+        if rest:
+            yield "  or " + "; ".join(slip.sentence() for slip in rest)
 
 
 def describe_verdict(each: LineResult) -> str:

@@ -10,6 +10,7 @@ import dataclasses
 from deriver.checking.bench import Bench
 from deriver.checking.records import Claim, Density, Line, Named, Resolved
 from deriver.checking.shorthand import indices_of, write_out
+from deriver.errors import Mistake
 from deriver.language.dimensions import SCALAR, Dimensions, Shape, describe
 from deriver.language.inference import Inference, check_distribution
 from deriver.language.mistakes import Mistakes, suggest
@@ -310,9 +311,8 @@ class Resolver:
                 return written
             inner[index] = self._range(index)
         place = dataclasses.replace(place, bound=inner)
-        value = write_out(written.value, self.scope)
-        check_expression(self.scope, value, place)
-        entity = self.scope.nodes.get(getattr(value, "name", ""))
+        value = self._parent(written.value, place)
+        entity = self.scope.nodes.get(value.name)
         if not self.mistakes and (entity is None or not entity.stochastic):
             self.mistakes.add(
                 "node", f"`{print_expression(value)}` has no density: it is not stated with `~`",
@@ -329,6 +329,7 @@ class Resolver:
 
 def _drop_constants(kernel: Expression, scope: Scope) -> Expression:
     """Read ``+ const`` on the log scale as adding nothing."""
+
     def change(part: Expression) -> Expression:
         plain = isinstance(part, Reference) and not part.subscripts and part.name in CONSTANTS
         return make_number(0) if plain and part.name not in scope.known() else part  # type: ignore[attr-defined]
@@ -340,5 +341,22 @@ def resolve_claim(bench: Bench, claim: Claim, mistakes: Mistakes) -> Resolved | 
     """Return the claim with its names and shapes, or None when it has mistakes."""
     own = mistakes.for_part()
     found = Resolver(bench, claim, own).resolve()
-    mistakes.add_all(own)
+    mistakes.add_all(own, lambda mistake: _reword(mistake, claim))
     return found
+
+
+def _reword(mistake: Mistake, claim: Claim) -> Mistake:
+    """Return a mistake of the model language in the words of a claim."""
+    found = mistake.found.replace(f"the left side of `{claim.title}`", f"`{claim.title}`")
+    remedy = mistake.remedy
+    if remedy.startswith("add `") and "to the left side, or sum" in remedy:
+        index = remedy.split("`")[1]
+        blanket = any(line.densities for line in claim.lines)
+        remedy = f"multiply over it: prod({index}: ...)" if blanket else f"sum over it: sum({index}: ...)"
+    if remedy.startswith("state it with `~` or `=`"):
+        name = mistake.found.split("`")[1]
+        remedy = f"say what it is at the end of the claim: where {name} = ..."
+    expected = mistake.expected
+    if mistake.code == "undeclared":
+        expected = "a name of the model, or one defined after `where`"
+    return dataclasses.replace(mistake, found=found, expected=expected, remedy=remedy)

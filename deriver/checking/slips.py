@@ -10,7 +10,6 @@ the joint density at every state that the verdict itself rests on.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,16 +18,16 @@ import numpy as np
 from deriver.checking.densities import Statement, judge, log_densities
 from deriver.checking.edits import Edit, propose_edits
 from deriver.checking.oracle import Group, Oracle, compare
+from deriver.checking.places import Surroundings
 from deriver.checking.records import Slip
-from deriver.checking.rules import Surroundings
 from deriver.checking.values import Opaque
 from deriver.language.printer import print_expression
 from deriver.model.expressions import Expression
 
 _ROUNDS = 4
 _PAIRED = 60
-_PAIR_SECONDS = 1.0
-_SECONDS = 4.0
+# Statements that a search may evaluate: a count, not a time, so that a report never rests on the machine.
+_BUDGET = 6000
 _SECOND_COST = 1.3
 _MOST_SETS = 40
 _SET_COST = 1.75
@@ -50,12 +49,12 @@ class SlipFinder:
     def __init__(self, oracle: Oracle, around: Surroundings, groups: list[Group]) -> None:
         self.oracle, self.around = oracle, around
         self.quick, self.full = _choose(groups), groups
-        self.stop = 0.0
+        self.left = 0
 
     def find(self, statement: Statement) -> tuple[Repair, ...]:
         """Return repairs, the likeliest first; each is the slips that together make the claim right."""
         done: list[Edit] = []
-        self.stop = time.monotonic() + _SECONDS
+        self.left = _BUDGET
         for _ in range(_ROUNDS):
             base = self._score(statement)
             scored = self._score_all(statement, base.score)
@@ -64,9 +63,11 @@ class SlipFinder:
                 return _repairs(done, right)
             sets = self._throughout(scored) or self._sets(scored, statement, base)
             if sets:
-                return tuple(tuple(slip for e in (*done, *several) for slip in _slips(e)) for several in sets[:2])
+                return tuple(
+                    tuple(slip for e in (*done, *several) for slip in _slips(e)) for several in sets[:2]
+                )
             better = [each for each in scored if each.score < base.score and each.score < math.inf]
-            if not better or time.monotonic() > self.stop:
+            if not better or self.left <= 0:
                 pairs = self._pairs(scored, base.score)
                 return tuple(tuple(slip for e in (*done, *p) for slip in _slips(e)) for p in pairs[:2])
             best = min(better, key=lambda each: (each.score, each.edit.cost))
@@ -78,6 +79,7 @@ class SlipFinder:
 
     def _score(self, statement: Statement, limit: float = math.inf) -> Scored:
         """Return how wrong a statement is at the quick groups; without values once it is worse than the limit."""
+        self.left -= 1
         worst, values = 0.0, []
         edit = Edit(name="", cost=0.0, old=None, new=None, statement=statement)
         for group in self.quick:
@@ -149,30 +151,28 @@ class SlipFinder:
         return tuple(done)
 
     def _pairs(self, scored: list[Scored], base: float) -> list[tuple[Edit, Edit]]:
-        """Return pairs of edits that make the claim right, one applied after the other, within a limit of time."""
+        """Return pairs of edits that make the claim right, one applied after the other, within the budget."""
         firsts = sorted((s for s in scored if s.score <= base + 1.0), key=lambda s: s.edit.cost)[:_PAIRED]
-        stop = time.monotonic() + _PAIR_SECONDS
         for first in firsts:
-            found = list(self._seconds(first.edit, stop))
+            found = list(self._seconds(first.edit))
             if found:
                 return sorted(found, key=lambda pair: pair[0].cost + pair[1].cost)
-            if time.monotonic() > stop:
+            if self.left <= 0:
                 break
         return []
 
     def _throughout(self, scored: list[Scored]) -> list[tuple[Edit, ...]]:
         """Return a slip made throughout, with one other edit, where that makes the claim right."""
-        stop = time.monotonic() + _PAIR_SECONDS
         for each in scored:
             if each.edit.throughout:
-                found = sorted(self._seconds(each.edit, stop), key=lambda pair: pair[1].cost)
+                found = sorted(self._seconds(each.edit), key=lambda pair: pair[1].cost)
                 if found:
                     return [*found]
         return []
 
-    def _seconds(self, first: Edit, stop: float) -> Iterator[tuple[Edit, Edit]]:
+    def _seconds(self, first: Edit) -> Iterator[tuple[Edit, Edit]]:
         for second in propose_edits(first.statement, self.around):
-            if second.cost > _SECOND_COST or time.monotonic() > stop:
+            if second.cost > _SECOND_COST or self.left <= 0:
                 continue
             if self._score(second.statement, 0.0).score == 0.0 and self._right(second.statement):
                 yield (first, second)
@@ -207,7 +207,8 @@ def add_up(effects: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[int, ...]]
 
 def _choose(groups: list[Group]) -> list[Group]:
     """Return two or three groups that differ in state and element."""
-    return [groups[0], *groups[-1:]] if len(groups) < 6 else [groups[0], groups[4], groups[-1]]
+    full = [group for group in groups if not group.empty] or groups
+    return [full[0], *full[-1:]] if len(full) < 5 else [full[0], full[len(full) // 2], full[-1]]
 
 
 def _repairs(done: list[Edit], right: list[Edit]) -> tuple[Repair, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from deriver.checking.oracle import Oracle
+from deriver.checking.places import Surroundings, Symbol
 from deriver.checking.records import Resolved
-from deriver.checking.rules import Surroundings, Symbol
 from deriver.checking.terms import exponent_terms, kernel_terms, parameter_terms
 from deriver.checking.values import Opaque
 from deriver.families import family
@@ -53,7 +53,8 @@ def _shape_finder(claim: Resolved) -> Callable[[Expression], str]:
 
 def _symbols(model: Model) -> Iterator[Symbol]:
     variances = _variance_names(model)
-    for declared in (*model.givens, *model.nodes):
+    everything: list[Given | Node] = [*model.givens, *model.nodes]
+    for declared in everything:
         if declared.support.kind == "subset":
             continue
         yield _symbol(declared, declared.name in variances)
@@ -122,5 +123,3 @@ def _jacobians(claim: Resolved, model: Model) -> Iterator[Expression]:
         yield element
         yield Binary(operator="^", left=element, right=make_number(2))
         yield Call(function="sqrt", arguments=(element,))
-
-

@@ -7,6 +7,7 @@ is not shown symbolically, and stays with the numbers.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import reduce
 
@@ -22,7 +23,8 @@ from deriver.checking.terms import write_expression
 from deriver.derive.factors import Definitions
 from deriver.errors import DeriverError, InternalError
 from deriver.language.rewrite import rebuild, substitute
-from deriver.model.expressions import Colon, Expression, Reference, references
+from deriver.model.expressions import Binary, Colon, Expression, Reference, SumOver, Transpose, references
+from deriver.model.records import Given, Node
 
 _LONGEST = 160
 _MOST_OPERATIONS = 400
@@ -46,7 +48,9 @@ def _compare_parameters(oracle: Oracle, statement: Statement) -> dict[str, tuple
     record = choice.signature
     named = {each.name: each for each in statement.definitions}
     trees = [_inline(tree, named, oracle) for tree in statement.trees]
-    if any(isinstance(part, Reference) and Colon() in part.subscripts for t in trees for part in references(t)):
+    if any(
+        isinstance(part, Reference) and Colon() in part.subscripts for t in trees for part in references(t)
+    ):
         return None
     given = choice.form.to_canonical(*(oracle.bench.lowering.expression(tree) for tree in trees))
     values = dict(zip(record.parameters, given, strict=True))
@@ -98,6 +102,8 @@ def _inline(tree: Expression, named: Mapping[str, Named], oracle: Oracle) -> Exp
     """Return a tree with the claim's definitions, and the dimensions that it fixes, written out."""
 
     def change(part: Expression) -> Expression:
+        if isinstance(part, Binary):
+            return _sum_of_rows(part, oracle)
         if not isinstance(part, Reference):
             return part
         if part.name in oracle.sizes and not part.subscripts:
@@ -109,6 +115,28 @@ def _inline(tree: Expression, named: Mapping[str, Named], oracle: Oracle) -> Exp
         return substitute(_inline(own.expression, named, oracle), values)
 
     return rebuild(tree, change)
+
+
+def _sum_of_rows(part: Binary, oracle: Oracle) -> Expression:
+    """Write X[i]' * X[i] as sum(j: x[i,j] * x[i,j]'), and X[i]' * y[i] alike."""
+    match part:
+        case Binary(operator="*", left=Transpose(operand=Reference() as one), right=Reference() as other):
+            places = [k for k, each in enumerate(one.subscripts) if isinstance(each, Colon)]
+            declared: list[Given | Node] = [*oracle.bench.model.givens, *oracle.bench.model.nodes]
+            shape = {each.name: each for each in declared}
+            if len(places) != 1 or one.subscripts[places[0]] not in other.subscripts:
+                return part
+            index = shape[one.name].indices[places[0]]
+            left, right = (_at_index(each, index) for each in (one, other))
+            turned = Transpose(operand=right) if shape[one.name].shape and shape[other.name].shape else right
+            body = Binary(operator="*", left=left, right=turned)
+            return SumOver(index=index, conditions=(), body=body)
+    return part
+
+
+def _at_index(found: Reference, index: str) -> Reference:
+    subscripts = tuple(Reference(name=index) if isinstance(s, Colon) else s for s in found.subscripts)
+    return dataclasses.replace(found, subscripts=subscripts)
 
 
 def normalise(expr: Expr, definitions: Definitions) -> Expr:
@@ -194,7 +222,11 @@ def _relation(oracle: Oracle, theirs: Expr, right: Expr, definitions: Definition
     """Return the ratio where it is simple, else the difference where it is shorter than what differs."""
     candidates = [(theirs - right, "theirs is the right one plus {}", "theirs is the right one minus {}")]
     if theirs.is_commutative and right.is_commutative:
-        ratio = sp.cancel(theirs / right) if not (theirs.has(PlateSum) and right.has(PlateSum)) else theirs / right
+        ratio = (
+            sp.cancel(theirs / right)
+            if not (theirs.has(PlateSum) and right.has(PlateSum))
+            else theirs / right
+        )
         if ratio.count_ops() <= 3:
             return f"theirs is {write_expression(oracle, ratio)} times the right one"
     for difference, plus, minus in candidates:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import sympy as sp
 from sympy import Expr
 
+from deriver.algebra.evaluate import evaluate
+from deriver.algebra.heads import Gated, LogDet, PlateSum, Ref
+from deriver.algebra.normal_form import expand_in, sum_over
 from deriver.checking.oracle import Oracle
 from deriver.checking.values import Opaque
 from deriver.derive.numeric import Completed
 from deriver.derive.records import Contribution
-from deriver.algebra.evaluate import evaluate
-from deriver.algebra.heads import Gated, LogDet, PlateSum, Ref
-from deriver.algebra.normal_form import expand_in, sum_over
 from deriver.errors import DeriverError, InternalError
 from deriver.language import parse_expression
 from deriver.model.expressions import Binary, Expression, Negate, references
@@ -35,6 +35,7 @@ class Term:
     name: str
     parameter: str
     tree: Expression
+    aliases: tuple[str, ...] = ()
 
 
 def right_parameters(oracle: Oracle) -> dict[str, str]:
@@ -60,7 +61,7 @@ def parameter_terms(oracle: Oracle) -> tuple[Term, ...]:
 
 
 def _parameter_terms(oracle: Oracle) -> Iterator[Term]:
-    prior = _prior_names(oracle)
+    prior, children = _names_of_factors(oracle, own=True), _names_of_factors(oracle, own=False)
     for parameter, text in right_parameters(oracle).items():
         try:
             tree = parse_expression(text)
@@ -68,15 +69,18 @@ def _parameter_terms(oracle: Oracle) -> Iterator[Term]:
             continue
         for addend in addends(tree):
             names = {found.name for found in references(addend)}
-            name = "forgotten prior" if names and names <= prior else "missing child"
-            yield Term(name=name, parameter=parameter, tree=addend)
+            either = names <= prior and names <= children
+            name = "forgotten prior" if names and names <= prior and not either else "missing child"
+            aliases = ("forgotten prior",) if either else ()
+            yield Term(name=name, parameter=parameter, tree=addend, aliases=aliases)
 
 
-def _prior_names(oracle: Oracle) -> set[str]:
+def _names_of_factors(oracle: Oracle, *, own: bool) -> set[str]:
+    """Return the names in the density of the target itself, or in those of its children."""
     conditional = oracle.subject.conditional
     found = set()
     for contribution in conditional.contributions:
-        if contribution.factor.value.name == conditional.node:
+        if (contribution.value == conditional.target) == own:
             for argument in (*contribution.factor.arguments, *contribution.arguments):
                 found |= {ref.name for ref in argument.atoms(Ref)}
     return found

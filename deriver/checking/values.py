@@ -20,8 +20,20 @@ from deriver.model.records import Plate
 
 Value = Any
 Indices = dict[str, int]
-# name -> {index tuple: number or array}; arrays of vectors have one column.
-View = Mapping[str, Mapping[tuple[int, ...], Value]]
+
+
+class View(dict):
+    """A state for the evaluator: name -> {index tuple: number or array}, vectors as columns.
+
+    ``rows`` and ``sums`` keep what has been worked out at it; a state never changes.
+    """
+
+    __slots__ = ("rows", "sums")
+
+    def __init__(self, values: Mapping[str, Mapping[tuple[int, ...], Value]]) -> None:
+        super().__init__(values)
+        self.rows: dict[tuple, Value] = {}
+        self.sums: dict[tuple, tuple[Expression, Value]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,8 @@ class Evaluator:
         match expression:
             case Opaque(value=value):
                 return lambda c, k: value(c.raw, k)
-            case tree.Number(value=value):
-                number = float(value) if value.denominator != 1 else int(value)
+            case tree.Number(value=exact):
+                number = float(exact) if exact.denominator != 1 else int(exact)
                 return lambda c, k: number
             case tree.Infinity():
                 return lambda c, k: math.inf
@@ -150,7 +162,9 @@ class Evaluator:
         fixed = [None if isinstance(e, tree.Colon) else self.compile(e) for e in found.subscripts]
 
         def value(c: Context, k: Indices) -> Value:
-            wanted = [None if each is None else int(each(c, k)) for each in fixed]
+            wanted = tuple(None if each is None else int(each(c, k)) for each in fixed)
+            if (name, wanted) in c.view.rows:
+                return c.view.rows[name, wanted]
             keys = [
                 key
                 for key in sorted(c.view[name])
@@ -158,7 +172,9 @@ class Evaluator:
             ]
             rows = [np.reshape(c.view[name][key], (1, -1)) for key in keys]
             width = max((np.size(element) for element in c.view[name].values()), default=1)
-            return np.concatenate(rows) if rows else np.zeros((0, width))
+            found = np.concatenate(rows) if rows else np.zeros((0, width))
+            c.view.rows[name, wanted] = found
+            return found
 
         return value
 
@@ -185,7 +201,19 @@ class Evaluator:
             for each in expression.conditions
         ]
 
+        names = frozenset(found.name for found in tree.references(expression))
+
         def value(c: Context, k: Indices) -> Value:
+            key = (id(expression), *k.items())
+            kept = c.view.sums.get(key)
+            if kept is not None and kept[0] is expression:
+                return kept[1]
+            total = add_up(c, k)
+            if names.isdisjoint(c.definitions):
+                c.view.sums[key] = (expression, total)
+            return total
+
+        def add_up(c: Context, k: Indices) -> Value:
             total: Value = 0.0
             for number in values(c, k):
                 inside = {**k, index: number}
@@ -275,7 +303,7 @@ def _number(value: Value) -> float:
 def _power(base: Value, exponent: Value) -> float:
     found = float(_number(base)) ** float(_number(exponent))
     if isinstance(found, complex):
-        raise ValueError("a root of a negative number")
+        raise ValueError("a root of a negative number")  # noqa: TRY004  a wrong value, not a wrong type
     return found
 
 

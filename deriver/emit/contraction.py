@@ -216,7 +216,7 @@ def _reduce(
     inner: Source, body: Expr, masks: list[Expr], expr: heads.PlateSum, grouping: Grouping | None
 ) -> Reduced:
     bound = {symbol for symbol, _, _ in expr.bounds}
-    needed = free_indices(body, inner.space) | bound
+    needed = free_indices(sp.Tuple(body, *masks), inner.space) | bound
     if grouping is not None:
         needed = (needed - set(grouping.free)) | set(grouping.rows.indices)
     axes = inner.space.axes(needed)
@@ -290,17 +290,19 @@ def _summed(source: Source, body: Expr, axes: tuple[Axis, ...], own: Frame) -> R
 def _masked(source: Source, body: Expr, masks: list[Expr], axes: tuple[Axis, ...], own: Frame) -> Reduced:
     """Sum where conditions hold; an axis that the body lacks is filled out by the condition."""
     full = Frame(axes=axes, chain=own.chain, sides=own.sides)
-    shown = printer.print_expression(source, body, full).text
+    inside = printer.print_expression(source, body, full)
+    shown = inside.text
     tests = [mask_text(source, mask, full) for mask in masks]
     test = tests[0] if len(tests) == 1 else " & ".join(f"({text})" for text in tests)
-    if not tests:
-        shape = ", ".join(axis_length(source, axis) for axis in axes)
-        ones = f"np.ones({shape})" if len(axes) == 1 else f"np.ones(({shape}))"
-        shown = ones if body == 1 else f"{shown} * {ones}"
-    elif body == 1:
+    if tests and body == 1:
         shown = f"({test}).astype(float)"
-    else:
+    elif tests:
+        test = f"({test})[..., {', '.join(['None'] * own.sides)}]" if own.sides else test
         shown = f"np.where({test}, {shown}, 0)"
+    if not _covers(source, sp.Tuple(body, *masks), axes):
+        shape = ", ".join([axis_length(source, axis) for axis in axes] + ["1"] * own.sides)
+        ones = f"np.ones({shape})" if "," not in shape else f"np.ones(({shape}))"
+        shown = ones if body == 1 and not tests else f"{inside.wrapped(1) if not tests else shown} * {ones}"
     lead = 1 if own.chain else 0
     places = [lead + k for k, axis in enumerate(axes) if axis not in own.axes]
     if not places:

@@ -14,7 +14,6 @@ from deriver.emit.source import Frame, Source
 from deriver.emit.statements import write_parameter
 from deriver.emit.text import break_brackets, call
 from deriver.emit.views import FunctionView
-from deriver.errors import InternalError
 from deriver.plan.layout import Axis, free_indices, plate_of, unsupported
 from deriver.plan.records import Step
 
@@ -65,15 +64,13 @@ def write_draw(module: Module, source: Source, step: Step):
     values = dict(step.parameters)
     names = [write_parameter(source, values[name], conditional.target, name) for name in order]
     function = f"predict_{family}" if prior else f"random_{family}"
-    (module.predictions if prior else module.needs.helpers).add(family if prior else function)
     bounds: list[str] = []
     if conditional.truncation is not None:
         if family not in TRUNCATED:
             raise unsupported(f"a truncated {family} for {step.node}", "choose method mh for it")
-        module.needs.helpers.discard(function)
         function = f"random_truncated_{family}"
-        module.needs.helpers.add(function)
         bounds = [bound_text(source, end, conditional, k) for k, end in enumerate(conditional.truncation)]
+    (module.predictions if prior else module.needs.helpers).add(family if prior else function)
     own = source.quantity(step.node)
     arguments = ["rng", *names, *bounds, f"{own.text}.shape"]
 
@@ -83,9 +80,7 @@ def write_draw(module: Module, source: Source, step: Step):
         if len(whole) <= 88:
             return [whole]
         broken = break_brackets(f"{pad}{head}{function}(", arguments, ")", depth)
-        if broken is None:
-            raise InternalError(f"the draw of {step.node} does not fit")
-        return broken
+        return broken if broken is not None else [whole]
 
     return lines
 

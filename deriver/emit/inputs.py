@@ -42,7 +42,7 @@ def data_record(module: Module) -> RecordView:
 
 def _given_field(module: Module, given: Given) -> str:
     shape = quantity_shape(module, given.name)
-    if given.origin == "dimension" or (given.origin == "size" and not given.indices):
+    if given.origin == "dimension" or (is_size(module, given) and not given.indices):
         return f"{given.name}: int"
     if given.support.kind == "integer" and shape == "()":
         return f"{given.name}: int"
@@ -81,6 +81,7 @@ def prepare_function(module: Module) -> FunctionView:
     source.taken |= {quantity.name for quantity in module.plan.quantities if quantity.prefix == "data."}
     lowering = Lowering(module.derivation.model)
     write_sizes(module, source, lowering)
+    write_subsets(module, source, lowering)
     arrays_at = len(source.lines)
     write_inputs(module, source, lowering)
     write_fixed(module, source)
@@ -97,7 +98,7 @@ def prepare_function(module: Module) -> FunctionView:
 
 def input_words(module: Module) -> list[str]:
     """Return what the docstring says of the inputs."""
-    ragged = [g.name for g in module.derivation.model.givens if g.origin == "size" and g.indices]
+    ragged = [g.name for g in module.derivation.model.givens if is_size(module, g) and g.indices]
     words = ["Fixed plates have an axis each; sizes may be left out where an array shows them."]
     if ragged:
         words.append(
@@ -118,7 +119,7 @@ def field_names(module: Module) -> list[str]:
 def write_sizes(module: Module, source: Source, lowering: Lowering) -> None:
     """Write the sizes and dimensions, inferred from the shapes of arrays unless given."""
     model = module.derivation.model
-    sizes = [g for g in model.givens if g.origin in ("size", "dimension")]
+    sizes = [g for g in model.givens if is_size(module, g)]
     for given in [g for g in sizes if g.indices]:
         source.add(f'{given.name} = np.asarray(data["{given.name}"], dtype=int)')
     for given in [g for g in sizes if not g.indices]:
@@ -132,6 +133,26 @@ def write_sizes(module: Module, source: Source, lowering: Lowering) -> None:
         else:
             source.add(f"{given.name}_seen = {default}")
             source.add(f'{given.name} = int(np.asarray(data.get("{given.name}", {given.name}_seen)))')
+
+
+def write_subsets(module: Module, source: Source, lowering: Lowering) -> None:
+    """Write the reading of the declared subsets, on which index arrays of rows may build."""
+    for given in module.derivation.model.givens:
+        if given.support.kind == "subset":
+            module.needs.helpers.add("read_subset")
+            arguments = ["data", f'"{given.name}"', _groups(source, lowering, given)]
+            source.lines += break_call(f"{given.name} = read_subset(", arguments, ")", 1)
+
+
+def is_size(module: Module, given: Given) -> bool:
+    """Tell whether a given is the end of a plate or a dimension, declared under ``given`` or not."""
+    if given.origin != "given":
+        return True
+    if given.support.kind != "integer" or given.default is not None:
+        return False
+    return any(
+        ref.name == given.name for ends in module.declared.values() for end in ends for ref in end.atoms(Ref)
+    )
 
 
 def infer_size(module: Module, given: Given, lowering: Lowering) -> str | None:
@@ -172,13 +193,11 @@ def _plus(number: int) -> str:
 def write_inputs(module: Module, source: Source, lowering: Lowering) -> None:
     """Write the reading of every given array and observed node."""
     for given in _by_default(module, lowering):
-        if given.origin in ("size", "dimension"):
+        if is_size(module, given) or given.support.kind == "subset":
             continue
         quantity = module.quantity(given.name)
         shape = input_shape(module, source, quantity)
-        if given.support.kind == "subset":
-            source.add(f'{given.name} = np.asarray(data["{given.name}"], dtype=int)')
-        elif given.support.kind == "index":
+        if given.support.kind == "index":
             groups = _groups(source, lowering, given)
             module.needs.helpers |= {"read", "read_groups"}
             arguments = ["data", f'"{given.name}"', shape, groups]
@@ -217,8 +236,9 @@ def _by_default(module: Module, lowering: Lowering) -> list[Given]:
 
 def _groups(source: Source, lowering: Lowering, given: Given) -> str:
     _, lower, upper = lowering.plate_bound(given.support.plate or "")
+    word = "subset" if given.support.kind == "subset" else "group column"
     if any(type(symbol) is Symbol for symbol in lower.free_symbols | upper.free_symbols):
-        raise unsupported(f"the group column {given.name} into a ragged plate", "use a plate of fixed length")
+        raise unsupported(f"the {word} {given.name} of a ragged plate", "use a plate of fixed length")
     return print_size(source, sp.expand(upper - lower + 1))
 
 

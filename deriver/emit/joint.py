@@ -15,9 +15,8 @@ from deriver.emit.reading import align, read_reference
 from deriver.emit.scope import Module, element, make_function, own_space
 from deriver.emit.source import Frame, Source, count_sides
 from deriver.emit.statements import print_fitting, shape_text
-from deriver.emit.text import Text, break_statement, call
+from deriver.emit.text import Text, break_statement, call, force_statement, split_arguments
 from deriver.emit.views import FunctionView
-from deriver.errors import InternalError
 from deriver.families import family as family_record
 from deriver.plan.conditions import narrow
 from deriver.plan.layout import free_indices, unsupported
@@ -230,25 +229,9 @@ def add_named(source: Source, value: Text, factor: Factor) -> None:
     parts = list(value.parts) or [("", value.text)]
     for operator, text in parts:
         function, _, inside = text.partition("(")
-        arguments = _split_arguments(inside[:-1])
+        arguments = split_arguments(inside[:-1])
         head = "terms = " if not operator else f"terms {operator}= "
-        lines = break_statement(head, call(function, *arguments), 1)
-        if lines is None:
-            raise InternalError(f"the density of {factor.value} does not fit")
-        source.lines += lines
-
-
-def _split_arguments(text: str) -> list[str]:
-    """Split the text of arguments at the commas outside all brackets."""
-    parts, depth, current = [], 0, ""
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        if character == "," and depth == 0:
-            parts.append(current.strip())
-            current = ""
-        else:
-            current += character
-    return [*parts, current.strip()]
+        source.lines += force_statement(head, call(function, *arguments), 1)
 
 
 def likelihood_function(module: Module) -> FunctionView:
@@ -314,10 +297,7 @@ def _as_state(quantity, likelihood: bool):
 
 
 def _add_value(source: Source, head: str, value: Text) -> None:
-    lines = break_statement(head, value, 1)
-    if lines is None:
-        raise InternalError(f"the line {head} does not fit")
-    source.lines += lines
+    source.lines += force_statement(head, value, 1)
 
 
 def _likelihood_value(module: Module, source: Source, factor: Factor) -> Text:

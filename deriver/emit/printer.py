@@ -100,7 +100,9 @@ def _print_column(source: Source, column: Ref, frame: Frame) -> Text:
     """Print a group column as the values of its plate, which the array counts from 0."""
     positions = atom(align(source, read_reference(source, column), frame))
     first = source.declared[source.quantity(column.name).plate][0]
-    return positions if first == 0 else join_sum([(False, positions), (False, atom(print_size(source, first)))])
+    return (
+        positions if first == 0 else join_sum([(False, positions), (False, atom(print_size(source, first)))])
+    )
 
 
 def print_size(source: Source, expr: Expr, *, per_group: bool = False) -> str:
@@ -255,7 +257,7 @@ def _print_matrix_product(source: Source, expr: sp.Mul, frame: Frame) -> Text:
     matrix = sp.Mul(*factors)
     if expr != matrix and scalars and source.recall(expr.as_coeff_Mul()[1]) is not None:
         scalars, matrix, factors = [expr.as_coeff_Mul()[0]], expr.as_coeff_Mul()[1], [sp.S.One]
-    if len(factors) == 1:
+    if len(factors) == 1 or source.recall(matrix) is not None:
         shown = print_expression(source, matrix, frame)
     else:
         shown = contraction.print_chain(source, matrix, frame)

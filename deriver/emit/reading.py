@@ -11,6 +11,7 @@ from sympy import Expr, Symbol
 from deriver.algebra.heads import Ref
 from deriver.emit.rows import IndexArray, index_name, part_name, range_suffix
 from deriver.emit.source import Frame, Source
+from deriver.emit.text import outside_brackets, split_arguments
 from deriver.plan.layout import Axis, Bound, Quantity, offset, plate_of, unsupported
 
 
@@ -41,12 +42,13 @@ def read_reference(source: Source, ref: Ref, positions: tuple[Expr, ...] = ()) -
             index, _, bound = pairs[group[0]]
             subscripts.append(dense_subscript(source, index, bound, quantity.confined))
         else:
-            subscripts.append(_rows(source, [pairs[k] for k in group]))
+            subscripts.append(_rows(source, [pairs[k] for k in group], quantity.confined))
     for position, side in zip(positions, quantity.sides, strict=False):
         subscripts.append(dense_subscript(source, position, (sp.Integer(1), side)))
     text = base_text(source, quantity)
     sides = len(quantity.sides) - len(positions)
-    return Reading(base=text, subscripts=tuple(subscripts), chain=quantity.chain, sides=sides)
+    paired = tuple(pair(source, subscripts))
+    return Reading(base=text, subscripts=paired, chain=quantity.chain, sides=sides)
 
 
 def base_text(source: Source, quantity: Quantity) -> str:
@@ -159,7 +161,9 @@ def moved(text: str, shift: int) -> str:
 # --- rows of ragged plates --------------------------------------------------------------------------------
 
 
-def _rows(source: Source, slots: list[tuple[Expr, Symbol, Bound]]) -> tuple[str, Axis | None]:
+def _rows(
+    source: Source, slots: list[tuple[Expr, Symbol, Bound]], held: tuple[Symbol, ...]
+) -> tuple[str, Axis | None]:
     """Return the subscript of an axis of rows."""
     *outer, (index, own, bound) = slots
     rules = {symbol: value for value, symbol, _ in outer}
@@ -167,8 +171,9 @@ def _rows(source: Source, slots: list[tuple[Expr, Symbol, Bound]]) -> tuple[str,
     if not all(isinstance(value, Symbol) and value in source.space.bounds for value, _, _ in outer):
         raise unsupported("a ragged quantity read at another index than its own", "use group columns")
     outer_axis = Axis(indices=tuple(value for value, _, _ in outer))
-    if any(symbol in source.space.subsets for symbol in (*outer_axis.indices, *index.free_symbols)):
-        raise unsupported("a ragged quantity over a declared subset", "give the rows a group column")
+    confined = any(symbol in source.space.subsets for symbol in (*outer_axis.indices, *index.free_symbols))
+    if confined:
+        return _confined_rows(source, index, own, bound, outer_axis, held)
     symbol = next((s for s in sp.ordered(index.free_symbols) if s in source.space.bounds), None)
     if symbol is None:
         return _row_at_end(source, index, own, bound, outer_axis)
@@ -181,6 +186,54 @@ def _rows(source: Source, slots: list[tuple[Expr, Symbol, Bound]]) -> tuple[str,
     if shift is None or first is None or last is None or first < 0 or last > 0:
         raise unsupported(f"the subscript {index} of a ragged plate", "shift an index by a plain number")
     return rows_part(source, own, bound, outer_axis, first, -last), axis
+
+
+def _confined_rows(
+    source: Source, index: Expr, own: Symbol, bound: Bound, outer: Axis, held: tuple[Symbol, ...]
+) -> tuple[str, Axis]:
+    """Return the rows whose group is in a declared subset."""
+    space = source.space
+    parent = outer.last
+    if len(outer.indices) > 1 or parent not in space.subsets or index in space.subsets:
+        raise unsupported("rows over a declared subset of an inner plate", "give the rows a group column")
+    if index not in space.bounds or any(
+        offset(a, b) != 0 for a, b in zip(space.bounds[index], bound, strict=True)
+    ):
+        raise unsupported("a part of the rows over a declared subset", "give the rows a group column")
+    axis = Axis(indices=(parent, index))
+    if parent in held:
+        return ":", axis
+    return source.data + _rows_in(source, parent, own, bound), axis
+
+
+def _rows_in(source: Source, parent: Symbol, child: Symbol, bound: Bound) -> str:
+    """Return the name of the index array of the rows whose group is in the subset of this scope."""
+    subset = source.space.subsets[parent]
+    everyone = _all_parent_rows(source, parent, child, bound)
+    name = f"{index_name(child)}{_suffix(source, child, bound)}_in_{subset}"
+    code = f"np.flatnonzero(np.isin({everyone}, {subset}))"
+    comment = f"the rows {index_name(child)} whose {index_name(parent)} is in {subset}"
+    _array(source, name, code, comment)
+    return name
+
+
+def parent_rows(source: Source, parent: Symbol, child: Symbol, bound: Bound) -> str:
+    """Return the name of the index array parent-of-child for the rows in scope.
+
+    Where the parent is confined to a subset, it holds places in the subset for the rows of its members.
+    """
+    if parent not in source.space.subsets:
+        return _all_parent_rows(source, parent, child, bound)
+    if source.space.parents(parent):
+        raise unsupported("rows over a declared subset of an inner plate", "give the rows a group column")
+    subset = source.space.subsets[parent]
+    everyone = _all_parent_rows(source, parent, child, bound)
+    rows = _rows_in(source, parent, child, bound)
+    name = f"{subset}_of_{index_name(child)}{_suffix(source, child, bound)}"
+    order = f"np.argsort({subset})"
+    code = f"{order}[np.searchsorted(np.sort({subset}), {everyone}[{rows}])]"
+    comment = f"the place in {subset} of the {index_name(parent)} of these rows"
+    return _array(source, name, code, comment).removeprefix(source.data)
 
 
 def _row_at_end(source: Source, index: Expr, own: Symbol, bound: Bound, axis: Axis) -> tuple[str, Axis]:
@@ -205,7 +258,7 @@ def rows_part(source: Source, own: Symbol, bound: Bound, outer: Axis, first: int
     parts = [f"{place} >= {first}"] if first else []
     if last:
         lengths = _lengths(source, own, bound)
-        parent = parent_rows(source, outer.last, own, bound)
+        parent = _all_parent_rows(source, outer.last, own, bound)
         parts.append(f"{place} < {wrapped(lengths)}[{parent}] - {last}")
     test = parts[0] if len(parts) == 1 else " & ".join(f"({part})" for part in parts)
     what = " and ".join(f"{word} {count}" for word, count in (("first", first), ("last", last)) if count)
@@ -215,7 +268,7 @@ def rows_part(source: Source, own: Symbol, bound: Bound, outer: Axis, first: int
 
 def _within(source: Source, own: Symbol, bound: Bound, outer: Axis) -> str:
     """Return the array of each row's place in its group, from 0; known in ``prepare`` alone."""
-    parent = parent_rows(source, outer.last, own, bound)
+    parent = _all_parent_rows(source, outer.last, own, bound)
     lengths = _lengths(source, own, bound)
     name = f"place_{index_name(own)}{_suffix(source, own, bound)}"
     code = f"np.arange({lengths_total(lengths)}) - (np.cumsum({lengths}) - {wrapped(lengths)})[{parent}]"
@@ -233,7 +286,7 @@ def wrapped(text: str) -> str:
     return text if text.replace(".", "_").isidentifier() else f"({text})"
 
 
-def parent_rows(source: Source, parent: Symbol, child: Symbol, bound: Bound) -> str:
+def _all_parent_rows(source: Source, parent: Symbol, child: Symbol, bound: Bound) -> str:
     """Return the name (as in ``prepare``) of the index array parent-of-child for rows of this range."""
     suffix = _suffix(source, child, bound)
     name = f"{index_name(parent)}_of_{index_name(child)}{suffix}"
@@ -291,51 +344,121 @@ def align(source: Source, reading: Reading, frame: Frame) -> str:
     order = [frame_position(axis, frame) for axis in reading.axes]
     if order != sorted(order):
         base, subscripts = _transposed(reading, order)
-    slots: list[str] = []
-    gathers: list[str] = []
+    slots: list[Slot] = []
     own = iter(subscripts)
     pending = next(own, None)
     for axis in frame.axes:
         while pending is not None and pending[1] is None:
-            slots.append(pending[0])
-            gathers.append("")
+            slots.append(Slot(text=pending[0], kind="number"))
             pending = next(own, None)
         if pending is not None and pending[1] is not None and set(pending[1].indices) <= set(axis.indices):
-            slots.append(pending[0])
-            gathers.append("" if pending[1] == axis else _raise(source, pending[1], axis))
+            gather = "" if pending[1] == axis else _raise(source, pending[1], axis)
+            slots.append(Slot(text=pending[0], kind=_kind(pending[0]), gather=gather))
             pending = next(own, None)
         elif slots or reading.chain:
-            slots.append("None")
-            gathers.append("None")
+            slots.append(Slot(text="None", kind="new"))
     while pending is not None:
-        slots.append(pending[0])
-        gathers.append("")
+        slots.append(Slot(text=pending[0], kind="number" if pending[1] is None else _kind(pending[0])))
         pending = next(own, None)
-    return _finish(base, slots, gathers, reading, frame)
+    return _finish(base, slots, reading, frame)
 
 
-def _finish(base: str, slots: list[str], gathers: list[str], reading: Reading, frame: Frame) -> str:
-    extra = ["None"] * (frame.sides - reading.sides) if slots or reading.chain else []
-    lead = [":"] if reading.chain else []
-    second = False
-    merged = []
-    for slot, gather in zip(slots, gathers, strict=True):
-        if gather in ("", "None"):
-            merged.append(slot)
-        elif slot == ":":
-            merged.append(gather)
-        else:
-            second = True
-            merged.append(slot)
-    text = subscripted(base, [*lead, *merged, *extra])
-    if not second:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One place of a subscript: a slice, an array of positions, a number or None; then a gather to rows.
+
+    A pair of arrays over one axis is one slot, its texts joined by a comma.
+    """
+
+    text: str
+    kind: str
+    gather: str = ""
+
+
+def _kind(text: str) -> str:
+    return "slice" if any(":" in part for part in outside_brackets(text)) else "array"
+
+
+def _finish(base: str, slots: list[Slot], reading: Reading, frame: Frame) -> str:
+    lead = [Slot(text=":", kind="slice")] if reading.chain else []
+    extra = frame.sides - reading.sides if slots or reading.chain else 0
+    new = [Slot(text="None", kind="new")] * max(extra, 0)
+    merged = [
+        Slot(text=slot.gather, kind="array") if slot.gather and slot.text == ":" else slot for slot in slots
+    ]
+    text = take(base, [*lead, *merged, *new])
+    if not any(slot.gather and slot.text != ":" for slot in slots):
         return text
-    kept = [g if g not in ("", "None") else ":" for s, g in zip(slots, gathers, strict=True) if _leaves(s)]
-    return subscripted(text, [*lead, *kept])
+    kept = [
+        Slot(text=slot.gather, kind="array")
+        if slot.gather and slot.text != ":"
+        else Slot(text=":", kind="slice")
+        for slot in slots
+        if slot.kind != "number"
+    ]
+    return take(text, [*lead, *kept])
 
 
-def _leaves(slot: str) -> bool:
-    return not slot.lstrip("-").isdigit()
+def take(base: str, slots: list[Slot]) -> str:
+    """Return ``base[slots]``, one array of positions at a time: NumPy would pair several with each other."""
+    special = [k for k, slot in enumerate(slots) if slot.kind in ("array", "number")]
+    arrays = [k for k in special if slots[k].kind == "array"]
+    together = special == list(range(special[0], special[-1] + 1)) if special else True
+    if not arrays or (len(arrays) == 1 and together):
+        return subscripted(base, [slot.text for slot in slots])
+    first = [_whole(slot) if slot.kind == "array" else slot.text for slot in slots if slot.kind != "new"]
+    text = subscripted(base, first)
+    left = [slot for slot in slots if slot.kind not in ("new", "number")]
+    for place, slot in enumerate(left):
+        if slot.kind == "array":
+            before = [_whole(other) if k > place else ":" for k, other in enumerate(left)]
+            text = subscripted(text, [*before[:place], slot.text])
+    shape = ["None" if slot.kind == "new" else ":" for slot in slots if slot.kind != "number"]
+    return subscripted(text, shape)
+
+
+def _whole(slot: Slot) -> str:
+    return ", ".join(":" for _ in split_arguments(slot.text))
+
+
+def pair(source: Source, subscripts: list[tuple[str, Axis | None]]) -> list[tuple[str, Axis | None]]:
+    """Return subscripts with those over one axis, or over rows and their groups, made one pair of arrays."""
+    result = list(subscripts)
+    place = 0
+    while place < len(result):
+        axis = result[place][1]
+        other = next((k for k in range(place + 1, len(result)) if _overlap(axis, result[k][1])), None)
+        if axis is None or other is None:
+            place += 1
+            continue
+        if any(result[k][1] is not None for k in range(place + 1, other)):
+            raise unsupported("two group columns that are not side by side", "put them side by side")
+        if other != place + 1:
+            raise unsupported("a number between two group columns", "put it first or last")
+        wide = max((axis, result[other][1]), key=lambda one: len(one.indices) if one else 0)
+        if wide is None or not set(axis.indices) <= set(wide.indices):
+            raise unsupported("group columns over two ragged plates", "give the rows a plate of their own")
+        texts = [_positions(source, *result[k], wide) for k in (place, other)]
+        result[place : other + 1] = [(", ".join(texts), wide)]
+    return result
+
+
+def _overlap(left: Axis | None, right: Axis | None) -> bool:
+    return left is not None and right is not None and bool(set(left.indices) & set(right.indices))
+
+
+def _positions(source: Source, text: str, axis: Axis | None, wide: Axis) -> str:
+    """Return a subscript as an array of positions over an axis."""
+    from deriver.emit.contraction import axis_length
+
+    assert axis is not None
+    gather = "" if axis == wide else _raise(source, axis, wide)
+    if text == ":":
+        return gather or f"np.arange({axis_length(source, axis)})"
+    if _kind(text) == "slice":
+        raise unsupported("a part of a plate and a group column over it", "use a plate of its own")
+    parts = split_arguments(text)
+    return ", ".join(f"{wrapped(part)}[{gather}]" for part in parts) if gather else text
 
 
 def frame_position(axis: Axis, frame: Frame) -> int:
@@ -350,7 +473,9 @@ def frame_position(axis: Axis, frame: Frame) -> int:
 
 def _transposed(reading: Reading, order: list[int]) -> tuple[str, list[tuple[str, Axis | None]]]:
     """Return the base with its axes put in frame order."""
-    base = subscripted(reading.base, ([":"] if reading.chain else []) + [s for s, _ in reading.subscripts])
+    slots = [Slot(text=":", kind="slice")] if reading.chain else []
+    slots += [Slot(text=s, kind="number" if axis is None else _kind(s)) for s, axis in reading.subscripts]
+    base = take(reading.base, slots)
     lead = 1 if reading.chain else 0
     places = sorted(range(len(order)), key=order.__getitem__)
     tail = [lead + len(order) + k for k in range(reading.sides)]

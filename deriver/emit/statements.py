@@ -11,7 +11,7 @@ from deriver.emit import printer
 from deriver.emit.reading import align, read_reference
 from deriver.emit.restrict import mask_text
 from deriver.emit.source import Frame, Source, count_sides, sides_of
-from deriver.emit.text import Text
+from deriver.emit.text import Text, force_statement
 from deriver.errors import InternalError
 from deriver.plan.conditions import narrow
 from deriver.plan.layout import Axis, Quantity, free_indices
@@ -53,7 +53,9 @@ def write_assignment(source: Source, expr: Expr, frame: Frame, hint: str, head: 
             source.taken.discard(name)
         if not name_a_part(source, expr):
             break
-    raise InternalError(f"a line for {hint} does not fit: {value.text}")
+    name = source.fresh(hint) if "{}" in head else hint
+    source.lines += force_statement(head.format(name), value, source.depth)
+    return name
 
 
 def print_fitting(source: Source, expr: Expr, frame: Frame, room: int) -> Text:
@@ -84,8 +86,8 @@ def _parts(source: Source, expr: Expr) -> list[Expr]:
     args = expr.args
     if isinstance(expr, heads.Inner | heads.Trace) and args[0].is_Mul:
         args = args[0].args
-    if isinstance(expr, sp.Mul) and expr.is_commutative:
-        args = (*args, *_quotient_sides(expr))
+    if isinstance(expr, sp.Mul):
+        args = (*args, *(_quotient_sides(expr) if expr.is_commutative else _matrix_side(expr)))
     for arg in args:
         arg = arg.as_coeff_Mul()[1] if isinstance(arg, Expr) else arg
         if not isinstance(arg, Expr) or isinstance(arg, Ref) or not arg.atoms(Ref):
@@ -106,6 +108,12 @@ def _quotient_sides(expr: sp.Mul) -> list[Expr]:
     rest = expr.as_coeff_Mul()[1]
     sides = [sp.Mul(*side) for side in printer.split_quotient(rest) if len(side) > 1]
     return [side for side in sides if side != rest]
+
+
+def _matrix_side(expr: sp.Mul) -> list[Expr]:
+    """Return the product of the matrices, where it has several factors and a number before it."""
+    scalars, factors = expr.args_cnc()
+    return [sp.Mul(*factors)] if scalars and len(factors) > 1 else []
 
 
 def _nameable(arg: Expr) -> bool:

@@ -121,6 +121,12 @@ def break_statement(head: str, value: Text, depth: int) -> list[str] | None:
     return [f"{pad}{head}(", *body, f"{pad})"]
 
 
+def force_statement(head: str, value: Text, depth: int) -> list[str]:
+    """Return the lines of ``head value``, one long line where it cannot be broken."""
+    lines = break_statement(head, value, depth)
+    return lines if lines is not None else [" " * (INDENT * depth) + head + value.text]
+
+
 def break_brackets(opening: str, items: Iterable[str], closing: str, depth: int) -> list[str] | None:
     """Return ``opening items closing`` over several lines: all items on one, or one each with a comma."""
     pad, inside = " " * (INDENT * depth), " " * (INDENT * (depth + 1))
@@ -145,3 +151,29 @@ def break_call(opening: str, items: Iterable[str], closing: str, depth: int) -> 
         return [whole]
     broken = break_brackets(pad + opening, items, closing, depth)
     return broken if broken is not None else [whole]
+
+
+def split_arguments(text: str) -> list[str]:
+    """Split the text of arguments at the commas outside all brackets."""
+    parts, depth, current = [], 0, ""
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            parts.append(current.strip())
+            current = ""
+        else:
+            current += character
+    return [*parts, current.strip()]
+
+
+def outside_brackets(text: str) -> list[str]:
+    """Return the stretches of a text that stand outside all brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        closed = character in ")]}"
+        depth += (character in "([{") - closed
+        if depth == 0 and not closed:
+            parts[-1] += character
+        elif parts[-1]:
+            parts.append("")
+    return parts

@@ -6,7 +6,7 @@ Input: what a stage found wrong, with the span of the piece of text.  Output: on
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from deriver.errors import Mistake, ModelError
 from deriver.model.expressions import Span
@@ -56,9 +56,9 @@ class Mistakes:
         """Return an empty collection for a part of the same text."""
         return Mistakes(self._lines, self._origin)
 
-    def add_all(self, other: Mistakes) -> None:
-        """Record the mistakes of a part."""
-        self._found |= other._found
+    def add_all(self, other: Mistakes, reword: Callable[[Mistake], Mistake]) -> None:
+        """Record the mistakes of a part, in other words."""
+        self._found |= dict.fromkeys(map(reword, other._found))
 
     def __bool__(self) -> bool:
         return bool(self._found)

@@ -20,7 +20,7 @@ from deriver.families import family as family_record
 from deriver.language.mistakes import listing, suggest
 from deriver.verification.arrays import ArrayMaker
 from deriver.verification.draws import draw_value
-from deriver.verification.pools import PoolTest, Pools, add_pivots, compare_pools
+from deriver.verification.pools import Pools, PoolTest, add_pivots, compare_pools
 from deriver.verification.quantities import Quantities, apply_functions, list_functions, measure_scales
 from deriver.verification.reference import Reference, make_reference
 from deriver.verification.responses import Finding, UpdateFunction, Updater, WrongValue, find_responses
@@ -31,7 +31,7 @@ from deriver.verification.update_report import UpdateReport
 
 LEVEL = 1e-3
 STATES, DRAWS = 20, 200
-INVARIANCE_STATES = 600
+INVARIANCE_FACTOR = 30
 
 
 def check_update(
@@ -57,7 +57,8 @@ def check_update(
         moves=not exact or conditional.family is None or bool(conditional.coupled),
     )  # fmt: skip
     bench = _Bench(derivation=derivation, conditional=conditional, simulator=simulator, updater=updater)
-    problem, tests, how = "", [], "pivots"
+    problem, how = "", "pivots"
+    tests: list[PoolTest] = []
     findings: tuple[Finding, ...] = ()
     try:
         tests, how = bench.compare(rng, states, draws, exact)
@@ -102,7 +103,7 @@ class _Bench:
         key = self.updater.keys(first)[0] if self.updater.keys(first) else None
         plain = key is not None and make_reference(self.conditional, first, key, rng) is not None
         if self.conditional.coupled or not plain:
-            return self._invariance(rng, INVARIANCE_STATES), "invariance"
+            return self._invariance(rng, INVARIANCE_FACTOR * states), "invariance"
         pools: Pools = {}
         for _ in range(states):
             self._add_state(self.simulator.draw(rng), rng, draws, exact, pools)
@@ -126,11 +127,16 @@ class _Bench:
         for key, reference in references.items():
             assert reference is not None
             with np.errstate(all="ignore"):
-                pivots = reference.pivots(stacked[(slice(None), *self.updater.place(key))])
+                pivots = reference.pivots(stacked[:, *self.updater.place(key)])
             add_pivots(pools, key, reference.names, pivots)
 
     def _exact(
-        self, state: State, key: tuple[int, ...], reference: Reference | None, rng: np.random.Generator, draws: int
+        self,
+        state: State,
+        key: tuple[int, ...],
+        reference: Reference | None,
+        rng: np.random.Generator,
+        draws: int,
     ) -> list[Any]:
         """Return exact draws of the conditional of one element."""
         conditional = self.conditional

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from deriver.derive.conditionals import derive
 from deriver.emit import emit
@@ -74,9 +74,13 @@ def _check_options(options: VerifyOptions) -> None:
     """Raise ``UsageError`` with all that is wrong before anything is computed."""
     mistakes = []
     if options.jobs is not None and options.jobs < 1:
-        mistakes.append(Mistake(code="option", found=f"--jobs {options.jobs}", expected="a whole number, 1 or more"))
+        mistakes.append(
+            Mistake(code="option", found=f"--jobs {options.jobs}", expected="a whole number, 1 or more")
+        )
     if options.seed is not None and options.seed < 0:
-        mistakes.append(Mistake(code="option", found=f"--seed {options.seed}", expected="a whole number, 0 or more"))
+        mistakes.append(
+            Mistake(code="option", found=f"--seed {options.seed}", expected="a whole number, 0 or more")
+        )
     if options.resume is not None and options.seed is None:
         found = "--resume needs --seed, so that the same command goes on with the same replicates"
         mistakes.append(Mistake(code="option", found=found, remedy="add --seed 1"))
@@ -94,7 +98,9 @@ def _check_plot(options: VerifyOptions) -> list[Mistake]:
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
-        return [Mistake(code="no-matplotlib", found="--plot needs matplotlib", remedy="pip install matplotlib")]
+        return [
+            Mistake(code="no-matplotlib", found="--plot needs matplotlib", remedy="pip install matplotlib")
+        ]
     try:
         check_output(options.plot, options.overwrite)
     except UsageError as error:
@@ -119,7 +125,7 @@ class _Bar:
         self._wanted = wanted and sys.stderr.isatty()
         self._bar: Any = None
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -19,23 +19,42 @@ from deriver.verification.statistics import detectable
 
 DRAWS = 400
 MOST_ELEMENTS = 6
-MOVE_STATES = 3
 _DRAWS = 31  # a child of the seed
 
 
 def check_draws(bench: Bench, derivation: Derivation, states: int) -> list[Outcome]:
-    """Return a test of location, scale and shape for each node and pivot; p values not yet adjusted."""
+    """Return a test of location, spread and shape for each node and pivot; p values not yet adjusted.
+
+    An update that raises is an outcome without a p value.
+    """
     outcomes = []
     for place, conditional in enumerate(derivation.conditionals):
         if conditional.node in bench.updates and not conditional.coupled:
-            rng = bench.rng(_DRAWS, place)
-            pools: Pools = {}
-            for _ in range(states):
-                _add_state(bench, conditional, bench.simulator.draw(rng), rng, pools)
-            outcomes += _judge(conditional.node, pools)
-            if takes_moves(conditional):
-                outcomes += check_moves(bench, conditional, place, MOVE_STATES * states)
+            try:
+                outcomes += _check_node(bench, conditional, place, states)
+            except (
+                ArithmeticError,
+                ValueError,
+                IndexError,
+                KeyError,
+                TypeError,
+                np.linalg.LinAlgError,
+            ) as error:
+                detail = f"the update of {conditional.node} raised {type(error).__name__}: {error}"
+                outcomes.append(
+                    Outcome(kind="run", node=conditional.node, name="update", passed=False, detail=detail)
+                )
     return outcomes
+
+
+def _check_node(bench: Bench, conditional: Conditional, place: int, states: int) -> list[Outcome]:
+    if takes_moves(conditional):
+        return check_moves(bench, conditional, place, states)
+    rng = bench.rng(_DRAWS, place)
+    pools: Pools = {}
+    for _ in range(states):
+        _add_state(bench, conditional, bench.simulator.draw(rng), rng, pools)
+    return _judge(conditional.node, pools)
 
 
 def _add_state(
@@ -45,7 +64,9 @@ def _add_state(
     """Add the pivots of many draws at one state to the pools, by element and pivot."""
     node = conditional.node
     keys = [key for key in bench.maker.keys[node] if key in state[node]]
-    chosen = keys if len(keys) <= MOST_ELEMENTS else [*keys[: MOST_ELEMENTS // 2], *keys[-MOST_ELEMENTS // 2 :]]
+    chosen = (
+        keys if len(keys) <= MOST_ELEMENTS else [*keys[: MOST_ELEMENTS // 2], *keys[-MOST_ELEMENTS // 2 :]]
+    )
     references = {key: make_reference(conditional, state, key, rng) for key in chosen}
     if any(reference is None for reference in references.values()):
         return

@@ -106,4 +106,6 @@ def draw_value(
             raise Undrawable(f"{family.surface}() has parameters that no draw has: {error}") from None
         if family.shape != "scalar" or lower <= value <= upper:
             return value
-    raise Undrawable(f"the interval {lower:g} to {upper:g} has next to no probability under {family.surface}()")
+    raise Undrawable(
+        f"the interval {lower:g} to {upper:g} has next to no probability under {family.surface}()"
+    )

@@ -25,6 +25,7 @@ from deriver.verification.statistics import detectable, paired_p
 DRAWS = 1500
 ROUNDS = 8
 REPEATS = 5
+WIDER = 2.5
 LEAST_SHARE = 0.2  # of effective draws, below which a state is left out
 NEGLIGIBLE = 1e-9  # of the largest weight: such draws are left where the state is
 _FREEDOM = 5.0
@@ -68,7 +69,8 @@ def takes_moves(conditional: Conditional) -> bool:
 def check_moves(bench: Bench, conditional: Conditional, place: int, states: int) -> list[Outcome]:
     """Return a test of each function of each element; p values not yet adjusted."""
     rng = bench.rng(_MOVES, place)
-    node, changes, names = conditional.node, [], []
+    node, changes = conditional.node, []
+    names: list[str] = []
     for _ in range(states):
         state = _generic_state(bench, node, rng)
         keys = [key for key in bench.maker.keys[node] if key in state[node]]
@@ -91,12 +93,19 @@ def check_moves(bench: Bench, conditional: Conditional, place: int, states: int)
 
 
 def _generic_state(bench: Bench, node: str, rng: np.random.Generator) -> State:
-    """Return a forward draw with all but the node at generic values: the identity holds anywhere, and an unlikely
-    state, where the conditional is far from normal, tells more."""
-    state = bench.simulator.draw(rng)
-    for other in bench.task.model.nodes:
+    """Return a state with all but the node at generic values and wider covariates.
+
+    The identity holds anywhere, and an unlikely state, where the conditional is far from normal, tells more.
+    """
+    model, state = bench.task.model, bench.simulator.draw(rng)
+    for given in model.givens:
+        plain = given.support.kind == "real" and given.support.lower is None and given.support.upper is None
+        if given.indices and plain:
+            wide = {key: WIDER * value for key, value in state[given.name].items()}
+            state = {**state, given.name: wide}
+    for other in model.nodes:
         if other.kind == "stochastic" and other.name != node:
-            fresh = {key: redraw(bench.task.model, other.name, key, state, rng) for key in state[other.name]}
+            fresh = {key: redraw(model, other.name, key, state, rng) for key in state[other.name]}
             state = {**state, other.name: fresh}
     return state
 
@@ -154,8 +163,15 @@ def _functions(scaled: np.ndarray) -> tuple[list[str], np.ndarray]:
     squeezed = np.tanh(scaled)
     columns, names = [], []
     for k in range(scaled.shape[1]):
-        columns += [squeezed[:, k], squeezed[:, k] ** 2, np.tanh(2 * scaled[:, k] - 2), np.tanh(2 * scaled[:, k] + 2)]
-        names += [f"{word} of component {k + 1}" for word in ("location", "spread", "upper tail", "lower tail")]
+        columns += [
+            squeezed[:, k],
+            squeezed[:, k] ** 2,
+            np.tanh(2 * scaled[:, k] - 2),
+            np.tanh(2 * scaled[:, k] + 2),
+        ]
+        names += [
+            f"{word} of component {k + 1}" for word in ("location", "spread", "upper tail", "lower tail")
+        ]
     for i, j in combinations(range(scaled.shape[1]), 2):
         columns.append(squeezed[:, i] * squeezed[:, j])
         names.append(f"dependence of components {i + 1} and {j + 1}")

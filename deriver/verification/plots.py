@@ -26,7 +26,9 @@ def plot_ranks(report: Verification, path: Path) -> None:
     z = np.arange(1, draws + 1) / (draws + 1)
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.2 * columns, 2.2 * rows), squeeze=False, sharex=True)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.2 * columns, 2.2 * rows), squeeze=False, sharex=True
+    )
     failed = {outcome.name for outcome in report.failures if outcome.kind == "ranks"}
     for axis, name in zip(axes.ravel(), names, strict=False):
         colour = "tab:red" if name in failed else "tab:blue"

@@ -5,7 +5,6 @@ Stage verification.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -45,9 +44,7 @@ def compare_pools(node: str, pools: Pools) -> list[PoolTest]:
     by_subject = {name_subject(node, *place): pieces for place, pieces in pools.items()}
     columns = {subject: np.concatenate(pieces) for subject, pieces in by_subject.items()}
     found = [
-        PoolTest(
-            aspect=WORDS[test.aspect], subject=subject, p=test.p, effect=test.effect, draws=len(values)
-        )
+        PoolTest(aspect=WORDS[test.aspect], subject=subject, p=test.p, effect=test.effect, draws=len(values))
         for subject, values in columns.items()
         for test in compare_pivots(values)
     ]

@@ -64,7 +64,9 @@ class Quantities:
         for name, covered, coordinates in self._parts:
             array = nodes[name] if name in nodes else data[name][None]
             layout = self._maker.layouts[name]
-            flat = np.asarray(array, dtype=float).reshape(len(array), len(self._maker.keys[name]), *layout.shape)
+            flat = np.asarray(array, dtype=float).reshape(
+                len(array), len(self._maker.keys[name]), *layout.shape
+            )
             with np.errstate(all="ignore"):
                 values = coordinates(flat[:, covered])
             columns.append(np.broadcast_to(_summarise(values), (chains, _width(values))))
@@ -206,5 +208,3 @@ def apply_functions(functions: tuple[Function, ...], squeezed: np.ndarray) -> np
     second = np.array([f.first if f.second is None else f.second for f in functions])
     alone = np.array([f.second is None for f in functions])
     return squeezed[:, first] * np.where(alone, 1.0, squeezed[:, second])
-
-

@@ -213,7 +213,9 @@ def run_chain(bench: Bench, rng: np.random.Generator) -> dict[str, np.ndarray]:
     copies = bench.to_state(drawn, effort.copies)
     before = bench.bounded(bench.measure(copies, data, arrays)[:1])
     for node in bench.updates:
-        after = bench.bounded(bench.measure(bench.update(node, rng, copies, data, effort.copies), data, arrays))
+        after = bench.bounded(
+            bench.measure(bench.update(node, rng, copies, data, effort.copies), data, arrays)
+        )
         found[f"update {node}"] = (after - before).mean(axis=0)[bench.functions_of(node)]
     state, total = bench.to_state(drawn), np.zeros(len(bench.functions))
     for _ in range(effort.steps):

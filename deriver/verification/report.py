@@ -23,7 +23,10 @@ MOST_SHOWN = 6
 def render_text(report: Verification) -> str:
     """Return the report as text."""
     verdict = "passed" if report.passed else "FAILED"
-    lines = [f"{report.model}: {verdict}  (seed {report.seed}, effort {report.effort}, {report.seconds:.0f} s)", ""]
+    lines = [
+        f"{report.model}: {verdict}  (seed {report.seed}, effort {report.effort}, {report.seconds:.0f} s)",
+        "",
+    ]
     lines += _exact_lines(report)
     lines += _node_lines(report, "draws", _draws_title(report))
     lines += _node_lines(report, "update", _update_title(report))
@@ -47,7 +50,9 @@ def _mark(outcomes: Iterable[Outcome]) -> str:
 def _exact_lines(report: Verification) -> list[str]:
     ratios, joint, run = (_of(report, kind) for kind in ("density ratio", "log joint", "run"))
     fewest = min((outcome.detail for outcome in ratios), default="no node is drawn")
-    lines = [f"{_mark(ratios)}  density ratio of {len(ratios)} conditionals against the joint density: {fewest}"]
+    lines = [
+        f"{_mark(ratios)}  density ratio of {len(ratios)} conditionals against the joint density: {fewest}"
+    ]
     lines += [f"{_mark(joint)}  log_joint against the families' densities, {o.detail}" for o in joint]
     return lines + [f"{_mark(run)}  {o.detail}" for o in run]
 
@@ -60,7 +65,9 @@ def _draws_title(report: Verification) -> str:
 
 def _update_title(report: Verification) -> str:
     count = report.counts["chain"]
-    return f"Each update by itself, from {count} exact joint draws (it must leave their distribution in place):"
+    return (
+        f"Each update by itself, from {count} exact joint draws (it must leave their distribution in place):"
+    )
 
 
 def _node_lines(report: Verification, kind: str, title: str) -> list[str]:
@@ -115,8 +122,15 @@ def _failure_lines(report: Verification) -> list[str]:
     lines = ["", "What failed:"]
     for kind in ("density ratio", "log joint", "run"):
         lines += [f"  {o.kind}: {o.name}: {o.detail}" for o in failures if o.kind == kind]
-    for kind, what in (("draws", "draws of"), ("update", "update of"), ("chain", "whole sweeps:"), ("ranks", "ranks of")):
-        worst = sorted((o for o in failures if o.kind == kind), key=lambda o: (o.p or 0.0, -abs(o.effect or 0)))
+    for kind, what in (
+        ("draws", "draws of"),
+        ("update", "update of"),
+        ("chain", "whole sweeps:"),
+        ("ranks", "ranks of"),
+    ):
+        worst = sorted(
+            (o for o in failures if o.kind == kind), key=lambda o: (o.p or 0.0, -abs(o.effect or 0))
+        )
         for o in worst[:MOST_SHOWN]:
             subject = f"{what} {o.node}: {o.name}" if kind in ("draws", "update") else f"{what} {o.name}"
             lines.append(f"  {subject} {_how_much(o)} (adjusted p {_p(o.adjusted)})")
@@ -143,21 +157,25 @@ def _advice(report: Verification) -> list[str]:
     if nodes:
         return [f"  Look first at the update of {', '.join(nodes)}."]
     if kinds == {"ranks"}:
-        return ["  Every update is right by itself: chains may be too short for their starts, or `sample` keeps wrong draws."]
+        return [
+            "  Every update is right by itself: chains may be too short for their starts, or `sample` keeps wrong draws."
+        ]
     if "chain" in kinds:
-        return ["  Every update is right by itself: look at the order in `sweep`, and at what one update hands to the next."]
+        return [
+            "  Every update is right by itself: look at the order in `sweep`, and at what one update hands to the next."
+        ]
     return []
 
 
 def _power_lines(report: Verification) -> list[str]:
-    lines = [
-        f"Power. All tests together raise a false alarm with probability {report.level:g} (Holm's correction). With "
-        "probability 0.8 they see:"
-    ]
+    alarm = f"All tests together raise a false alarm with probability {report.level:g} (Holm's correction)."
+    lines = [f"Power. {alarm} With probability 0.8 they see:"]
     for node, seen in _detectable_by_node(report, "draws").items():
         lines.append(f"  draws of {node} off by {max(seen):.2f} sd of its conditional")
     for node, seen in _detectable_by_node(report, "update").items():
-        lines.append(f"  an update of {node} that shifts its summaries by {min(seen):.2f} to {max(seen):.2f} prior sd")
+        lines.append(
+            f"  an update of {node} that shifts its summaries by {min(seen):.2f} to {max(seen):.2f} prior sd"
+        )
     for kind, what in (("chain", "a stationary mean"), ("ranks", "a posterior")):
         seen = [o.detectable for o in _of(report, kind) if o.detectable]
         unit = "prior sd of the quantity" if kind == "chain" else "posterior sd"

@@ -25,8 +25,8 @@ from deriver.verification.simulate import Simulator, State
 UpdateFunction = Callable[[np.random.Generator, dict[str, np.ndarray], dict[str, np.ndarray]], Any]
 MOST_ELEMENTS = 12
 SEEDS = 4
-SEEDS_OF_A_MOVE = 60
-RESPONSE_DRAWS = 60
+SEEDS_OF_A_MOVE = 40
+RESPONSE_DRAWS = 40
 
 
 class WrongValue(Exception):
@@ -83,18 +83,22 @@ class Updater:
         data = {name: np.array(array) for name, array in inputs.items()}
         try:
             value = np.asarray(self.function(rng, given, data), dtype=float)
-        except Exception as error:  # noqa: BLE001  whatever the user's function raises is reported as its own
+        except Exception as error:  # whatever the user's function raises is reported as its own
             raise WrongValue(f"the function raised {type(error).__name__}: {error}") from error
         self._note_changes(own, given, "state")
         self._note_changes(inputs, data, "data")
         extents = self.maker.layouts[self.node].extents
         if value.shape != extents:
-            raise WrongValue(f"the function returned an array of shape {value.shape}; {self.node} has {extents}")
+            raise WrongValue(
+                f"the function returned an array of shape {value.shape}; {self.node} has {extents}"
+            )
         if not np.all(np.isfinite(value)):
             raise WrongValue("the function returned values that are not finite")
         return value
 
-    def _note_changes(self, before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray], what: str) -> None:
+    def _note_changes(
+        self, before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray], what: str
+    ) -> None:
         for name, array in before.items():
             changed = after[name].shape != array.shape or not np.array_equal(after[name], array)
             text = f"the function changes {name} of its argument `{what}` in place"
@@ -113,7 +117,12 @@ def _plain(value: Any) -> Any:
 
 
 def find_responses(
-    conditional: Conditional, updater: Updater, simulator: Simulator, rng: np.random.Generator, *, failed: bool
+    conditional: Conditional,
+    updater: Updater,
+    simulator: Simulator,
+    rng: np.random.Generator,
+    *,
+    failed: bool,
 ) -> tuple[Finding, ...]:
     """Return what is off with the response to every other quantity.
 
@@ -142,12 +151,20 @@ def _respond(
     conditional: Conditional, updater: Updater, model: Model, state: State, name: str, rng: np.random.Generator,
     failed: bool,
 ) -> Finding | None:  # fmt: skip
-    unread, read, needless, amounts = [], [], [], []
+    unread: list[str] = []
+    read: list[str] = []
+    needless: list[str] = []
+    amounts: list[float] = []
     keys = list(state[name])
-    for key in keys if len(keys) <= MOST_ELEMENTS else keys[: MOST_ELEMENTS // 2] + keys[-MOST_ELEMENTS // 2 :]:
+    for key in (
+        keys if len(keys) <= MOST_ELEMENTS else keys[: MOST_ELEMENTS // 2] + keys[-MOST_ELEMENTS // 2 :]
+    ):
         changed = _perturb(model, state, name, key, rng)
         element = f"{name}[{','.join(map(str, key))}]" if key else name
-        expected, observed = _depends(conditional, updater, state, changed, rng), _reacts(updater, state, changed)
+        expected, observed = (
+            _depends(conditional, updater, state, changed, rng),
+            _reacts(updater, state, changed),
+        )
         if expected:
             (read if observed else unread).append(element)
             if observed and failed and not conditional.coupled:
@@ -191,7 +208,8 @@ def _depends(
         other = redraw(updater.maker.model, conditional.node, key, before, rng)
         here = before[conditional.node][key]
         ratios = [
-            log_conditional_at(conditional, state, key, here) - log_conditional_at(conditional, state, key, other)
+            log_conditional_at(conditional, state, key, here)
+            - log_conditional_at(conditional, state, key, other)
             for state in (before, after)
         ]
         if not abs(ratios[0] - ratios[1]) <= 1e-7 * (1 + abs(ratios[0])):
@@ -226,7 +244,7 @@ def _score_shift(conditional: Conditional, updater: Updater, before: State, afte
             if reference is None:
                 return 0.0
             with np.errstate(all="ignore"):
-                pivots.append(np.nan_to_num(reference.pivots(draws[(slice(None), *updater.place(key))])))
+                pivots.append(np.nan_to_num(reference.pivots(draws[:, *updater.place(key)])))
         means.append(np.mean(pivots, axis=1))
     shift = np.ravel(means[1] - means[0])
     return float(shift[np.argmax(np.abs(shift))])

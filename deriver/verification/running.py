@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from deriver.errors import Mistake, UsageError
 from deriver.verification.replicates import KINDS, Kind, Replicate, Task, run_batch
@@ -109,7 +109,7 @@ class StateFile:
         self._path, self._task = path, task
         self._file: Any = None
 
-    def __enter__(self) -> StateFile:
+    def __enter__(self) -> Self:
         if self._path is not None:
             new = not self._path.exists() or self._path.stat().st_size == 0
             _drop_unfinished_line(self._path)
@@ -145,7 +145,11 @@ def read_state(path: Path, task: Task) -> dict[Place, Replicate]:
     if not path.exists():
         return {}
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
+        lines = [
+            json.loads(line)
+            for line in path.read_text(encoding="utf-8").splitlines(True)
+            if line.endswith("\n")
+        ]
     except (OSError, ValueError):
         lines = [{"task": ""}]
     if not lines:

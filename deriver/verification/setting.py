@@ -155,7 +155,9 @@ def _moderate_values(model: Model, lowering: Lowering, rng: np.random.Generator)
     givens = {given.name for given in model.givens if not given.indices and not given.shape}
     found: dict[str, float] = {}
     for factor in build_factors(model, lowering)[0]:
-        for parameter, argument in zip(family_record(factor.family).parameters, factor.arguments, strict=True):
+        for parameter, argument in zip(
+            family_record(factor.family).parameters, factor.arguments, strict=True
+        ):
             value = MODERATE.get((factor.family, parameter))
             name, power = _single_reference(argument)
             if value is not None and name in givens and name not in found:

@@ -98,7 +98,9 @@ def _outside(before: np.ndarray, now: np.ndarray, replicates: int, share: float)
 
 def rank_p(ranks: np.ndarray, draws: int) -> float:
     """Return the p value that ranks 0..draws are uniform, by their ECDF's largest departure at any point."""
-    return leaving_probability(tail_level(rank_counts(ranks, draws), len(ranks)) * (1 + 1e-7), len(ranks), draws)
+    return leaving_probability(
+        tail_level(rank_counts(ranks, draws), len(ranks)) * (1 + 1e-7), len(ranks), draws
+    )
 
 
 def simultaneous_band(level: float, replicates: int, draws: int) -> tuple[np.ndarray, np.ndarray]:

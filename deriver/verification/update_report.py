@@ -63,7 +63,10 @@ class UpdateReport:
     def text(self) -> str:
         """Return the report as text."""
         verdict = "passed" if self.passed else "FAILED"
-        lines = [f"the update of {self.node} in {self.model}: {verdict}  (seed {self.seed})", *self._how_lines()]
+        lines = [
+            f"the update of {self.node} in {self.model}: {verdict}  (seed {self.seed})",
+            *self._how_lines(),
+        ]
         if self.problem:
             lines.append(f"  {self.problem}")
         aspects = [test.aspect for test in self.failures]
@@ -77,9 +80,13 @@ class UpdateReport:
     def _how_lines(self) -> list[str]:
         rate = f"false alarm with probability {self.level:g} over all tests"
         if self.how == "invariance":
-            return [f"  {len(self.tests)} functions of exact joint draws, before and after one update; {rate}"]
+            return [
+                f"  {len(self.tests)} functions of exact joint draws, before and after one update; {rate}"
+            ]
         start = "" if self.exact else ", each from an exact draw"
-        return [f"  {self.draws} draws{start} at each of {self.states} states, {len(self.tests)} tests; {rate}"]
+        return [
+            f"  {self.draws} draws{start} at each of {self.states} states, {len(self.tests)} tests; {rate}"
+        ]
 
     def _aspect_lines(self, aspect: str) -> list[str]:
         failed = sorted((t for t in self.failures if t.aspect == aspect), key=lambda t: (t.p, -abs(t.effect)))
@@ -109,7 +116,9 @@ def _effect(test: PoolTest, how: str) -> str:
 
 
 def _describe(finding: Finding, node: str) -> str:
-    elements = ", ".join(finding.elements[:MOST_SHOWN]) + (", …" if len(finding.elements) > MOST_SHOWN else "")
+    elements = ", ".join(finding.elements[:MOST_SHOWN]) + (
+        ", …" if len(finding.elements) > MOST_SHOWN else ""
+    )
     match finding.kind:
         case "unread":
             return f"it never reads {finding.name}, on which the conditional of {node} depends"

@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,8 @@ def judge(
     """Return the outcome of every test, corrected for the number of all, and the ranks by quantity."""
     errors = [each for each in replicates if each.error]
     good = [each for each in replicates if not each.error]
-    outcomes = [_run_outcome(errors, len(replicates))]
-    raw = draws + _chain_outcomes(bench, good)
+    outcomes = [_run_outcome(errors, len(replicates)), *(o for o in draws if o.p is None)]
+    raw = [o for o in draws if o.p is not None] + _chain_outcomes(bench, good)
     ranks = _ranks(bench, good)
     raw += _rank_outcomes(bench, ranks)
     adjusted = holm(np.array([outcome.p for outcome in raw])) if raw else np.array([])
@@ -186,8 +187,6 @@ def judge(
 
 
 def _corrected(outcome: Outcome, adjusted: float) -> Outcome:
-    from dataclasses import replace
-
     return replace(outcome, adjusted=adjusted, passed=adjusted > LEVEL)
 
 
@@ -256,7 +255,12 @@ def _rank_outcomes(bench: Bench, ranks: dict[str, np.ndarray]) -> list[Outcome]:
         offset = float(np.mean((values + 0.5) / (draws + 1)) - 0.5) * np.sqrt(12)
         outcomes.append(
             Outcome(
-                kind="ranks", node=by_name[name], name=name, passed=True, p=rank_p(values, draws), effect=offset,
+                kind="ranks",
+                node=by_name[name],
+                name=name,
+                passed=True,
+                p=rank_p(values, draws),
+                effect=offset,
                 detectable=shift,
             )
         )

@@ -70,8 +70,38 @@ process
   z[t] ~ N(z[t-1], v) for t in 2..T
 """,
 }
+SEVERAL = """
+model several
+plates
+  i = 1..n
+  l = 1..L
+  t = 1..T
+  j = 1..J[i]
+  k = 1..K
+given
+  S : subset(i)
+  R : subset(k)
+  g : k -> i
+  h : k -> l
+  u : k -> t
+  d : l -> i
+  x[i,j] : vector(p)
+  w[i] > 0
+data
+"""
+MANY = {
+    "two_columns": "  y[k] ~ N(z[g[k],u[k]], s)\nprocess\n  z[i,0] ~ N(0, 3)\n"
+    "  z[i,t] ~ N(z[i,t-1], v) for t in 1..T\n",
+    "two_columns_first": "  y[k,t] ~ N(a[g[k],h[k],t], s)\nprocess\n  a[i,l,t] ~ N(0, v)\n",
+    "column_and_index": "  y[l] ~ N(a[d[l],l], s)\nprocess\n  a[i,l] ~ N(0, v)\n",
+    "sum_of_nodes": "  y[i] ~ N(sum(k where g[k] = i: a[k]), s)\nprocess\n  a[k] ~ N(0, v)\n",
+    "rows_in_subset": "  y[i,j] ~ N(x[i,j]' * b[i] + c[i], s * w[i]) for i in S\nprocess\n"
+    "  b[i] ~ N(ones(p), v * eye(p))\n  c[i] ~ N(0, v)\n",
+    "long_in_subset": "  y[k] ~ N(a[g[k]], s) for k in R\nprocess\n  a[i] ~ N(0, v)\n",
+}
 CASES = {name: HEAD + body + PARAMETERS for name, body in BODIES.items()}
 CASES |= {name: text + PARAMETERS for name, text in OWN.items()}
+CASES |= {name: SEVERAL + text + PARAMETERS for name, text in MANY.items()}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

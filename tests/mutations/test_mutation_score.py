@@ -1,0 +1,72 @@
+"""A small mutation score at a fixed seed; ``benchmarks/mutation_score.py`` runs the whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from deriver.checking import SLIPS
+
+from .claims import CLAIMS, Claim
+from .mutate import Mutant
+from .oracle import is_right
+from .score import Score, all_mutants, describe, judge_mutant, sample_mutants, score_all
+
+MUTANTS = 60
+PROCESSES = 2
+SEED = 7
+NAMED = 0.9
+
+
+@pytest.fixture(scope="module")
+def score() -> Score:
+    """The outcomes of one right claim in eight, and of a sample of mutants."""
+    items: list[Claim | Mutant] = [*CLAIMS[::8], *sample_mutants(MUTANTS, SEED)]
+    return Score(outcomes=tuple(score_all(items, PROCESSES)))
+
+
+def test_every_conditional_is_written_in_five_ways():
+    written = Counter((claim.subject.model, claim.subject.element) for claim in CLAIMS)
+    assert min(written.values()) >= 5
+
+
+def test_right_claims_are_right_by_the_oracle():
+    assert [claim.text() for claim in CLAIMS[::7] if not is_right(claim)] == []
+
+
+def test_a_thousand_mutants_of_every_slip_on_the_list():
+    planted = Counter(mutant.slip for mutant in all_mutants())
+    assert sum(planted.values()) >= 1000
+    assert set(planted) == set(SLIPS) - {"wrong symbol"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("n * p / 2 + q_beta", "n + q_beta"), ("inv([1, rho; rho, 1]) ", "inv([1, rho; rho, 1]') ")],
+    ids=["n for np/2 at p = 2", "R' for R"],
+)
+def test_the_oracle_removes_what_changes_nothing(change):
+    old, new = change
+    claims = [each for each in CLAIMS if each.subject.model == "all_random_two" and old in each.text()]
+    assert claims
+    for claim in claims[:3]:
+        arguments = tuple((keyword, value.replace(old, new)) for keyword, value in claim.arguments)
+        names = tuple((name, value.replace(old, new)) for name, value in claim.names)
+        changed = Mutant(slip="transpose", claim=_with_parts(claim, arguments, names), change="")
+        assert judge_mutant(changed) == "equivalent"
+
+
+def _with_parts(claim: Claim, arguments: tuple, names: tuple) -> Claim:
+    return Claim(
+        subject=claim.subject, head=claim.head, coordinate=claim.coordinate, family=claim.family,
+        arguments=arguments, names=names, log=claim.log,
+    )  # fmt: skip
+
+
+def test_no_right_claim_is_refused_and_no_wrong_one_accepted(score):
+    assert [describe(outcome) for outcome in score.outcomes if outcome.faulty] == []
+
+
+def test_the_planted_slip_is_named(score):
+    assert score.named_share() >= NAMED, score.render()

@@ -1,0 +1,46 @@
+"""Emitted samplers, right and broken on purpose by a textual replacement that must apply."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from deriver.derive.records import Derivation
+from deriver.emit import emit
+from deriver.pipeline import derive, load_model, plan
+from deriver.verification.records import Verification
+from deriver.verification.replicates import Effort
+from deriver.verification.verify import verify
+
+SMALL = Effort(
+    states=1,
+    draws_at=6,
+    prior=6,
+    block=60,
+    chain=60,
+    steps=10,
+    copies=8,
+    tuning=100,
+    ranks=24,
+    draws=15,
+    warmup=60,
+)
+
+
+@cache
+def sampler(name: str) -> tuple[Derivation, str]:
+    """Return the derivation of a packaged model and its sampler's source."""
+    derivation = derive(load_model(name))
+    return derivation, emit(derivation, plan(derivation))
+
+
+def edited(name: str, old: str, new: str) -> str:
+    """Return a sampler's source with a text, which must be there once, replaced."""
+    source = sampler(name)[1]
+    assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in the sampler of {name}"
+    return source.replace(old, new)
+
+
+def verify_small(name: str, source: str | None = None, effort: Effort = SMALL, seed: int = 1) -> Verification:
+    """Return the verification of a sampler at a small effort, on one core."""
+    derivation, right = sampler(name)
+    return verify(derivation, right if source is None else source, effort=effort, seed=seed, jobs=1)
