@@ -54,12 +54,13 @@ _PLACES = {
 
 __all__ = [
     "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "assert_conditional",
-    "check", "check_update", "derive", "emit", "emit_tests", "graph", "load_model", "packaged_models", "parse_model", "print_model", "render", "run", "verify",
+    "check", "check_update", "derive", "emit", "emit_tests", "graph", "load_model", "packaged_models", "parse_model",
+    "print_model", "render", "run", "verify",
 ]  # fmt: skip
 
 
 # Verbs that are also the names of stages: the folder's module itself can be called.
-_STAGES = ("derive", "emit", "emit_tests", "run")
+_STAGES = ("derive", "emit", "run")
 
 
 class _Stage(ModuleType):

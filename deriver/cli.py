@@ -217,15 +217,25 @@ def _add_run_output(results: Any) -> None:
 def _add_verify(commands: Any) -> None:
     command = _add(commands, "verify", "test a sampler against the model statement it comes from")
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    command.add_argument("--sampler", metavar="FILE.py", type=Path, help="a sampler of this model, as emitted or edited")
-    command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="the value of a given")
+    command.add_argument(
+        "--sampler", metavar="FILE.py", type=Path, help="a sampler of this model, as emitted or edited"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="the value of a given"
+    )
     command.add_argument("--sizes", metavar="n=4,J=3,...", help="plates and dimensions (default 3 and 2)")
     command.add_argument("--effort", choices=("quick", "default", "long"), default="default")
     command.add_argument("--jobs", type=int, metavar="N", help="how many cores to use (default: all)")
     command.add_argument("--dask", metavar="ADDRESS", help="run on the Dask cluster with this scheduler")
-    command.add_argument("--resume", metavar="FILE", type=Path, help="keep what is done there, and go on from it")
-    command.add_argument("--plot", metavar="FILE.png", type=Path, help="ranks as ECDF differences (needs matplotlib)")
-    command.add_argument("--seed", type=int, metavar="N", help="a whole number; without it one is drawn and told")
+    command.add_argument(
+        "--resume", metavar="FILE", type=Path, help="keep what is done there, and go on from it"
+    )
+    command.add_argument(
+        "--plot", metavar="FILE.png", type=Path, help="ranks as ECDF differences (needs matplotlib)"
+    )
+    command.add_argument(
+        "--seed", type=int, metavar="N", help="a whole number; without it one is drawn and told"
+    )
     command.add_argument("--format", choices=("text", "json"), default="text")
     command.add_argument(
         "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
@@ -300,7 +310,9 @@ def _emit(options: argparse.Namespace) -> int:
     source = emit(model, backend=options.backend, methods=methods, templates=options.templates)
     files = {options.output: source}
     if options.tests:
-        files[options.tests] = emit_tests(model, options.output.stem, source=source, templates=options.templates)
+        files[options.tests] = emit_tests(
+            model, options.output.stem, source=source, templates=options.templates
+        )
     for path, text in files.items():
         write_text(path, text, options.overwrite)
         print(f"written: {path}")

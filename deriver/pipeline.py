@@ -249,7 +249,15 @@ def check_update(
     from deriver.verification.check_update import check_update as check
 
     return check(
-        derive(model), node, function, exact=exact, values=values, sizes=sizes, states=states, draws=draws, seed=seed
+        derive(model),
+        node,
+        function,
+        exact=exact,
+        values=values,
+        sizes=sizes,
+        states=states,
+        draws=draws,
+        seed=seed,
     )
 
 

@@ -24,8 +24,8 @@ def transpose_piece(place: Place, around: Surroundings) -> Iterator[Proposal]:
         case Binary(operator="*", left=left, right=Transpose(operand=inner)):
             yield Proposal(name="transpose", cost=0.9, new=binary("*", Transpose(operand=left), inner))
     if isinstance(tree, Binary) and tree.operator == "*":
-        left, right = around.kind(tree.left), around.kind(tree.right)
-        if left == right == "matrix":
+        kinds = (around.kind(tree.left), around.kind(tree.right))
+        if kinds == ("matrix", "matrix"):
             yield Proposal(name="transpose", cost=1.4, new=binary("*", tree.right, tree.left))
     if around.kind(tree) in ("matrix", "vector", "row"):
         yield Proposal(name="transpose", cost=1.1, new=Transpose(operand=tree))

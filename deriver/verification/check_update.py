@@ -127,7 +127,7 @@ class _Bench:
         for key, reference in references.items():
             assert reference is not None
             with np.errstate(all="ignore"):
-                pivots = reference.pivots(stacked[:, *self.updater.place(key)])
+                pivots = reference.pivots(self.updater.element(stacked, key))
             add_pivots(pools, key, reference.names, pivots)
 
     def _exact(

@@ -65,6 +65,10 @@ class Updater:
         """Return the index tuples of the node's elements."""
         return [key for key in self.maker.keys[self.node] if key in state[self.node]]
 
+    def element(self, stacked: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
+        """Return one element of values of the node, stacked along a first axis."""
+        return stacked[(slice(None), *self.place(key))]
+
     def place(self, key: tuple[int, ...]) -> tuple[int, ...]:
         """Return where an element stands in the node's array."""
         layout = self.maker.layouts[self.node]
@@ -244,7 +248,7 @@ def _score_shift(conditional: Conditional, updater: Updater, before: State, afte
             if reference is None:
                 return 0.0
             with np.errstate(all="ignore"):
-                pivots.append(np.nan_to_num(reference.pivots(draws[:, *updater.place(key)])))
+                pivots.append(np.nan_to_num(reference.pivots(updater.element(draws, key))))
         means.append(np.mean(pivots, axis=1))
     shift = np.ravel(means[1] - means[0])
     return float(shift[np.argmax(np.abs(shift))])

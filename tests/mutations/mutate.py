@@ -1,7 +1,8 @@
 """Wrong claims: a right one with one slip planted in it, of every kind that people make.
 
 Input: a ``Claim``.  Output: ``Mutant`` records, each with the name of the slip.  Edits are made on the language's
-tree of one argument or of one named quantity.  Whether a mutant is wrong at all is for ``oracle`` to say.
+tree of one argument or of one named quantity; a matrix written out is one symbol, and is not entered.
+Whether a mutant is wrong at all is for ``oracle`` to say.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from deriver.model.expressions import (
     Binary,
     Call,
     Expression,
-    MatrixRows,
     Negate,
     Number,
     Reference,
@@ -471,7 +471,3 @@ def _whole_source(claim: Claim) -> Iterator[Mutant]:
                     changed, count = _put(changed, field, k, found[0]), count + 1
         if count > 1:
             yield Mutant(slip=slip, claim=changed, change=f"{count} terms left out")
-
-
-# MatrixRows are not entered: a matrix written out is one symbol to the person who wrote it.
-assert MatrixRows

@@ -18,17 +18,17 @@ Arrays = dict[str, np.ndarray]
 
 def update_beta(
     rng: np.random.Generator, state: Arrays, data: Arrays, spread: float = 1.0, skipped: int = -1,
-    covariance: float = 1.0, noise: str = "own",
+    sign: float = 1.0, noise: str = "own",
 ) -> np.ndarray:  # fmt: skip
     """[beta[i] | .], with slips to choose from."""
     rho, ends = float(state["rho"]), np.cumsum(data["J"])
-    precision = np.linalg.inv(state["sigma2_beta"] * np.array([[1, rho], [rho, 1]])) * covariance
+    precision = np.linalg.inv(state["sigma2_beta"] * np.array([[1, rho], [rho, 1]]))
     found, shared = np.empty_like(state["beta"]), rng.standard_normal(2)
     for i, end in enumerate(ends):
         rows = slice(end, end) if i == skipped else slice(end - data["J"][i], end)
         x, y = data["x"][rows], data["y"][rows]
         a = x.T @ x / state["sigma2"] + precision
-        b = x.T @ y / state["sigma2"] + precision @ state["mu"]
+        b = x.T @ y / state["sigma2"] + sign * precision @ state["mu"]
         z = shared if noise == "shared" else rng.standard_normal(2)
         found[i] = np.linalg.solve(a, b) + spread * np.linalg.solve(np.linalg.cholesky(a).T, z)
     return found
@@ -75,7 +75,7 @@ def test_right_functions_pass(node, function):
     ("node", "function", "off"),
     [
         ("beta", partial(update_beta, spread=2**0.5), "spread"),
-        ("beta", partial(update_beta, covariance=0.5), "response"),
+        ("beta", partial(update_beta, sign=-1.0), "response"),
         ("beta", partial(update_beta, skipped=2), "partly"),
         ("beta", partial(update_beta, noise="shared"), "dependence"),
         ("sigma2", partial(update_sigma2, extra=1.0), "location"),
