@@ -113,11 +113,18 @@ def _no_model(text: str) -> UsageError:
 # --- the stages -------------------------------------------------------------------------------------------
 
 
-def derive(model: Model) -> Derivation:
+def as_model(model: Model | str | Path) -> Model:
+    """Return a model as it is, one that a builder holds, or the one of that name or path (see ``load_model``)."""
+    if isinstance(model, str | Path):
+        return load_model(model)
+    return model.build() if hasattr(model, "build") else model
+
+
+def derive(model: Model | str | Path) -> Derivation:
     """Return every full conditional of a model: Model -> Derivation."""
     from deriver.derive.conditionals import derive as derive_conditionals
 
-    return derive_conditionals(model)
+    return derive_conditionals(as_model(model))
 
 
 def plan(derivation: Derivation, methods: Mapping[str, str] | None = None) -> Plan:
@@ -128,7 +135,7 @@ def plan(derivation: Derivation, methods: Mapping[str, str] | None = None) -> Pl
 
 
 def emit(
-    model: Model, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
+    model: Model | str | Path, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None,
 ) -> str:  # fmt: skip
     """Return the source of a stand-alone sampler; ``methods`` overrides how a node is drawn.
@@ -144,7 +151,7 @@ def emit(
 
 
 def emit_tests(
-    model: Model, module: str, *, source: str | None = None, methods: Mapping[str, str] | None = None,
+    model: Model | str | Path, module: str, *, source: str | None = None, methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None,
 ) -> str:  # fmt: skip
     """Return the text of a stand-alone pytest module for a sampler that is imported under the name ``module``.
@@ -161,7 +168,7 @@ def emit_tests(
 
 
 def run(
-    model: Model, data: Any = None, *, columns: Mapping[str, str] | None = None,
+    model: Model | str | Path, data: Any = None, *, columns: Mapping[str, str] | None = None,
     index: Mapping[str, str] | None = None, values: Mapping[str, Any] | None = None,
     fix: Mapping[str, str | float] | None = None, start: Mapping[str, Any] | None = None,
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
@@ -193,22 +200,22 @@ def run(
 
 
 def run_job(
-    model: Model, data: Any, job: Any, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
+    model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None,
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
     from deriver.run.job import prepare_job, sample_job
 
-    prepared = prepare_job(model, data, job)
+    prepared = prepare_job(as_model(model), data, job)
     source = emit(prepared.observed.model, backend=backend, methods=methods, templates=templates)
     return sample_job(prepared, source)
 
 
-def graph(model: Model, path: str | Path) -> None:
+def graph(model: Model | str | Path, path: str | Path) -> None:
     """Write the graph of a model, by layer and plate, as SVG (or the format that the name ends in)."""
     from deriver.show.graph import write_graph
 
-    write_graph(model, path)
+    write_graph(as_model(model), path)
 
 
 def verify(

@@ -375,9 +375,9 @@ def adapt_steps(
 def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     """Return starts for the chains: spread wider than the posterior, and near the data.
 
-    The groups begin far apart, so that a few sweeps bring every group to its own data;
-    variances are then multiplied by a random factor, and what depends on them is drawn
-    anew.
+    What all responses share is drawn first; the groups begin far apart, so that a few
+    sweeps bring every group to its own data; variances are then multiplied by a random
+    factor, and what depends on them is drawn anew.
     """
     variance = np.var(data.y) + 1e-6
     spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large

@@ -229,9 +229,9 @@ def sweep(
 def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     """Return starts for the chains: spread wider than the posterior, and near the data.
 
-    The groups begin far apart, so that a few sweeps bring every group to its own data;
-    variances are then multiplied by a random factor, and what depends on them is drawn
-    anew.
+    What all responses share is drawn first; the groups begin far apart, so that a few
+    sweeps bring every group to its own data; variances are then multiplied by a random
+    factor, and what depends on them is drawn anew.
     """
     spread = 10.0  # a variance, large
     state = State(

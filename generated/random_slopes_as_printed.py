@@ -233,9 +233,9 @@ def sweep(rng: np.random.Generator, state: State, data: Data) -> State:
 def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
     """Return starts for the chains: spread wider than the posterior, and near the data.
 
-    The groups begin far apart, so that a few sweeps bring every group to its own data;
-    variances are then multiplied by a random factor, and what depends on them is drawn
-    anew.
+    What all responses share is drawn first; the groups begin far apart, so that a few
+    sweeps bring every group to its own data; variances are then multiplied by a random
+    factor, and what depends on them is drawn anew.
     """
     variance = np.var(data.y) + 1e-6
     spread = 10 * np.mean(data.y**2) + 1e-6  # a variance, large
@@ -246,6 +246,7 @@ def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
         sigma2_1=spread_out(rng, spread, chains),
         sigma2=spread_out(rng, variance, chains),
     )
+    state = replace(state, beta1=draw_beta1(rng, state, data))
     for _ in range(5):
         state = sweep(rng, state, data)
     sigma2_1 = spread_out(rng, state.sigma2_1, state.sigma2_1.shape)

@@ -101,9 +101,7 @@ class Prover:
         return bool(lower.is_nonnegative) or (isinstance(lower, sp.Add) and self._bounded_below(lower))
 
     def _positive_at_least(self, expr: sp.Add) -> bool:
-        bounded = any(
-            bool(least.is_positive) or self._follows_from_fact(least) for least in self._lower_bounds(expr)
-        )
+        bounded = any(map(self.positive, self._lower_bounds(expr)))
         return bounded or self._positive_on_interval(expr)
 
     def _positive_sum(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:

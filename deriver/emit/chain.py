@@ -124,6 +124,9 @@ def starting_function(module: Module) -> FunctionView:
     starts = [(step, start_text(module, step)) for step in module.plan.steps]
     source.lines += spread_lines(module, [text for _, text in starts])
     source.lines += break_call("state = State(", [f"{s.node}={text}" for s, text in starts], ")", 1)
+    for step in module.plan.steps:
+        if _is_common_location(module, step):
+            source.lines += _update_lines(step)
     newton = [step.node for step in module.plan.steps if step.method == "newton"]
     if newton:
         module.needs.helpers.add("climb")
@@ -144,12 +147,21 @@ def starting_function(module: Module) -> FunctionView:
     write_jitter(module, source)
     source.add("return state")
     how = (
-        "The groups begin far apart, so that a few sweeps bring every group to its own data; "
+        "What all responses share is drawn first; the groups begin far apart, so that a few sweeps "
+        "bring every group to its own data; "
         "variances are then multiplied by a random factor, and what depends on them is drawn anew."
     )
     doc = ["Return starts for the chains: spread wider than the posterior, and near the data.", how]
     parameters = ("rng: np.random.Generator", "data: Data", "chains: int")
     return make_function("starting_values", parameters, "State", doc, source.lines)
+
+
+def _is_common_location(module: Module, step: Step) -> bool:
+    """Tell whether a node is one location that all responses share, drawn before the group effects take it up."""
+    conditional = step.conditional
+    observed = {quantity.name for quantity in module.observed()}
+    of_responses = any(c.factor.value.name in observed for c in conditional.contributions)
+    return of_responses and not conditional.indices and conditional.family in ("normal", "mvnormal")
 
 
 def spread_lines(module: Module, starts: list[str]) -> list[str]:
@@ -260,7 +272,9 @@ def _power_of(expr: sp.Basic, node: str) -> int:
         return -inside if expr.exp < 0 else 2 if expr.exp == 2 else inside
     if isinstance(expr, sp.log | heads.LogDet):
         return 0
-    return next((power for arg in expr.args if (power := _power_of(arg, node))), 0)
+    powers = [power for arg in expr.args if (power := _power_of(arg, node))]
+    squared = isinstance(expr, sp.Mul) and powers == [1, 1]  # diag(s) R diag(s)
+    return 2 if squared else next(iter(powers), 0)
 
 
 def write_jitter(module: Module, source) -> None:

@@ -52,7 +52,8 @@ def _check_convergence(posterior: Any) -> list[str]:
             shown = ", ".join(f"{name} {worst[name]:.3f}" for name in high[:5])
             found.append(
                 f"R-hat is above {LARGEST_RHAT} for {shown}{', ...' if len(high) > 5 else ''}: the chains do not "
-                "agree yet; run longer, with --warmup and --draws doubled"
+                "agree yet; run longer, with --warmup and --draws doubled.  Where that does not help, centre the "
+                "covariates, and give group effects their mean: u[i] ~ N(mu, v) in place of mu + u[i]"
             )
     least = {name: float(np.nanmin(bulk[name].to_numpy(), initial=np.inf)) for name in varying}
     low = [name for name in varying if least[name] < FEWEST_PER_CHAIN * chains]

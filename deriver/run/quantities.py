@@ -45,7 +45,7 @@ def read_derived(
         derived = _read_one(text, plates, problems)
         if derived is None:
             continue
-        known = [*binding_names, *(each.name for each in found)]
+        known = [*binding_names, *plates, *(each.name for each in found)]
         if derived.name in known:
             problems.add(
                 "name-taken", f'--derive "{text}": `{derived.name}` is a name of the model already', usage=True,

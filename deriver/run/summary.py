@@ -185,7 +185,7 @@ def _start(dim: str) -> int:
 def _is_mirrored(array: Any, position: tuple[int, ...]) -> bool:
     """Tell whether an entry of a symmetric matrix stands below the diagonal: its mirror image is shown."""
     dims = array.dims
-    square = len(dims) >= 2 and array.shape[-1] == array.shape[-2] and dims[-1] == f"{dims[-2]}_"
+    square = len(dims) >= 4 and array.shape[-1] == array.shape[-2]
     return bool(square and position[-2] > position[-1] and _is_symmetric(array))
 
 

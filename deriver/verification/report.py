@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 from deriver.verification.records import Outcome, Verification
@@ -177,7 +178,7 @@ def _power_lines(report: Verification) -> list[str]:
             f"  an update of {node} that shifts its summaries by {min(seen):.2f} to {max(seen):.2f} prior sd"
         )
     for kind, what in (("chain", "a stationary mean"), ("ranks", "a posterior")):
-        seen = [o.detectable for o in _of(report, kind) if o.detectable]
+        seen = [o.detectable for o in _of(report, kind) if o.detectable and isfinite(o.detectable)]
         unit = "prior sd of the quantity" if kind == "chain" else "posterior sd"
         if seen:
             lines.append(f"  {what} off by {max(seen):.2f} {unit}")
@@ -190,6 +191,11 @@ def _detectable_by_node(report: Verification, kind: str) -> dict[str, list[float
         if o.detectable and (kind == "draws" or (o.node in o.name and " with " not in o.name)):
             found.setdefault(o.node, []).append(o.detectable)
     return found
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number that JSON can hold: nothing is seen by too few replicates."""
+    return None if value is None or not isfinite(value) else value
 
 
 def as_dict(report: Verification) -> dict[str, Any]:
@@ -206,7 +212,7 @@ def as_dict(report: Verification) -> dict[str, Any]:
         "tests": [
             {
                 "kind": o.kind, "node": o.node, "name": o.name, "passed": o.passed, "p": o.p,
-                "adjusted_p": o.adjusted, "effect_sd": o.effect, "detectable_sd": o.detectable, "detail": o.detail,
+                "adjusted_p": o.adjusted, "effect_sd": o.effect, "detectable_sd": _finite(o.detectable), "detail": o.detail,
             }
             for o in report.outcomes
         ],

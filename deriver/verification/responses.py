@@ -67,7 +67,8 @@ class Updater:
 
     def element(self, stacked: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
         """Return one element of values of the node, stacked along a first axis."""
-        return stacked[(slice(None), *self.place(key))]
+        where: tuple[Any, ...] = (slice(None), *self.place(key))
+        return stacked[where]
 
     def place(self, key: tuple[int, ...]) -> tuple[int, ...]:
         """Return where an element stands in the node's array."""

@@ -209,8 +209,8 @@ def _chain_outcomes(bench: Bench, replicates: list[Replicate]) -> list[Outcome]:
     if len(means) < 3 or len(chains) < 3:
         return []
     mean = means.mean(axis=0)
-    error = means.std(axis=0, ddof=1) / np.sqrt(len(means))
     spread = np.sqrt(np.maximum(squares.mean(axis=0) - mean**2, 1e-12))
+    error = spread / np.sqrt(len(means) * bench.task.effort.block)
     names = np.array([function.name for function in bench.functions])
     places = {node: bench.functions_of(node) for node in bench.updates}
     tests = sum(len(place) for place in places.values()) + len(names) + len(bench.quantities.all)
@@ -250,7 +250,7 @@ def _ranks(bench: Bench, replicates: list[Replicate]) -> dict[str, np.ndarray]:
 def _rank_outcomes(bench: Bench, ranks: dict[str, np.ndarray]) -> list[Outcome]:
     draws, outcomes = bench.task.effort.draws, []
     by_name = {q.name: q.node for q in bench.quantities.all}
-    shift = detectable_shift(len(next(iter(ranks.values()))), draws, LEVEL) if ranks else 0.0
+    shift = detectable_shift(len(next(iter(ranks.values()))), draws, LEVEL) if ranks else None
     for name, values in ranks.items():
         offset = float(np.mean((values + 0.5) / (draws + 1)) - 0.5) * np.sqrt(12)
         outcomes.append(

@@ -13,13 +13,13 @@ from deriver.verification.verify import verify
 
 SMALL = Effort(
     states=1,
-    draws_at=6,
+    draws_at=5,
     prior=6,
     block=60,
     chain=60,
     steps=10,
     copies=8,
-    tuning=100,
+    tuning=60,
     ranks=24,
     draws=15,
     warmup=60,

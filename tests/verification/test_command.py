@@ -18,7 +18,7 @@ from deriver.verification.running import read_state
 from deriver.verification.verify import make_task, verify
 from tests.verification.samplers import SMALL, edited, sampler
 
-TINY = replace(SMALL, prior=4, block=20, chain=6, steps=2, ranks=6, draws_at=2)
+TINY = replace(SMALL, chain=30, steps=3, ranks=6, draws_at=2)
 
 
 def test_an_interrupted_run_goes_on_and_ends_alike(tmp_path: Path) -> None:
@@ -27,13 +27,13 @@ def test_an_interrupted_run_goes_on_and_ends_alike(tmp_path: Path) -> None:
     file = tmp_path / "state.jsonl"
 
     def interrupt(done: int, total: int) -> None:
-        if done == 7:
+        if done == 17:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         verify(derivation, source, effort=TINY, seed=5, jobs=1, resume=file, progress=interrupt)
     task = make_task(derivation.model, source, {}, {}, TINY, 5)
-    assert len(read_state(file, task)) == 7
+    assert len(read_state(file, task)) == 17
     with file.open("a") as unfinished:
         unfinished.write('{"kind": "ra')
     resumed = verify(derivation, source, effort=TINY, seed=5, jobs=2, resume=file)
