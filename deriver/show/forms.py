@@ -43,8 +43,9 @@ def _plain(*pairs: tuple[str, str]) -> Form:
     """A form whose arguments are the parameters themselves, each under a letter with a tilde."""
     entries = tuple(Entry(letter=_tilde(letter), parameter=parameter) for letter, parameter in pairs)
     remark: tuple[str | n.Notation, ...] = ()
-    for entry in entries:
-        remark += (", " if remark else "", entry.parameter + " ", entry.letter)
+    for letter, entry in zip((letter for letter, _ in pairs), entries, strict=True):
+        if letter != entry.parameter:
+            remark += (", " if remark else "", entry.parameter + " ", entry.letter)
     return Form(entries=entries, arguments=tuple(entry.letter for entry in entries), remark=remark)
 
 
