@@ -16,7 +16,7 @@ from deriver.algebra.evaluate import compile_expression
 from deriver.algebra.heads import Ref, Variable
 from deriver.checking.oracle import FAILURES, Group, Oracle, Outcome, Point, compare
 from deriver.checking.records import Line, Named
-from deriver.checking.values import Context
+from deriver.checking.values import Context, as_number
 from deriver.families.record import Family, Parametrisation
 from deriver.model.expressions import Expression, references
 
@@ -112,7 +112,7 @@ def _kernel(
 
     def value(point: Point) -> float:
         found = compiled(Context(point.view, point.raw, named, group.own), group.own)
-        return float(found)
+        return float(as_number(found))
 
     return value
 

@@ -29,8 +29,8 @@ from deriver.model.expressions import Expression, Number
 
 TOLERANCE = 1e-8
 State = dict[str, dict[tuple[int, ...], Any]]
-# What a wrong formula can do when it is evaluated; an internal fault of the evaluator is none of these.
-FAILURES = (ArithmeticError, ValueError, KeyError, IndexError, np.linalg.LinAlgError)
+# What a wrong formula can do when it is evaluated (a quantity defined by itself recurs); an internal fault of the evaluator is none of these.
+FAILURES = (ArithmeticError, ValueError, KeyError, IndexError, RecursionError, np.linalg.LinAlgError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,7 +190,7 @@ class Evaluator:
             case "*":
                 return lambda c, k: _multiply(left(c, k), right(c, k))
             case "/":
-                return lambda c, k: left(c, k) / _number(right(c, k))
+                return lambda c, k: left(c, k) / as_number(right(c, k))
         return lambda c, k: _power(left(c, k), right(c, k))
 
     def _compile_sum(self, expression: tree.SumOver) -> Evaluated:
@@ -239,7 +239,7 @@ class Evaluator:
                 return self._compile_log_binary(expression)
             case tree.Call(function="exp", arguments=(argument,)):
                 inner = self.compile(argument)
-                return lambda c, k: _number(inner(c, k))
+                return lambda c, k: as_number(inner(c, k))
             case tree.Call(function="det", arguments=(argument,)):
                 inner = self.compile(argument)
                 return lambda c, k: _log_determinant(inner(c, k))
@@ -249,13 +249,13 @@ class Evaluator:
             case tree.Negate():
                 return lambda c, k: math.nan
         inner = self.compile(expression)
-        return lambda c, k: math.log(_number(inner(c, k)))
+        return lambda c, k: math.log(as_number(inner(c, k)))
 
     def _compile_log_binary(self, expression: tree.Binary) -> Evaluated:
         left = self.compile_log(expression.left)
         if expression.operator == "^":
             exponent = self.compile(expression.right)
-            return lambda c, k: _number(exponent(c, k)) * left(c, k)
+            return lambda c, k: as_number(exponent(c, k)) * left(c, k)
         right = self.compile_log(expression.right)
         if expression.operator == "*":
             return lambda c, k: left(c, k) + right(c, k)
@@ -292,7 +292,8 @@ def _multiply(left: Value, right: Value) -> Value:
     return left * right
 
 
-def _number(value: Value) -> float:
+def as_number(value: Value) -> float:
+    """Return a value of one entry as a number; raise ``ValueError`` for more."""
     if isinstance(value, np.ndarray):
         if value.size != 1:
             raise ValueError("an array where a number is needed")
@@ -301,7 +302,7 @@ def _number(value: Value) -> float:
 
 
 def _power(base: Value, exponent: Value) -> float:
-    found = float(_number(base)) ** float(_number(exponent))
+    found = float(as_number(base)) ** float(as_number(exponent))
     if isinstance(found, complex):
         raise ValueError("a root of a negative number")  # noqa: TRY004  a wrong value, not a wrong type
     return found
