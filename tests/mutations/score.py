@@ -88,7 +88,7 @@ def judge_mutant(mutant: Mutant) -> Kind:
     """Return what a mutant is, by the oracle."""
     try:
         return "equivalent" if is_right(mutant.claim) else "wrong"
-    except BadClaim:
+    except (BadClaim, ValueError):  # sides that do not fit
         return "malformed"
 
 

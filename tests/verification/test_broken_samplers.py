@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.verification.samplers import SMALL, edited, verify_small
+from tests.verification.samplers import SMALL, edited, sampler, verify_small
 
 # name: (model, text of the emitted source, what it is replaced by, node at fault)
 BROKEN = {
@@ -52,34 +52,29 @@ def test_broken_samplers_fail_and_the_update_is_named(fault: str) -> None:
 
 def test_a_node_that_is_never_updated_fails_by_its_ranks() -> None:
     """From exact starts such a sweep leaves the joint in place: only ranks, whose chains start elsewhere, tell."""
-    source = edited(
-        "random_intercepts",
-        "    state = replace(state, beta1=draw_beta1(rng, state, data))\n"
-        "    state = replace(state, sigma2=draw_sigma2(rng, state, data))\n    return state\n",
-        "    state = replace(state, sigma2=draw_sigma2(rng, state, data))\n    return state\n",
+    update, start = (
+        "state = replace(state, beta1=draw_beta1(rng, state, data))",
+        "beta1=rng.standard_normal(chains)",
     )
-    start, far = "beta1=rng.standard_normal(chains)", "beta1=3 + rng.standard_normal(chains)"
-    assert source.count(start) == 1
-    again = "    state = replace(state, beta1=draw_beta1(rng, state, data))\n"
-    assert source.count(again) == 1
-    report = verify_small("random_intercepts", source.replace(start, far).replace(again, ""))
+    source = sampler("random_intercepts")[1]
+    assert update in source and start in source
+    broken = source.replace(update, "pass").replace(start, f"beta1=3 + {start[6:]}")
+    report = verify_small("random_intercepts", broken)
     assert {outcome.kind for outcome in report.failures} == {"ranks"}
+    assert "chains may be too short" in report.to_text()
 
 
-def test_a_stale_value_handed_on_fails_by_the_chain() -> None:
-    """Each update is right by itself, and the sweep draws two nodes from the same old state."""
+def test_a_wrong_line_in_the_sweep_fails_by_the_chain() -> None:
+    """Each update is right by itself."""
+    last = "    state = replace(state, sigma2=draw_sigma2(rng, state, data))\n    return state\n"
     source = edited(
-        "random_intercepts",
-        "    state = replace(state, beta0=draw_beta0(rng, state, data))\n"
-        "    state = replace(state, mu0=draw_mu0(rng, state, data))\n"
-        "    state = replace(state, sigma2_0=draw_sigma2_0(rng, state, data))\n    state = replace(state, beta1",
-        "    beta0, mu0 = draw_beta0(rng, state, data), draw_mu0(rng, state, data)\n"
-        "    state = replace(state, beta0=beta0, mu0=mu0)\n"
-        "    state = replace(state, sigma2_0=draw_sigma2_0(rng, state, data))\n    state = replace(state, beta1",
-    )
-    report = verify_small("random_intercepts", source, replace(SMALL, chain=150, steps=20))
+        "random_intercepts", f"beta1=draw_beta1(rng, state, data))\n{last}",
+        f"beta1=draw_beta1(rng, state, data))\n{last}".replace("return state", "return replace(state, sigma2=state.sigma2 / 2)"),
+    )  # fmt: skip
+    report = verify_small("random_intercepts", source, replace(SMALL, chain=60, steps=12))
     assert "chain" in {outcome.kind for outcome in report.failures}
     assert not {outcome.kind for outcome in report.failures} & {"draws", "update"}
+    assert "look at the order in `sweep`" in report.to_text()
 
 
 def test_a_log_joint_without_a_term_fails() -> None:
