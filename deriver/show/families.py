@@ -31,7 +31,9 @@ def _row(family: Family) -> tuple[str, ...]:
         forms.append(f"`{family.short}({', '.join(family.parametrisations[0].keywords)})`")
     for form in family.parametrisations:
         if form.long:
-            forms.append(f"`{family.surface}({', '.join(_argument(family, form.keywords, k) for k in form.keywords)})`")
+            forms.append(
+                f"`{family.surface}({', '.join(_argument(family, form.keywords, k) for k in form.keywords)})`"
+            )
     return (", ".join(dict.fromkeys(forms)), _STATISTICS.get(family.key, ""), "yes" if family.cdf else "")
 
 

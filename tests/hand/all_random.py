@@ -69,18 +69,12 @@ parameters
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: x (i,j)->(p,); y (i,j); beta (i)->(p,); mu (p,); scalars."""
     rho = {"rho": constant(exchangeable_rho(rng, sizes["p"]))}
-    return (
-        common_variance_state(rng, sizes)
-        | rho
-        | positive_scalars(rng, "sigma2_beta q_beta r_beta")
-    )
+    return common_variance_state(rng, sizes) | rho | positive_scalars(rng, "sigma2_beta q_beta r_beta")
 
 
 def spread(state: State) -> np.ndarray:
     """Sigma = sigma2_beta R(rho), shape (p, p)."""
-    return scalar(state, "sigma2_beta") * exchangeable(
-        scalar(state, "p"), scalar(state, "rho")
-    )
+    return scalar(state, "sigma2_beta") * exchangeable(scalar(state, "p"), scalar(state, "rho"))
 
 
 def log_joint(state: State) -> float:
@@ -95,9 +89,7 @@ def log_joint(state: State) -> float:
             scalar(state, "r_beta"),
         )
         + densities.uniform(scalar(state, "rho"), low, 1.0)
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r")
-        )
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r"))
     )
 
 
@@ -113,18 +105,12 @@ def mean(state: State, at: Index) -> Hand:
 def scale(state: State, at: Index) -> Hand:
     """[sigma2_beta | .]."""
     fixed = exchangeable(scalar(state, "p"), scalar(state, "rho"))
-    return scale_of_covariance(
-        scalar(state, "q_beta"), scalar(state, "r_beta"), deviations(state), fixed
-    )
+    return scale_of_covariance(scalar(state, "q_beta"), scalar(state, "r_beta"), deviations(state), fixed)
 
 
 def correlation(state: State, at: Index) -> Kernel:
     """[rho | .]."""
-    return Kernel(
-        exchangeable_kernel(
-            scalar(state, "p"), deviations(state), scalar(state, "sigma2_beta")
-        )
-    )
+    return Kernel(exchangeable_kernel(scalar(state, "p"), deviations(state), scalar(state, "sigma2_beta")))
 
 
 def within(state: State, at: Index) -> Hand:

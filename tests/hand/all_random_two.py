@@ -33,9 +33,7 @@ MODEL = edited(
 
 def _scale(state: State, at: Index) -> Hand:
     d, rho = deviations(state), scalar(state, "rho")
-    quadratic = np.sum(d[:, 0] ** 2 + d[:, 1] ** 2 - 2 * rho * d[:, 0] * d[:, 1]) / (
-        1 - rho**2
-    )
+    quadratic = np.sum(d[:, 0] ** 2 + d[:, 1] ** 2 - 2 * rho * d[:, 0] * d[:, 1]) / (1 - rho**2)
     rate = 1 / scalar(state, "r_beta") + quadratic / 2
     return Hand(
         "inverse_gamma",
@@ -49,11 +47,7 @@ def _correlation(state: State, at: Index) -> Kernel:
 
     def log_kernel(rho: float) -> float:
         left = 1 - rho**2
-        return (
-            float(-len(d) / 2 * np.log(left) - (a - 2 * rho * c) / (2 * s * left))
-            if left > 0
-            else -np.inf
-        )
+        return float(-len(d) / 2 * np.log(left) - (a - 2 * rho * c) / (2 * s * left)) if left > 0 else -np.inf
 
     return Kernel(log_kernel)
 

@@ -62,9 +62,7 @@ def log_joint(state: State) -> float:
         densities.binomial(column(state, "y", rows_of(state, at[0])), 1.0, theta)
         for at, theta in state["theta"].items()
     )
-    return rows + densities.beta(
-        column(state, "theta"), scalar(state, "a"), scalar(state, "b")
-    )
+    return rows + densities.beta(column(state, "theta"), scalar(state, "a"), scalar(state, "b"))
 
 
 def _probability(state: State, at: Index) -> Hand:

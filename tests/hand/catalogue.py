@@ -40,9 +40,7 @@ def _model_names() -> tuple[str, ...]:
 def state_of(case: Case, seed: int) -> State:
     """A generic state of the case's model and sizes; never change it in place."""
     module = load(case.module)
-    return module.random_state(
-        np.random.default_rng([seed, case.sizes]), module.SIZES[case.sizes]
-    )
+    return module.random_state(np.random.default_rng([seed, case.sizes]), module.SIZES[case.sizes])
 
 
 def elements(state: State, node: str) -> list[Index]:

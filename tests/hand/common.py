@@ -56,18 +56,12 @@ def plate(size: int) -> list[Index]:
 
 def ragged(lengths: Iterable[int]) -> list[Index]:
     """The indices (i, j), j = 1..lengths[i]; a length may be 0."""
-    return [
-        (i, j) for i, length in enumerate(lengths, 1) for j in range(1, int(length) + 1)
-    ]
+    return [(i, j) for i, length in enumerate(lengths, 1) for j in range(1, int(length) + 1)]
 
 
 def cells(state: State, lengths: str = "J") -> list[Index]:
     """All (i, j) of a state."""
-    return [
-        (i, j)
-        for (i,) in state[lengths]
-        for j in range(1, int(state[lengths][(i,)]) + 1)
-    ]
+    return [(i, j) for (i,) in state[lengths] for j in range(1, int(state[lengths][(i,)]) + 1)]
 
 
 def rows_of(state: State, i: int) -> list[Index]:
@@ -80,9 +74,7 @@ def members(state: State, column: str, label: int) -> list[Index]:
     return [k for k, value in state[column].items() if int(value) == label]
 
 
-def column(
-    state: State, name: str, indices: Iterable[Index] | None = None
-) -> np.ndarray:
+def column(state: State, name: str, indices: Iterable[Index] | None = None) -> np.ndarray:
     """The values of a node at the indices (all, if none are given), stacked in their order; shape (len, ...)."""
     chosen = list(state[name]) if indices is None else list(indices)
     if not chosen and state[name]:
@@ -96,9 +88,7 @@ def column(
 def size_state(sizes: Sizes) -> State:
     """Sizes as state entries: an int is a scalar, a tuple is indexed from 1."""
     return {
-        name: {(i,): v for i, v in enumerate(size, 1)}
-        if isinstance(size, tuple)
-        else {(): size}
+        name: {(i,): v for i, v in enumerate(size, 1)} if isinstance(size, tuple) else {(): size}
         for name, size in sizes.items()
     }
 
@@ -113,16 +103,12 @@ def positives(rng: np.random.Generator, indices: Iterable[Index]) -> dict[Index,
     return {index: float(np.exp(rng.normal(0.1, 0.5))) for index in indices}
 
 
-def vectors(
-    rng: np.random.Generator, indices: Iterable[Index], p: int
-) -> dict[Index, Value]:
+def vectors(rng: np.random.Generator, indices: Iterable[Index], p: int) -> dict[Index, Value]:
     """A real vector, shape (p,), at each index."""
     return {index: rng.normal(0.3, 1.0, size=p) for index in indices}
 
 
-def counts(
-    rng: np.random.Generator, indices: Iterable[Index], mean: float = 2.0
-) -> dict[Index, Value]:
+def counts(rng: np.random.Generator, indices: Iterable[Index], mean: float = 2.0) -> dict[Index, Value]:
     """A count at each index, zeros among them."""
     return {index: float(rng.poisson(mean)) for index in indices}
 

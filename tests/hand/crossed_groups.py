@@ -88,9 +88,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 
 
 def _subject_part(state: State) -> np.ndarray:
-    return np.array(
-        [state["x"][k] @ state["beta"][(int(i),)] for k, i in state["f"].items()]
-    )
+    return np.array([state["x"][k] @ state["beta"][(int(i),)] for k, i in state["f"].items()])
 
 
 def _item_part(state: State) -> np.ndarray:
@@ -116,9 +114,7 @@ def log_joint(state: State) -> float:
 
 def _coefficients(state: State, at: Index) -> Hand:
     rows = members(state, "f", at[0])
-    left = column(state, "y", rows) - np.array(
-        [state["a"][(int(state["h"][k]),)] for k in rows]
-    )
+    left = column(state, "y", rows) - np.array([state["a"][(int(state["h"][k]),)] for k in rows])
     prior = np.linalg.inv(scalar(state, "Q"))
     return regression(
         scalar(state, "mu"),
@@ -133,15 +129,11 @@ def _item(state: State, at: Index) -> Hand:
     rows = members(state, "h", at[0])
     fitted = [state["x"][k] @ state["beta"][(int(state["f"][k]),)] for k in rows]
     left = column(state, "y", rows) - np.array(fitted)
-    return normal_coefficient(
-        0.0, scalar(state, "sigma2_a"), (1.0, left, scalar(state, "sigma2"))
-    )
+    return normal_coefficient(0.0, scalar(state, "sigma2_a"), (1.0, left, scalar(state, "sigma2")))
 
 
 def _between_items(state: State, at: Index) -> Hand:
-    return variance(
-        scalar(state, "q_a"), scalar(state, "r_a"), (column(state, "a"), 1.0)
-    )
+    return variance(scalar(state, "q_a"), scalar(state, "r_a"), (column(state, "a"), 1.0))
 
 
 def _within(state: State, at: Index) -> Hand:

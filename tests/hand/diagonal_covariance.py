@@ -66,11 +66,7 @@ parameters
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: x (i,j)->(p,); y (i,j); beta (i)->(p,); mu (p,); s (c); scalars."""
     variances = {"s": positives(rng, plate(sizes["p"]))}
-    return (
-        common_variance_state(rng, sizes)
-        | variances
-        | positive_scalars(rng, "q_beta r_beta")
-    )
+    return common_variance_state(rng, sizes) | variances | positive_scalars(rng, "q_beta r_beta")
 
 
 def _spread(state: State) -> np.ndarray:
@@ -82,12 +78,8 @@ def log_joint(state: State) -> float:
     return (
         densities.normal(all_residuals(state), 0.0, scalar(state, "sigma2"))
         + log_population(state, _spread(state))
-        + densities.inverse_gamma(
-            column(state, "s"), scalar(state, "q_beta"), scalar(state, "r_beta")
-        )
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r")
-        )
+        + densities.inverse_gamma(column(state, "s"), scalar(state, "q_beta"), scalar(state, "r_beta"))
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r"))
     )
 
 

@@ -64,13 +64,8 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 def log_joint(state: State) -> float:
     """The sum of the log densities of the model."""
     alpha = scalar(state, "alpha")
-    rows = sum(
-        densities.multinomial(y, state["theta"][(int(state["g"][k]),)])
-        for k, y in state["y"].items()
-    )
-    return rows + sum(
-        densities.dirichlet(theta, alpha) for theta in state["theta"].values()
-    )
+    rows = sum(densities.multinomial(y, state["theta"][(int(state["g"][k]),)]) for k, y in state["y"].items())
+    return rows + sum(densities.dirichlet(theta, alpha) for theta in state["theta"].values())
 
 
 def _probabilities(state: State, at: Index) -> Hand:

@@ -95,9 +95,7 @@ def spread(state: State) -> np.ndarray:
 def log_prior(state: State) -> float:
     """The log densities of sigma0, sigma1 and rho."""
     return (
-        densities.gamma(
-            scalar(state, "sigma0"), scalar(state, "a0"), scalar(state, "b0")
-        )
+        densities.gamma(scalar(state, "sigma0"), scalar(state, "a0"), scalar(state, "b0"))
         + densities.uniform(scalar(state, "sigma1"), 0.0, scalar(state, "u1"))
         + densities.uniform(scalar(state, "rho"), -1.0, 1.0)
     )
@@ -142,11 +140,7 @@ def first_sd(state: State, at: Index) -> Kernel:
 
     def log_kernel(s0: float) -> float:
         quadratic = (a / s0**2 - 2 * rho * c / (s0 * s1)) / (1 - rho**2)
-        return (
-            float((shape - 1 - n) * np.log(s0) - rate * s0 - quadratic / 2)
-            if s0 > 0
-            else -np.inf
-        )
+        return float((shape - 1 - n) * np.log(s0) - rate * s0 - quadratic / 2) if s0 > 0 else -np.inf
 
     return Kernel(log_kernel)
 
@@ -159,9 +153,7 @@ def second_sd(state: State, at: Index) -> Kernel:
     def log_kernel(s1: float) -> float:
         if not 0 < s1 < high:
             return -np.inf
-        return float(
-            -n * np.log(s1) - (b / s1**2 - 2 * rho * c / (s0 * s1)) / (2 * (1 - rho**2))
-        )
+        return float(-n * np.log(s1) - (b / s1**2 - 2 * rho * c / (s0 * s1)) / (2 * (1 - rho**2)))
 
     return Kernel(log_kernel)
 

@@ -74,11 +74,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: x (i,j)->(p,); y (i,j); beta (i)->(p,); mu (p,); sigma (c); R (p, p); scalars."""
     p = sizes["p"]
     covariance = {"sigma": positives(rng, plate(p)), "R": constant(correlation(rng, p))}
-    return (
-        common_variance_state(rng, sizes)
-        | covariance
-        | positive_scalars(rng, "a b eta")
-    )
+    return common_variance_state(rng, sizes) | covariance | positive_scalars(rng, "a b eta")
 
 
 def _spread(state: State) -> np.ndarray:
@@ -91,13 +87,9 @@ def log_joint(state: State) -> float:
     return (
         densities.normal(all_residuals(state), 0.0, scalar(state, "sigma2"))
         + log_population(state, _spread(state))
-        + densities.gamma(
-            column(state, "sigma"), scalar(state, "a"), scalar(state, "b")
-        )
+        + densities.gamma(column(state, "sigma"), scalar(state, "a"), scalar(state, "b"))
         + densities.lkj(scalar(state, "R"), scalar(state, "eta"))
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r")
-        )
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r"))
     )
 
 
@@ -114,11 +106,7 @@ def _sd(state: State, at: Index) -> Kernel:
     weights = np.linalg.inv(scalar(state, "R"))[own] * (d.T @ d)[own]
     cross = np.sum(np.delete(weights / sds, own))
     a, b, n = scalar(state, "a"), scalar(state, "b"), len(d)
-    return Kernel(
-        lambda s: float(
-            (a - 1 - n) * np.log(s) - b * s - weights[own] / (2 * s**2) - cross / s
-        )
-    )
+    return Kernel(lambda s: float((a - 1 - n) * np.log(s) - b * s - weights[own] / (2 * s**2) - cross / s))
 
 
 def _correlation(state: State, at: Index) -> Kernel:

@@ -44,18 +44,11 @@ MODEL = edited(
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: as free_covariance, with variances."""
     rho = {"rho": constant(float(rng.uniform(-0.9, 0.9)))}
-    return (
-        common_variance_state(rng, sizes)
-        | rho
-        | positive_scalars(rng, "sigma2_0 sigma2_1 q0 r0 q1 r1")
-    )
+    return common_variance_state(rng, sizes) | rho | positive_scalars(rng, "sigma2_0 sigma2_1 q0 r0 q1 r1")
 
 
 def _with_sds(state: State) -> State:
-    sds = {
-        f"sigma{c}": constant(float(np.sqrt(scalar(state, f"sigma2_{c}"))))
-        for c in (0, 1)
-    }
+    sds = {f"sigma{c}": constant(float(np.sqrt(scalar(state, f"sigma2_{c}")))) for c in (0, 1)}
     return state | sds
 
 
@@ -64,16 +57,10 @@ def log_joint(state: State) -> float:
     return (
         densities.normal(all_residuals(state), 0.0, scalar(state, "sigma2"))
         + log_population(state, free_covariance.spread(_with_sds(state)))
-        + densities.inverse_gamma(
-            scalar(state, "sigma2_0"), scalar(state, "q0"), scalar(state, "r0")
-        )
-        + densities.inverse_gamma(
-            scalar(state, "sigma2_1"), scalar(state, "q1"), scalar(state, "r1")
-        )
+        + densities.inverse_gamma(scalar(state, "sigma2_0"), scalar(state, "q0"), scalar(state, "r0"))
+        + densities.inverse_gamma(scalar(state, "sigma2_1"), scalar(state, "q1"), scalar(state, "r1"))
         + densities.uniform(scalar(state, "rho"), -1.0, 1.0)
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r")
-        )
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r"))
     )
 
 
@@ -88,9 +75,7 @@ def _variance(own: int):
         q, r = scalar(state, f"q{own}"), scalar(state, f"r{own}")
 
         def log_kernel(v: float) -> float:
-            quadratic = (squares[own] / v - 2 * rho * cross / np.sqrt(v * other)) / (
-                1 - rho**2
-            )
+            quadratic = (squares[own] / v - 2 * rho * cross / np.sqrt(v * other)) / (1 - rho**2)
             return float(-(n / 2 + q + 1) * np.log(v) - 1 / (r * v) - quadratic / 2)
 
         return Kernel(log_kernel)

@@ -51,12 +51,7 @@ SIZES: tuple[Sizes, ...] = ({"K": 4}, {"K": 1})
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: y (k); scalars."""
     data = {"y": reals(rng, plate(sizes["K"]))}
-    return (
-        size_state(sizes)
-        | data
-        | real_scalars(rng, "mu m")
-        | positive_scalars(rng, "tau v a b")
-    )
+    return size_state(sizes) | data | real_scalars(rng, "mu m") | positive_scalars(rng, "tau v a b")
 
 
 def log_joint(state: State) -> float:

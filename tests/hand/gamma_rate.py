@@ -74,9 +74,7 @@ def log_joint(state: State) -> float:
     rates = column(state, "e") * looked_up(state, "theta", "g")
     return (
         densities.poisson(column(state, "y"), rates)
-        + densities.gamma(
-            column(state, "theta"), scalar(state, "a"), scalar(state, "b")
-        )
+        + densities.gamma(column(state, "theta"), scalar(state, "a"), scalar(state, "b"))
         + densities.gamma(scalar(state, "b"), scalar(state, "c"), scalar(state, "d"))
     )
 

@@ -81,10 +81,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 
 
 def _residuals(state: State) -> np.ndarray:
-    fitted = [
-        state["beta0"][(i,)] + state["beta1"][(i,)] * state["x"][(i, j)]
-        for i, j in cells(state)
-    ]
+    fitted = [state["beta0"][(i,)] + state["beta1"][(i,)] * state["x"][(i, j)] for i, j in cells(state)]
     return column(state, "y", cells(state)) - np.array(fitted)
 
 

@@ -98,9 +98,7 @@ def log_joint(state: State) -> float:
     """The sum of the five log densities of the model."""
     sigma2 = scalar(state, "sigma2")
     populations = sum(
-        densities.normal(
-            _entries(state, c), state["mu"][(c,)], state["sigma2_beta"][(c,)]
-        )
+        densities.normal(_entries(state, c), state["mu"][(c,)], state["sigma2_beta"][(c,)])
         for (c,) in plate(scalar(state, "p"))
     )
     return (
@@ -135,9 +133,7 @@ def _between(state: State, at: Index) -> Hand:
 
 
 def _within(state: State, at: Index) -> Hand:
-    return variance(
-        scalar(state, "q"), scalar(state, "r"), (_all_residuals(state), 1.0)
-    )
+    return variance(scalar(state, "q"), scalar(state, "r"), (_all_residuals(state), 1.0))
 
 
 CONDITIONALS = {

@@ -61,13 +61,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     matrices = {name: constant(spd(rng, p)) for name in ("Sigma", "Sigma0", "Psi")}
     means = {name: constant(rng.normal(size=p)) for name in ("mu", "mu0")}
     df = {"nu": constant(p - 1 + float(rng.uniform(0.3, 4.0)))}
-    return (
-        size_state(sizes)
-        | {"y": vectors(rng, plate(sizes["K"]), p)}
-        | matrices
-        | means
-        | df
-    )
+    return size_state(sizes) | {"y": vectors(rng, plate(sizes["K"]), p)} | matrices | means | df
 
 
 def log_joint(state: State) -> float:
@@ -92,9 +86,7 @@ def _mean(state: State, at: Index) -> Hand:
 def _covariance(state: State, at: Index) -> Hand:
     left = column(state, "y") - scalar(state, "mu")
     df = float(scalar(state, "nu") + len(left))
-    return Hand(
-        "inverse_wishart", {"df": df, "scale": scalar(state, "Psi") + left.T @ left}
-    )
+    return Hand("inverse_wishart", {"df": df, "scale": scalar(state, "Psi") + left.T @ left})
 
 
 CONDITIONALS = {"mu": _mean, "Sigma": _covariance}

@@ -59,18 +59,12 @@ def _gamma(value, given):
 
 def _wishart(value, given):
     power = (given["df"] - len(value) - 1) / 2
-    return (
-        power * np.linalg.slogdet(value)[1]
-        - np.trace(np.linalg.inv(given["scale"]) @ value) / 2
-    )
+    return power * np.linalg.slogdet(value)[1] - np.trace(np.linalg.inv(given["scale"]) @ value) / 2
 
 
 def _inverse_wishart(value, given):
     power = (given["df"] + len(value) + 1) / 2
-    return (
-        -power * np.linalg.slogdet(value)[1]
-        - np.trace(given["scale"] @ np.linalg.inv(value)) / 2
-    )
+    return -power * np.linalg.slogdet(value)[1] - np.trace(given["scale"] @ np.linalg.inv(value)) / 2
 
 
 def _beta(value, given):

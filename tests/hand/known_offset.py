@@ -80,11 +80,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 
 
 def _residuals(state: State) -> np.ndarray:
-    return (
-        column(state, "y")
-        - column(state, "o")
-        - column(state, "x") @ scalar(state, "beta")
-    )
+    return column(state, "y") - column(state, "o") - column(state, "x") @ scalar(state, "beta")
 
 
 def log_joint(state: State) -> float:
@@ -92,9 +88,7 @@ def log_joint(state: State) -> float:
     sigma2 = scalar(state, "sigma2")
     return (
         densities.normal(_residuals(state), 0.0, sigma2 / column(state, "w"))
-        + densities.mvnormal(
-            scalar(state, "beta"), scalar(state, "mu0"), scalar(state, "Sigma0")
-        )
+        + densities.mvnormal(scalar(state, "beta"), scalar(state, "mu0"), scalar(state, "Sigma0"))
         + densities.inverse_gamma(sigma2, scalar(state, "q"), scalar(state, "r"))
     )
 
@@ -102,9 +96,7 @@ def log_joint(state: State) -> float:
 def _coefficients(state: State, at: Index) -> Hand:
     left = column(state, "y") - column(state, "o")
     noise = scalar(state, "sigma2") / column(state, "w")
-    return regression(
-        scalar(state, "mu0"), scalar(state, "Sigma0"), column(state, "x"), left, noise
-    )
+    return regression(scalar(state, "mu0"), scalar(state, "Sigma0"), column(state, "x"), left, noise)
 
 
 def _within(state: State, at: Index) -> Hand:

@@ -80,9 +80,7 @@ def log_joint(state: State) -> float:
     """The sum of the four log densities of the model."""
     mu0, sigma2_0 = scalar(state, "mu0"), scalar(state, "sigma2_0")
     return (
-        densities.normal(
-            column(state, "y"), looked_up(state, "beta0", "g"), column(state, "v")
-        )
+        densities.normal(column(state, "y"), looked_up(state, "beta0", "g"), column(state, "v"))
         + densities.normal(column(state, "beta0"), mu0, sigma2_0)
         + densities.normal(mu0, scalar(state, "m0"), scalar(state, "v0"))
         + densities.inverse_gamma(sigma2_0, scalar(state, "q0"), scalar(state, "r0"))

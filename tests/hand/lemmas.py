@@ -31,18 +31,14 @@ from numpy.typing import ArrayLike
 from .common import Hand
 
 
-def normal_coefficient(
-    mean: float, var: float, *terms: tuple[ArrayLike, ArrayLike, ArrayLike]
-) -> Hand:
+def normal_coefficient(mean: float, var: float, *terms: tuple[ArrayLike, ArrayLike, ArrayLike]) -> Hand:
     """L1: terms are (slopes d, residuals e, variances w), arrays of one length or scalars."""
     precision, linear = 1 / var, mean / var
     for slope, residual, variance in terms:
         slope, residual, variance = np.broadcast_arrays(slope, residual, variance)
         precision = precision + np.sum(slope * slope / variance)
         linear = linear + np.sum(slope * residual / variance)
-    return Hand(
-        "normal", {"mean": float(linear / precision), "var": float(1 / precision)}
-    )
+    return Hand("normal", {"mean": float(linear / precision), "var": float(1 / precision)})
 
 
 def vector_coefficient(
@@ -74,13 +70,9 @@ def regression(
     return vector_coefficient(mean, cov, terms)
 
 
-def population_mean(
-    mean: np.ndarray, cov: np.ndarray, draws: np.ndarray, spread: np.ndarray
-) -> Hand:
+def population_mean(mean: np.ndarray, cov: np.ndarray, draws: np.ndarray, spread: np.ndarray) -> Hand:
     """L2 with D = I, a term per row of draws, shape (n, p), each with covariance spread."""
-    return vector_coefficient(
-        mean, cov, [(np.eye(len(mean)), draw, spread) for draw in draws]
-    )
+    return vector_coefficient(mean, cov, [(np.eye(len(mean)), draw, spread) for draw in draws])
 
 
 def variance(q: float, r: float, *terms: tuple[np.ndarray, ArrayLike]) -> Hand:
@@ -93,9 +85,7 @@ def variance(q: float, r: float, *terms: tuple[np.ndarray, ArrayLike]) -> Hand:
     return Hand("inverse_gamma", {"shape": float(shape), "scale": float(scale)})
 
 
-def scale_of_covariance(
-    q: float, r: float, deviations: np.ndarray, fixed: np.ndarray
-) -> Hand:
+def scale_of_covariance(q: float, r: float, deviations: np.ndarray, fixed: np.ndarray) -> Hand:
     """L3 for vectors: deviations (n, p) ~ N(0, s * fixed)."""
     inverse = np.linalg.inv(fixed)
     quadratic = sum(d @ inverse @ d for d in deviations)
@@ -108,14 +98,10 @@ def scale_of_covariance(
 def precision_matrix(scale: np.ndarray, df: float, deviations: np.ndarray) -> Hand:
     """L4: deviations (n, p)."""
     total = np.linalg.inv(scale) + deviations.T @ deviations
-    return Hand(
-        "wishart", {"df": float(df + len(deviations)), "scale": np.linalg.inv(total)}
-    )
+    return Hand("wishart", {"df": float(df + len(deviations)), "scale": np.linalg.inv(total)})
 
 
-def exchangeable_kernel(
-    p: int, deviations: np.ndarray, scale: float
-) -> Callable[[float], float]:
+def exchangeable_kernel(p: int, deviations: np.ndarray, scale: float) -> Callable[[float], float]:
     """L5 with a uniform prior on (-1/max(p-1, 1), 1); deviations (n, p) ~ N(0, scale * R)."""
     n = len(deviations)
     total = np.sum(deviations**2)
@@ -126,9 +112,7 @@ def exchangeable_kernel(
             return -np.inf
         low, high = 1 - rho, 1 + (p - 1) * rho
         log_det = (p - 1) * np.log(low) + np.log(high)
-        return float(
-            -n * log_det / 2 - ((total - along) / low + along / high) / (2 * scale)
-        )
+        return float(-n * log_det / 2 - ((total - along) / low + along / high) / (2 * scale))
 
     return log_kernel
 

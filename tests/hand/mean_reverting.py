@@ -86,11 +86,7 @@ def log_joint(state: State) -> float:
 def _latent(state: State, at: Index) -> Hand:
     (t,) = at
     mu, phi, s_z = scalar(state, "mu"), scalar(state, "phi"), scalar(state, "s_z")
-    ahead = (
-        [(phi, state["z"][(t + 1,)] - (1 - phi) * mu, s_z)]
-        if t < scalar(state, "T")
-        else []
-    )
+    ahead = [(phi, state["z"][(t + 1,)] - (1 - phi) * mu, s_z)] if t < scalar(state, "T") else []
     if t == 0:
         return normal_coefficient(scalar(state, "m0"), scalar(state, "v0"), *ahead)
     here = (1.0, state["y"][at], scalar(state, "s_y"))

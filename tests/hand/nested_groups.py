@@ -86,11 +86,7 @@ def looked_up(state: State, name: str, labels: str) -> np.ndarray:
 
 
 def _pupil_residuals(state: State) -> np.ndarray:
-    return (
-        column(state, "y")
-        - looked_up(state, "a", "g")
-        - scalar(state, "beta1") * column(state, "x")
-    )
+    return column(state, "y") - looked_up(state, "a", "g") - scalar(state, "beta1") * column(state, "x")
 
 
 def _class_deviations(state: State) -> np.ndarray:
@@ -100,9 +96,7 @@ def _class_deviations(state: State) -> np.ndarray:
 def log_joint(state: State) -> float:
     """The sum of the eight log densities of the model."""
     mu, beta1 = scalar(state, "mu"), scalar(state, "beta1")
-    sigma2, sigma2_a, sigma2_u = (
-        scalar(state, f"sigma2{level}") for level in ("", "_a", "_u")
-    )
+    sigma2, sigma2_a, sigma2_u = (scalar(state, f"sigma2{level}") for level in ("", "_a", "_u"))
     return (
         densities.normal(_pupil_residuals(state), 0.0, sigma2)
         + densities.normal(_class_deviations(state), 0.0, sigma2_a)
@@ -117,13 +111,9 @@ def log_joint(state: State) -> float:
 
 def _class(state: State, at: Index) -> Hand:
     pupils = members(state, "g", at[0])
-    left = column(state, "y", pupils) - scalar(state, "beta1") * column(
-        state, "x", pupils
-    )
+    left = column(state, "y", pupils) - scalar(state, "beta1") * column(state, "x", pupils)
     prior_mean = state["u"][(int(state["school"][at]),)]
-    return normal_coefficient(
-        prior_mean, scalar(state, "sigma2_a"), (1.0, left, scalar(state, "sigma2"))
-    )
+    return normal_coefficient(prior_mean, scalar(state, "sigma2_a"), (1.0, left, scalar(state, "sigma2")))
 
 
 def _school(state: State, at: Index) -> Hand:
@@ -152,15 +142,11 @@ def _between_schools(state: State, at: Index) -> Hand:
 
 
 def _between_classes(state: State, at: Index) -> Hand:
-    return variance(
-        scalar(state, "q_a"), scalar(state, "r_a"), (_class_deviations(state), 1.0)
-    )
+    return variance(scalar(state, "q_a"), scalar(state, "r_a"), (_class_deviations(state), 1.0))
 
 
 def _within(state: State, at: Index) -> Hand:
-    return variance(
-        scalar(state, "q"), scalar(state, "r"), (_pupil_residuals(state), 1.0)
-    )
+    return variance(scalar(state, "q"), scalar(state, "r"), (_pupil_residuals(state), 1.0))
 
 
 CONDITIONALS = {

@@ -88,19 +88,12 @@ def _effects(state: State, name: str, labels: np.ndarray) -> np.ndarray:
 
 def _residuals(state: State) -> np.ndarray:
     classes = _effects(state, "a", _classes(state))
-    return (
-        column(state, "y")
-        - scalar(state, "mu")
-        - classes
-        - _effects(state, "u", _schools(state))
-    )
+    return column(state, "y") - scalar(state, "mu") - classes - _effects(state, "u", _schools(state))
 
 
 def log_joint(state: State) -> float:
     """The sum of the seven log densities of the model."""
-    sigma2, sigma2_a, sigma2_u = (
-        scalar(state, f"sigma2{level}") for level in ("", "_a", "_u")
-    )
+    sigma2, sigma2_a, sigma2_u = (scalar(state, f"sigma2{level}") for level in ("", "_a", "_u"))
     return (
         densities.normal(_residuals(state), 0.0, sigma2)
         + densities.normal(column(state, "a"), 0.0, sigma2_a)
@@ -116,9 +109,7 @@ def _effect(name: str, labels_of):
     def conditional(state: State, at: Index) -> Hand:
         own = labels_of(state) == at[0]
         left = _residuals(state)[own] + state[name][at]
-        return normal_coefficient(
-            0.0, scalar(state, f"sigma2_{name}"), (1.0, left, scalar(state, "sigma2"))
-        )
+        return normal_coefficient(0.0, scalar(state, f"sigma2_{name}"), (1.0, left, scalar(state, "sigma2")))
 
     return conditional
 

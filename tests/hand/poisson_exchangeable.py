@@ -46,11 +46,7 @@ MODEL = edited(
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: x (i,j)->(p,); counts y (i,j); beta (i)->(p,); mu (p,); scalars."""
     rho = {"rho": constant(exchangeable_rho(rng, sizes["p"]))}
-    return (
-        poisson_state(rng, sizes)
-        | rho
-        | positive_scalars(rng, "sigma2_beta q_beta r_beta")
-    )
+    return poisson_state(rng, sizes) | rho | positive_scalars(rng, "sigma2_beta q_beta r_beta")
 
 
 def log_joint(state: State) -> float:

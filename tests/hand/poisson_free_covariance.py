@@ -38,9 +38,7 @@ def log_joint(state: State) -> float:
 
 
 def _coefficients(state: State, at: Index) -> Kernel:
-    return Kernel(
-        poisson_kernel(state, at, np.linalg.inv(free_covariance.spread(state)))
-    )
+    return Kernel(poisson_kernel(state, at, np.linalg.inv(free_covariance.spread(state))))
 
 
 CONDITIONALS = {"beta": _coefficients} | free_covariance.COVARIANCE_CONDITIONALS

@@ -55,15 +55,11 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 def log_joint(state: State) -> float:
     """The sum of the four log densities of the model."""
     rows = sum(
-        densities.poisson(
-            y, np.exp(state["x"][k] @ state["beta"][(int(state["g"][k]),)])
-        )
+        densities.poisson(y, np.exp(state["x"][k] @ state["beta"][(int(state["g"][k]),)]))
         for k, y in state["y"].items()
     )
     return (
-        rows
-        + log_population(state, np.linalg.inv(scalar(state, "Q")))
-        + wishart.log_prior_precision(state)
+        rows + log_population(state, np.linalg.inv(scalar(state, "Q"))) + wishart.log_prior_precision(state)
     )
 
 
@@ -74,11 +70,7 @@ def _coefficients(state: State, at: Index) -> Kernel:
 
     def log_kernel(beta: np.ndarray) -> float:
         predictor = design @ beta
-        return float(
-            y @ predictor
-            - np.sum(np.exp(predictor))
-            - 0.5 * (beta - mu) @ precision @ (beta - mu)
-        )
+        return float(y @ predictor - np.sum(np.exp(predictor)) - 0.5 * (beta - mu) @ precision @ (beta - mu))
 
     return Kernel(log_kernel)
 

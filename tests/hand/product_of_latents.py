@@ -78,12 +78,8 @@ def log_joint(state: State) -> float:
     s2 = scalar(state, "s2")
     return (
         densities.normal(_residuals(state), 0.0, s2)
-        + densities.normal(
-            column(state, "a"), scalar(state, "m_a"), scalar(state, "v_a")
-        )
-        + densities.normal(
-            column(state, "b"), scalar(state, "m_b"), scalar(state, "v_b")
-        )
+        + densities.normal(column(state, "a"), scalar(state, "m_a"), scalar(state, "v_a"))
+        + densities.normal(column(state, "b"), scalar(state, "m_b"), scalar(state, "v_b"))
         + densities.inverse_gamma(s2, scalar(state, "q"), scalar(state, "r"))
     )
 

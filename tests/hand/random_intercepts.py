@@ -85,9 +85,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 def _residuals(state: State) -> np.ndarray:
     return np.array(
         [
-            state["y"][(i, j)]
-            - state["beta0"][(i,)]
-            - scalar(state, "beta1") * state["x"][(i, j)]
+            state["y"][(i, j)] - state["beta0"][(i,)] - scalar(state, "beta1") * state["x"][(i, j)]
             for i, j in cells(state)
         ]
     )
@@ -101,12 +99,8 @@ def log_joint(state: State) -> float:
         + densities.normal(column(state, "beta0"), mu0, sigma2_0)
         + densities.normal(mu0, scalar(state, "mu00"), scalar(state, "sigma2_00"))
         + densities.inverse_gamma(sigma2_0, scalar(state, "q0"), scalar(state, "r0"))
-        + densities.normal(
-            scalar(state, "beta1"), scalar(state, "mu1"), scalar(state, "sigma2_1")
-        )
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q1"), scalar(state, "r1")
-        )
+        + densities.normal(scalar(state, "beta1"), scalar(state, "mu1"), scalar(state, "sigma2_1"))
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q1"), scalar(state, "r1"))
     )
 
 
@@ -126,9 +120,7 @@ def _mean(state: State, at: Index) -> Hand:
 
 
 def _slope(state: State, at: Index) -> Hand:
-    left = np.array(
-        [state["y"][(i, j)] - state["beta0"][(i,)] for i, j in cells(state)]
-    )
+    left = np.array([state["y"][(i, j)] - state["beta0"][(i,)] for i, j in cells(state)])
     term = (column(state, "x", cells(state)), left, scalar(state, "sigma2"))
     return normal_coefficient(scalar(state, "mu1"), scalar(state, "sigma2_1"), term)
 

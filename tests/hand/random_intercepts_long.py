@@ -95,9 +95,7 @@ def log_joint(state: State) -> float:
         + densities.normal(mu0, scalar(state, "mu00"), scalar(state, "sigma2_00"))
         + densities.inverse_gamma(sigma2_0, scalar(state, "q0"), scalar(state, "r0"))
         + densities.normal(beta1, scalar(state, "mu1"), scalar(state, "sigma2_1"))
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q1"), scalar(state, "r1")
-        )
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q1"), scalar(state, "r1"))
     )
 
 
@@ -128,11 +126,7 @@ def _between(state: State, at: Index) -> Hand:
 
 
 def _within(state: State, at: Index) -> Hand:
-    left = (
-        column(state, "y")
-        - _own_intercepts(state)
-        - scalar(state, "beta1") * column(state, "x")
-    )
+    left = column(state, "y") - _own_intercepts(state) - scalar(state, "beta1") * column(state, "x")
     return variance(scalar(state, "q1"), scalar(state, "r1"), (left, 1.0))
 
 

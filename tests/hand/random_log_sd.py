@@ -45,7 +45,4 @@ def _from(node: str):
     return lambda state, at: explicit.CONDITIONALS[node](_renamed(state), at)
 
 
-CONDITIONALS = {
-    ("log_sigma" if node == "ell" else node): _from(node)
-    for node in explicit.CONDITIONALS
-}
+CONDITIONALS = {("log_sigma" if node == "ell" else node): _from(node) for node in explicit.CONDITIONALS}

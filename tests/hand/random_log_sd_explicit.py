@@ -62,19 +62,14 @@ def log_sd_state(rng: np.random.Generator, sizes: Sizes) -> State:
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: as all_random, with ell (i), mu_sigma and sigma2_sigma for sigma2."""
     rho = {"rho": constant(exchangeable_rho(rng, sizes["p"]))}
-    return (
-        log_sd_state(rng, sizes)
-        | rho
-        | positive_scalars(rng, "sigma2_beta q_beta r_beta")
-    )
+    return log_sd_state(rng, sizes) | rho | positive_scalars(rng, "sigma2_beta q_beta r_beta")
 
 
 def log_data(state: State) -> float:
     """The log likelihood, and the log densities of ell, mu_sigma and sigma2_sigma."""
     mu, s = scalar(state, "mu_sigma"), scalar(state, "sigma2_sigma")
     rows = sum(
-        densities.normal(residuals(state, i), 0.0, np.exp(ell) ** 2)
-        for (i,), ell in state["ell"].items()
+        densities.normal(residuals(state, i), 0.0, np.exp(ell) ** 2) for (i,), ell in state["ell"].items()
     )
     return (
         rows
@@ -100,9 +95,7 @@ def log_joint(state: State) -> float:
 
 
 def _coefficients(state: State, at: Index) -> Hand:
-    return coefficients(
-        state, at, all_random.spread(state), np.exp(2 * state["ell"][at])
-    )
+    return coefficients(state, at, all_random.spread(state), np.exp(2 * state["ell"][at]))
 
 
 def log_sd(state: State, at: Index) -> Kernel:
@@ -113,13 +106,7 @@ def log_sd(state: State, at: Index) -> Kernel:
         scalar(state, "mu_sigma"),
         scalar(state, "sigma2_sigma"),
     )
-    return Kernel(
-        lambda ell: (
-            -len(left) * ell
-            - squares * np.exp(-2 * ell) / 2
-            - (ell - mu) ** 2 / (2 * s)
-        )
-    )
+    return Kernel(lambda ell: -len(left) * ell - squares * np.exp(-2 * ell) / 2 - (ell - mu) ** 2 / (2 * s))
 
 
 def mean_log_sd(state: State, at: Index) -> Hand:

@@ -43,13 +43,7 @@ def log_joint(state: State) -> float:
 
 
 def _coefficients(state: State, at: Index) -> Hand:
-    return coefficients(
-        state, at, free_covariance.spread(state), np.exp(2 * state["ell"][at])
-    )
+    return coefficients(state, at, free_covariance.spread(state), np.exp(2 * state["ell"][at]))
 
 
-CONDITIONALS = (
-    {"beta": _coefficients}
-    | log_sd.LOG_SD_CONDITIONALS
-    | free_covariance.COVARIANCE_CONDITIONALS
-)
+CONDITIONALS = {"beta": _coefficients} | log_sd.LOG_SD_CONDITIONALS | free_covariance.COVARIANCE_CONDITIONALS

@@ -81,9 +81,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 
 
 def _slope_part(state: State) -> np.ndarray:
-    return np.array(
-        [state["beta1"][(i,)] * state["x"][(i, j)] for i, j in cells(state)]
-    )
+    return np.array([state["beta1"][(i,)] * state["x"][(i, j)] for i, j in cells(state)])
 
 
 def log_joint(state: State) -> float:
@@ -95,24 +93,18 @@ def log_joint(state: State) -> float:
     )
     fitted = beta0 + _slope_part(state)
     return (
-        densities.normal(
-            column(state, "y", cells(state)), fitted, scalar(state, "sigma2")
-        )
+        densities.normal(column(state, "y", cells(state)), fitted, scalar(state, "sigma2"))
         + densities.normal(column(state, "beta1"), mu1, sigma2_1)
         + densities.normal(mu1, scalar(state, "mu10"), scalar(state, "sigma2_10"))
         + densities.inverse_gamma(sigma2_1, scalar(state, "q1"), scalar(state, "r1"))
         + densities.normal(beta0, scalar(state, "m0"), scalar(state, "v0"))
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r")
-        )
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r"))
     )
 
 
 def _intercept(state: State, at: Index) -> Hand:
     left = column(state, "y", cells(state)) - _slope_part(state)
-    return normal_coefficient(
-        scalar(state, "m0"), scalar(state, "v0"), (1.0, left, scalar(state, "sigma2"))
-    )
+    return normal_coefficient(scalar(state, "m0"), scalar(state, "v0"), (1.0, left, scalar(state, "sigma2")))
 
 
 def _slope(state: State, at: Index) -> Hand:
@@ -133,9 +125,7 @@ def _between(state: State, at: Index) -> Hand:
 
 
 def _within(state: State, at: Index) -> Hand:
-    left = (
-        column(state, "y", cells(state)) - scalar(state, "beta0") - _slope_part(state)
-    )
+    left = column(state, "y", cells(state)) - scalar(state, "beta0") - _slope_part(state)
     return variance(scalar(state, "q"), scalar(state, "r"), (left, 1.0))
 
 

@@ -81,9 +81,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 
 
 def _without_intercept(state: State) -> np.ndarray:
-    return np.array(
-        [state["y"][(i, j)] - state["beta0"][(i,)] for i, j in cells(state)]
-    )
+    return np.array([state["y"][(i, j)] - state["beta0"][(i,)] for i, j in cells(state)])
 
 
 def log_joint(state: State) -> float:
@@ -96,15 +94,11 @@ def log_joint(state: State) -> float:
     fitted = beta1 * column(state, "x", cells(state))
     return (
         densities.normal(_without_intercept(state), fitted, scalar(state, "sigma2"))
-        + densities.normal(
-            column(state, "beta0"), scalar(state, "mu0"), scalar(state, "sigma2_0")
-        )
+        + densities.normal(column(state, "beta0"), scalar(state, "mu0"), scalar(state, "sigma2_0"))
         + densities.normal(beta1, mu1, sigma2_1)
         + densities.normal(mu1, scalar(state, "mu10"), scalar(state, "sigma2_10"))
         + densities.inverse_gamma(sigma2_1, scalar(state, "q1"), scalar(state, "r1"))
-        + densities.inverse_gamma(
-            scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r")
-        )
+        + densities.inverse_gamma(scalar(state, "sigma2"), scalar(state, "q"), scalar(state, "r"))
     )
 
 
@@ -135,9 +129,7 @@ def _between(state: State, at: Index) -> Hand:
 
 
 def _within(state: State, at: Index) -> Hand:
-    left = _without_intercept(state) - scalar(state, "beta1") * column(
-        state, "x", cells(state)
-    )
+    left = _without_intercept(state) - scalar(state, "beta1") * column(state, "x", cells(state))
     return variance(scalar(state, "q"), scalar(state, "r"), (left, 1.0))
 
 

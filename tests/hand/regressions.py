@@ -98,12 +98,8 @@ def deviations(state: State) -> np.ndarray:
 def log_population(state: State, spread: np.ndarray) -> float:
     """The log density of the coefficients with covariance spread, and of their mean."""
     mu = scalar(state, "mu")
-    coefficients = sum(
-        densities.mvnormal(beta, mu, spread) for beta in state["beta"].values()
-    )
-    return coefficients + densities.mvnormal(
-        mu, scalar(state, "mu0"), scalar(state, "Sigma0")
-    )
+    coefficients = sum(densities.mvnormal(beta, mu, spread) for beta in state["beta"].values())
+    return coefficients + densities.mvnormal(mu, scalar(state, "mu0"), scalar(state, "Sigma0"))
 
 
 def coefficients(state: State, at: Index, spread: np.ndarray, variance: float) -> Hand:
@@ -120,9 +116,7 @@ def coefficients(state: State, at: Index, spread: np.ndarray, variance: float) -
 
 def mean_of_coefficients(state: State, spread: np.ndarray) -> Hand:
     """[mu | .]: L2 with D = I, n terms of covariance spread; prior N(mu0, Sigma0)."""
-    return population_mean(
-        scalar(state, "mu0"), scalar(state, "Sigma0"), column(state, "beta"), spread
-    )
+    return population_mean(scalar(state, "mu0"), scalar(state, "Sigma0"), column(state, "beta"), spread)
 
 
 def log_poisson(state: State, beta: np.ndarray, i: int) -> float:
@@ -137,9 +131,7 @@ def poisson_kernel(state: State, at: Index, precision: np.ndarray):
     mu = scalar(state, "mu")
 
     def log_kernel(beta: np.ndarray) -> float:
-        return log_poisson(state, beta, at[0]) - 0.5 * (beta - mu) @ precision @ (
-            beta - mu
-        )
+        return log_poisson(state, beta, at[0]) - 0.5 * (beta - mu) @ precision @ (beta - mu)
 
     return log_kernel
 

@@ -57,12 +57,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: y, w (k); scalars."""
     rows = plate(sizes["K"])
     data = {"y": reals(rng, rows), "w": positives(rng, rows)}
-    return (
-        size_state(sizes)
-        | data
-        | real_scalars(rng, "mu m")
-        | positive_scalars(rng, "sigma2 nu v q r")
-    )
+    return size_state(sizes) | data | real_scalars(rng, "mu m") | positive_scalars(rng, "sigma2 nu v q r")
 
 
 def log_joint(state: State) -> float:
@@ -89,9 +84,7 @@ def _mean(state: State, at: Index) -> Hand:
 
 def _scale(state: State, at: Index) -> Hand:
     left = column(state, "y") - scalar(state, "mu")
-    return variance(
-        scalar(state, "q"), scalar(state, "r"), (left, 1 / column(state, "w"))
-    )
+    return variance(scalar(state, "q"), scalar(state, "r"), (left, 1 / column(state, "w")))
 
 
 CONDITIONALS = {"w": _weight, "mu": _mean, "sigma2": _scale}

@@ -58,12 +58,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: y, z (t), t = 1..T; scalars."""
     times = plate(sizes["T"])
     nodes = {"y": reals(rng, times), "z": reals(rng, times)}
-    return (
-        size_state(sizes)
-        | nodes
-        | real_scalars(rng, "m0")
-        | positive_scalars(rng, "s_z v0 s_y q r")
-    )
+    return size_state(sizes) | nodes | real_scalars(rng, "m0") | positive_scalars(rng, "s_z v0 s_y q r")
 
 
 def _second_differences(state: State) -> np.ndarray:
@@ -98,9 +93,7 @@ def _latent(state: State, at: Index) -> Hand:
 
 
 def _innovation(state: State, at: Index) -> Hand:
-    return variance(
-        scalar(state, "q"), scalar(state, "r"), (_second_differences(state), 1.0)
-    )
+    return variance(scalar(state, "q"), scalar(state, "r"), (_second_differences(state), 1.0))
 
 
 CONDITIONALS = {"z": _latent, "s_z": _innovation}

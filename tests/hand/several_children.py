@@ -55,12 +55,7 @@ SIZES: tuple[Sizes, ...] = ({"K": 4, "L": 2}, {"K": 1, "L": 1}, {"K": 2, "L": 5}
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: y1 (k); y2 (l); scalars."""
     data = {"y1": reals(rng, plate(sizes["K"])), "y2": reals(rng, plate(sizes["L"]))}
-    return (
-        size_state(sizes)
-        | data
-        | real_scalars(rng, "a c m0")
-        | positive_scalars(rng, "v w v0 q r")
-    )
+    return size_state(sizes) | data | real_scalars(rng, "a c m0") | positive_scalars(rng, "v w v0 q r")
 
 
 def log_joint(state: State) -> float:
@@ -68,9 +63,7 @@ def log_joint(state: State) -> float:
     a, v = scalar(state, "a"), scalar(state, "v")
     return (
         densities.normal(column(state, "y1"), a, v)
-        + densities.normal(
-            column(state, "y2"), 3 * a + scalar(state, "c"), scalar(state, "w") * v
-        )
+        + densities.normal(column(state, "y2"), 3 * a + scalar(state, "c"), scalar(state, "w") * v)
         + densities.normal(a, scalar(state, "m0"), scalar(state, "v0"))
         + densities.inverse_gamma(v, scalar(state, "q"), scalar(state, "r"))
     )
@@ -79,9 +72,7 @@ def log_joint(state: State) -> float:
 def _mean(state: State, at: Index) -> Hand:
     v = scalar(state, "v")
     second = (3.0, column(state, "y2") - scalar(state, "c"), scalar(state, "w") * v)
-    return normal_coefficient(
-        scalar(state, "m0"), scalar(state, "v0"), (1.0, column(state, "y1"), v), second
-    )
+    return normal_coefficient(scalar(state, "m0"), scalar(state, "v0"), (1.0, column(state, "y1"), v), second)
 
 
 def _variance(state: State, at: Index) -> Hand:

@@ -75,9 +75,7 @@ def log_joint(state: State) -> float:
     sigma2 = scalar(state, "sigma2")
     return (
         densities.normal(_residuals(state), 0.0, sigma2)
-        + densities.mvnormal(
-            scalar(state, "beta"), scalar(state, "mu0"), sigma2 * scalar(state, "V")
-        )
+        + densities.mvnormal(scalar(state, "beta"), scalar(state, "mu0"), sigma2 * scalar(state, "V"))
         + densities.inverse_gamma(sigma2, scalar(state, "q"), scalar(state, "r"))
     )
 
@@ -85,9 +83,7 @@ def log_joint(state: State) -> float:
 def _coefficients(state: State, at: Index) -> Hand:
     sigma2 = scalar(state, "sigma2")
     prior = sigma2 * scalar(state, "V")
-    return regression(
-        scalar(state, "mu0"), prior, column(state, "x"), column(state, "y"), sigma2
-    )
+    return regression(scalar(state, "mu0"), prior, column(state, "x"), column(state, "y"), sigma2)
 
 
 def _scale(state: State, at: Index) -> Hand:

@@ -78,9 +78,7 @@ def _steps(state: State) -> tuple[np.ndarray, np.ndarray]:
 def log_joint(state: State) -> float:
     """The sum of the six log densities of the model."""
     before, after = _steps(state)
-    phi, sigma2_y, sigma2_z = (
-        scalar(state, name) for name in ("phi", "sigma2_y", "sigma2_z")
-    )
+    phi, sigma2_y, sigma2_z = (scalar(state, name) for name in ("phi", "sigma2_y", "sigma2_z"))
     return (
         densities.normal(column(state, "y"), after, sigma2_y)
         + densities.normal(state["z"][(0,)], scalar(state, "m0"), scalar(state, "v0"))

@@ -102,9 +102,7 @@ def log_joint(state: State) -> float:
     """The sum of the log densities of the model."""
     sigma2_y = scalar(state, "sigma2_y")
     data = densities.normal(_measured(state), 0.0, sigma2_y)
-    prior = densities.inverse_gamma(
-        sigma2_y, scalar(state, "q_y"), scalar(state, "r_y")
-    )
+    prior = densities.inverse_gamma(sigma2_y, scalar(state, "q_y"), scalar(state, "r_y"))
     return data + prior + sum(_log_chain(state, i) for (i,) in state["T"])
 
 

@@ -82,9 +82,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 
 def first_residuals(state: State) -> np.ndarray:
     """y_ij - beta0_i, all rows."""
-    return np.array(
-        [state["y"][(i, j)] - state["beta0"][(i,)] for i, j in cells(state)]
-    )
+    return np.array([state["y"][(i, j)] - state["beta0"][(i,)] for i, j in cells(state)])
 
 
 def log_first(state: State) -> float:
@@ -107,9 +105,7 @@ def log_joint(state: State) -> float:
     """The sum of the six log densities of the model."""
     measured = np.array([state["beta0"][(int(i),)] for i in state["s"].values()])
     fitted = scalar(state, "c0") + scalar(state, "c1") * measured
-    return log_first(state) + densities.normal(
-        column(state, "w"), fitted, column(state, "v")
-    )
+    return log_first(state) + densities.normal(column(state, "w"), fitted, column(state, "v"))
 
 
 def intercept_with(state: State, at: Index, seconds: list[Index]) -> Hand:
@@ -117,9 +113,7 @@ def intercept_with(state: State, at: Index, seconds: list[Index]) -> Hand:
     first = (1.0, column(state, "y", rows_of(state, at[0])), scalar(state, "sigma2"))
     left = column(state, "w", seconds) - scalar(state, "c0")
     second = (scalar(state, "c1"), left, column(state, "v", seconds))
-    return normal_coefficient(
-        scalar(state, "mu0"), scalar(state, "sigma2_0"), first, second
-    )
+    return normal_coefficient(scalar(state, "mu0"), scalar(state, "sigma2_0"), first, second)
 
 
 def _intercept(state: State, at: Index) -> Hand:
@@ -140,9 +134,7 @@ def between(state: State, at: Index) -> Hand:
 
 def within(state: State, at: Index) -> Hand:
     """[sigma2 | .]."""
-    return variance(
-        scalar(state, "q"), scalar(state, "r"), (first_residuals(state), 1.0)
-    )
+    return variance(scalar(state, "q"), scalar(state, "r"), (first_residuals(state), 1.0))
 
 
 CONDITIONALS = {"beta0": _intercept, "mu0": mean, "sigma2_0": between, "sigma2": within}

@@ -53,16 +53,12 @@ def log_joint(state: State) -> float:
     """The sum of the six log densities of the model."""
     covered = plate(scalar(state, "B"))
     fitted = scalar(state, "c0") + scalar(state, "c1") * column(state, "beta0", covered)
-    second = densities.normal(
-        column(state, "w", covered), fitted, column(state, "v", covered)
-    )
+    second = densities.normal(column(state, "w", covered), fitted, column(state, "v", covered))
     return subset_column.log_first(state) + second
 
 
 def _intercept(state: State, at: Index) -> Hand:
-    return subset_column.intercept_with(
-        state, at, [at] if at[0] <= scalar(state, "B") else []
-    )
+    return subset_column.intercept_with(state, at, [at] if at[0] <= scalar(state, "B") else [])
 
 
 CONDITIONALS = subset_column.CONDITIONALS | {"beta0": _intercept}

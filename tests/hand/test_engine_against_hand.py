@@ -69,7 +69,5 @@ def test_kernel(case: Case) -> None:
     for state, at, hand, other in each_element(case):
         here = state[case.node][at]
         by_hand = log_conditional(hand, other) - log_conditional(hand, here)
-        by_engine = node.log_kernel_at(state, at, other) - node.log_kernel_at(
-            state, at, here
-        )
+        by_engine = node.log_kernel_at(state, at, other) - node.log_kernel_at(state, at, here)
         assert by_engine == pytest.approx(by_hand, rel=1e-8, abs=1e-8), f"element {at}"

@@ -46,9 +46,7 @@ def altered(name: str, factor: float = 1.0, shift: float = 0.0):
 
     def change(conditional: Hand) -> Hand:
         value = conditional.parameters[name]
-        return Hand(
-            conditional.family, {**conditional.parameters, name: value * factor + shift}
-        )
+        return Hand(conditional.family, {**conditional.parameters, name: value * factor + shift})
 
     return change
 
@@ -111,22 +109,13 @@ def test_a_forgotten_prior_is_caught() -> None:
         m, v = state["m0"][()], state["v0"][()]
         mean, var = conditional.parameters["mean"], conditional.parameters["var"]
         precision = 1 / var - 1 / v
-        return Hand(
-            "normal", {"mean": (mean / var - m / v) / precision, "var": 1 / precision}
-        )
+        return Hand("normal", {"mean": (mean / var - m / v) / precision, "var": 1 / precision})
 
-    assert (
-        worst_error(Case("random_slopes", 0, "beta0"), without_prior) > 100 * TOLERANCE
-    )
+    assert worst_error(Case("random_slopes", 0, "beta0"), without_prior) > 100 * TOLERANCE
 
 
 def test_a_forgotten_determinant_is_caught() -> None:
     def without_determinant(conditional: Kernel) -> Kernel:
-        return Kernel(
-            lambda rho: conditional.log_kernel(rho) + 0.5 * np.log(1 - rho**2)
-        )
+        return Kernel(lambda rho: conditional.log_kernel(rho) + 0.5 * np.log(1 - rho**2))
 
-    assert (
-        worst_error(Case("all_random_two", 0, "rho"), without_determinant)
-        > 100 * TOLERANCE
-    )
+    assert worst_error(Case("all_random_two", 0, "rho"), without_determinant) > 100 * TOLERANCE

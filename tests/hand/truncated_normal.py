@@ -52,12 +52,7 @@ SIZES: tuple[Sizes, ...] = ({"K": 4}, {"K": 1})
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: y (k); mu > 0; scalars."""
     data = {"y": reals(rng, plate(sizes["K"]))}
-    return (
-        size_state(sizes)
-        | data
-        | real_scalars(rng, "m")
-        | positive_scalars(rng, "mu sigma2 v q r")
-    )
+    return size_state(sizes) | data | real_scalars(rng, "m") | positive_scalars(rng, "mu sigma2 v q r")
 
 
 def log_joint(state: State) -> float:
@@ -68,11 +63,7 @@ def log_joint(state: State) -> float:
     m, v = scalar(state, "m"), scalar(state, "v")
     prior = densities.normal(mu, m, v) - float(log_ndtr(m / np.sqrt(v)))
     data = densities.normal(column(state, "y"), mu, sigma2)
-    return (
-        data
-        + prior
-        + densities.inverse_gamma(sigma2, scalar(state, "q"), scalar(state, "r"))
-    )
+    return data + prior + densities.inverse_gamma(sigma2, scalar(state, "q"), scalar(state, "r"))
 
 
 def _mean(state: State, at: Index) -> Hand:

@@ -45,19 +45,14 @@ MODEL = edited(
 def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     """A generic state: as all_random, with sigma2 (i)."""
     rho = {"rho": constant(exchangeable_rho(rng, sizes["p"]))}
-    return (
-        varying_variance_state(rng, sizes)
-        | rho
-        | positive_scalars(rng, "sigma2_beta q_beta r_beta")
-    )
+    return varying_variance_state(rng, sizes) | rho | positive_scalars(rng, "sigma2_beta q_beta r_beta")
 
 
 def log_data(state: State) -> float:
     """The log likelihood with a variance per individual, and the log prior of the variances."""
     q, r = scalar(state, "q"), scalar(state, "r")
     return sum(
-        densities.normal(residuals(state, i), 0.0, value)
-        + densities.inverse_gamma(value, q, r)
+        densities.normal(residuals(state, i), 0.0, value) + densities.inverse_gamma(value, q, r)
         for (i,), value in state["sigma2"].items()
     )
 
@@ -83,9 +78,7 @@ def _coefficients(state: State, at: Index) -> Hand:
 
 def within(state: State, at: Index) -> Hand:
     """[sigma2_i | .]."""
-    return variance(
-        scalar(state, "q"), scalar(state, "r"), (residuals(state, at[0]), 1.0)
-    )
+    return variance(scalar(state, "q"), scalar(state, "r"), (residuals(state, at[0]), 1.0))
 
 
 CONDITIONALS = all_random.CONDITIONALS | {"beta": _coefficients, "sigma2": within}

@@ -31,17 +31,11 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 def log_joint(state: State) -> float:
     """The sum of the log densities of the model."""
     population = log_population(state, np.linalg.inv(scalar(state, "Q")))
-    return (
-        varying_variance.log_data(state)
-        + population
-        + wishart.log_prior_precision(state)
-    )
+    return varying_variance.log_data(state) + population + wishart.log_prior_precision(state)
 
 
 def _coefficients(state: State, at: Index) -> Hand:
-    return coefficients(
-        state, at, np.linalg.inv(scalar(state, "Q")), state["sigma2"][at]
-    )
+    return coefficients(state, at, np.linalg.inv(scalar(state, "Q")), state["sigma2"][at])
 
 
 CONDITIONALS = {

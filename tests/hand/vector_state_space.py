@@ -70,14 +70,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     }
     nodes = {"y": reals(rng, times), "z": vectors(rng, [(0,), *times], p)}
     df = {"nu": constant(p - 1 + float(rng.uniform(0.3, 4.0)))}
-    return (
-        size_state(sizes)
-        | nodes
-        | matrices
-        | fixed
-        | df
-        | positive_scalars(rng, "sigma2_y q r")
-    )
+    return size_state(sizes) | nodes | matrices | fixed | df | positive_scalars(rng, "sigma2_y q r")
 
 
 def _states(state: State) -> np.ndarray:
@@ -124,9 +117,7 @@ def _latent(state: State, at: Index) -> Hand:
 def _innovation(state: State, at: Index) -> Hand:
     left = _innovations(state)
     df = float(scalar(state, "nu") + len(left))
-    return Hand(
-        "inverse_wishart", {"df": df, "scale": scalar(state, "Psi") + left.T @ left}
-    )
+    return Hand("inverse_wishart", {"df": df, "scale": scalar(state, "Psi") + left.T @ left})
 
 
 def _measurement(state: State, at: Index) -> Hand:

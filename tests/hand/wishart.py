@@ -71,9 +71,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
 def log_prior_precision(state: State) -> float:
     """The log density of Q."""
     nu = scalar(state, "nu")
-    return densities.wishart(
-        scalar(state, "Q"), np.linalg.inv(nu * scalar(state, "S")), nu
-    )
+    return densities.wishart(scalar(state, "Q"), np.linalg.inv(nu * scalar(state, "S")), nu)
 
 
 def log_joint(state: State) -> float:
@@ -88,9 +86,7 @@ def log_joint(state: State) -> float:
 
 
 def _coefficients(state: State, at: Index) -> Hand:
-    return coefficients(
-        state, at, np.linalg.inv(scalar(state, "Q")), scalar(state, "sigma2")
-    )
+    return coefficients(state, at, np.linalg.inv(scalar(state, "Q")), scalar(state, "sigma2"))
 
 
 def mean(state: State, at: Index) -> Hand:
@@ -101,9 +97,7 @@ def mean(state: State, at: Index) -> Hand:
 def precision(state: State, at: Index) -> Hand:
     """[Q | .]."""
     nu = scalar(state, "nu")
-    return precision_matrix(
-        np.linalg.inv(nu * scalar(state, "S")), nu, deviations(state)
-    )
+    return precision_matrix(np.linalg.inv(nu * scalar(state, "S")), nu, deviations(state))
 
 
 def _within(state: State, at: Index) -> Hand:

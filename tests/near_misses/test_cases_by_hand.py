@@ -89,9 +89,7 @@ DRAWS: dict[str, Callable[[np.random.Generator], float | np.ndarray]] = {
 
 def misfit(kernel: Callable, statistics: list[Callable], points: list) -> float:
     """The largest residual of the log kernel on the statistics and a constant, relative to its spread."""
-    design = np.array(
-        [np.hstack([1.0, *(np.atleast_1d(s(x)) for s in statistics)]) for x in points]
-    )
+    design = np.array([np.hstack([1.0, *(np.atleast_1d(s(x)) for s in statistics)]) for x in points])
     target = np.array([kernel(x) for x in points])
     target = (target - target.mean()) / target.std()
     design = design / np.abs(design).max(axis=0)
@@ -103,10 +101,7 @@ def fitting_families(kind: str, kernel: Callable) -> set[str]:
     """The families whose kernel this is; a residual between rounding and plain misfit is an error of the test."""
     rng = np.random.default_rng(8)
     points = [DRAWS[kind](rng) for _ in range(80)]
-    misfits = {
-        name: misfit(kernel, statistics, points)
-        for name, statistics in FAMILIES[kind].items()
-    }
+    misfits = {name: misfit(kernel, statistics, points) for name, statistics in FAMILIES[kind].items()}
     unclear = {name: value for name, value in misfits.items() if 1e-10 < value < 1e-4}
     if unclear:
         raise ArithmeticError(f"neither a fit nor a misfit: {unclear}")
@@ -119,13 +114,9 @@ ROWS = [pytest.param(row, id=f"{row['file']}-{row['node']}") for row in TABLE]
 @pytest.mark.parametrize("row", ROWS)
 def test_claim(row: dict) -> None:
     key = (row["file"].removesuffix(".model"), row["node"])
-    ((kind, kernel),) = [
-        (kind, kernels[key]) for kind, kernels in KERNELS.items() if key in kernels
-    ]
+    ((kind, kernel),) = [(kind, kernels[key]) for kind, kernels in KERNELS.items() if key in kernels]
     fitting = fitting_families(kind, kernel)
-    claimed = {row["expected"], *row.get("also", ())} - {"mh"} | {
-        FITS_BUT_IS_NOT.get(key, "mh")
-    } - {"mh"}
+    claimed = {row["expected"], *row.get("also", ())} - {"mh"} | {FITS_BUT_IS_NOT.get(key, "mh")} - {"mh"}
     assert {name.removesuffix(" of the square") for name in fitting} == claimed
 
 

@@ -116,22 +116,16 @@ TRUNCATED = [
 
 
 @pytest.mark.parametrize(("file", "name", "at", "state", "expected"), TRUNCATED)
-def test_truncated_member(
-    file: str, name: str, at: tuple[int, ...], state: dict, expected: dict
-) -> None:
+def test_truncated_member(file: str, name: str, at: tuple[int, ...], state: dict, expected: dict) -> None:
     node = derivation(file).node(name)
     if node.method == "mh":
         pytest.skip("drawn by Metropolis-Hastings, which the table allows here")
     _, parameters = node.at(state, at)
     assert set(parameters) == set(expected)
     for parameter, value in expected.items():
-        np.testing.assert_allclose(
-            parameters[parameter], value, rtol=1e-8, err_msg=parameter
-        )
+        np.testing.assert_allclose(parameters[parameter], value, rtol=1e-8, err_msg=parameter)
 
 
 def test_the_table_and_the_folder_agree() -> None:
-    assert {row["file"] for row in TABLE} == {
-        file.name for file in FOLDER.glob("*.model")
-    }
+    assert {row["file"] for row in TABLE} == {file.name for file in FOLDER.glob("*.model")}
     assert len({row["file"] for row in TABLE if row["expected"] == "mh"}) >= 36

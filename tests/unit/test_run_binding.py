@@ -225,7 +225,9 @@ parameters
 
 
 def test_subsets_come_from_columns_or_numbers() -> None:
-    frame = pd.DataFrame({"who": list("aabbcc"), "treated": [0, 0, 1, 1, 0, 0], "y": [1.0, 2, 3, 4, np.nan, 6]})
+    frame = pd.DataFrame(
+        {"who": list("aabbcc"), "treated": [0, 0, 1, 1, 0, 0], "y": [1.0, 2, 3, 4, np.nan, 6]}
+    )
     by_column = bind_data(SUBSETS, frame, columns={"A": "1 - treated", "B": "treated"}, index={"i": "who"})
     by_number = bind_data(SUBSETS, frame, values={"A": "[1, 3]", "B": [2]}, index={"i": "who"})
     for binding in (by_column, by_number):
