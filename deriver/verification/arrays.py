@@ -21,6 +21,11 @@ State = Mapping[str, Mapping[tuple[int, ...], Any]]
 Arrays = dict[str, np.ndarray]
 
 
+def is_size(given: Given) -> bool:
+    """Tell whether a given may be the size of a plate: declared as one, or a whole number of its own."""
+    return given.origin != "given" or (given.support.kind == "integer" and not given.shape)
+
+
 class ArrayMaker:
     """Turns states into arrays, for one choice of sizes."""
 
@@ -28,7 +33,7 @@ class ArrayMaker:
         self.model = model
         self._sizes = Sizes(model, Problems())
         for given in model.givens:
-            if given.origin != "given":
+            if is_size(given):
                 values = [value for _, value in sorted(givens[given.name].items())]
                 array = np.array(values if given.indices else values[0], dtype=np.intp)
                 self._sizes.record(given.name, array, "the setting")

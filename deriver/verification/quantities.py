@@ -89,11 +89,16 @@ def _name(name: str, labels: list[str], keys: list[tuple[int, ...]]) -> list[str
     """Return the names of the quantities of one node, in the order of ``_summarise``."""
     if len(keys) == 1:
         element = name + (f"[{','.join(map(str, keys[0]))}]" if keys[0] else "")
-        return [label.replace("*", element) for label in labels]
+        return [_fill(label, element) for label in labels]
     ends = [f"{name}[{','.join(map(str, key))}]" for key in (keys[0], keys[-1])]
-    found = [label.replace("*", end) for end in ends for label in labels]
-    found += [f"mean of {label.replace('*', name)}" for label in labels]
-    return found + [f"spread of {label.replace('*', name)}" for label in labels]
+    found = [_fill(label, end) for end in ends for label in labels]
+    found += [f"mean of {_fill(label, name)}" for label in labels]
+    return found + [f"spread of {_fill(label, name)}" for label in labels]
+
+
+def _fill(label: str, element: str) -> str:
+    """Return a label with the element in it: ``beta[1,2]`` for component 2 of ``beta[1]``."""
+    return label.replace("*", element).replace("][", ",")
 
 
 def _coordinates(model: Model, node: Node, maker: ArrayMaker) -> tuple[list[str], Coordinates]:

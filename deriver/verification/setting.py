@@ -25,6 +25,7 @@ from deriver.language import parse_expression
 from deriver.language.mistakes import listing, suggest
 from deriver.model.expressions import references
 from deriver.model.records import Given, Model, Range
+from deriver.verification.arrays import is_size
 from deriver.verification.simulate import Simulator, State
 
 DEFAULT_SIZE = 3
@@ -116,6 +117,8 @@ def _values(
     """Return the values of one given: what was set, else what is moderate, else something generic."""
     if given.name in fixed:
         return _set_values(given, fixed[given.name], lowering, state)
+    if given.name in sizes and given.origin == "given":
+        return dict.fromkeys(_keys(given, lowering, state), sizes[given.name])
     if given.origin == "dimension":
         return {(): sizes.get(given.name, DEFAULT_DIMENSION)}
     if given.origin == "size":
@@ -199,7 +202,7 @@ def read_sizes(text: str) -> dict[str, int]:
 
 
 def _check_names(model: Model, sizes: Mapping[str, int], values: Mapping[str, Any]) -> None:
-    size_names = [given.name for given in model.givens if given.origin != "given"]
+    size_names = [given.name for given in model.givens if is_size(given)]
     names = [given.name for given in model.givens]
     mistakes = [
         Mistake(
