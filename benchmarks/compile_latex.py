@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deriver.derive.conditionals import derive
+from deriver.derivation.conditionals import derive
 from deriver.language import parse_model
 from deriver.show import render
 

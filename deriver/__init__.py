@@ -7,8 +7,6 @@ a verb is used.
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +37,9 @@ _PLACES = {
     "load_model": "deriver.pipeline",
     "packaged_models": "deriver.pipeline",
     "graph": "deriver.pipeline",
+    "derive": "deriver.pipeline",
+    "emit": "deriver.pipeline",
+    "run": "deriver.pipeline",
     "check": "deriver.pipeline",
     "assert_conditional": "deriver.pipeline",
     "verify": "deriver.pipeline",
@@ -59,39 +60,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-# Verbs that are also the names of stages: the folder's module itself can be called.
-_STAGES = ("derive", "emit", "run")
-
-
-class _Stage(ModuleType):
-    """A stage's package which, called, does what the verb of that name does."""
-
-    @property
-    def _verb(self) -> Any:
-        return getattr(importlib.import_module("deriver.pipeline"), self.__name__.rpartition(".")[2])
-
-    @property
-    def __signature__(self) -> Any:
-        import inspect
-
-        return inspect.signature(self._verb)
-
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
-        return self._verb(*args, **keywords)
-
-
-class _Package(ModuleType):
-    """The package, in which a stage becomes callable as soon as it is imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _STAGES and type(value) is ModuleType:
-            value.__class__ = _Stage
-        super().__setattr__(name, value)
-
-
 def __getattr__(name: str) -> Any:
-    if name in _STAGES:
-        return importlib.import_module(f"deriver.{name}")
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(_PLACES[name]), name)
@@ -101,6 +70,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
-
-
-sys.modules[__name__].__class__ = _Package

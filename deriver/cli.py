@@ -282,8 +282,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _derive(options: argparse.Namespace) -> int:
     from deriver.pipeline import derive, load_model
-    from deriver.run.report import takes_unicode
-    from deriver.run.saving import check_output, write_text
+    from deriver.running.report import takes_unicode
+    from deriver.running.saving import check_output, write_text
     from deriver.show import render
 
     if options.output:
@@ -301,7 +301,7 @@ def _derive(options: argparse.Namespace) -> int:
 
 def _emit(options: argparse.Namespace) -> int:
     from deriver.pipeline import emit, emit_tests, load_model
-    from deriver.run.saving import check_output, write_text
+    from deriver.running.saving import check_output, write_text
 
     check_output(options.output, options.overwrite)
     if options.tests:
@@ -321,7 +321,7 @@ def _emit(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from deriver.pipeline import load_model, run_job
-    from deriver.run.report import check_outputs, report_result
+    from deriver.running.report import check_outputs, report_result
 
     model = load_model(options.model)
     output = options.output or Path(f"{model.name}.nc")
@@ -338,8 +338,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _make_job(options: argparse.Namespace) -> Any:
-    from deriver.run.job import Job
-    from deriver.run.sampling import Settings
+    from deriver.running.job import Job
+    from deriver.running.sampling import Settings
 
     keep = None if options.keep is None else tuple(name for text in options.keep for name in text.split(","))
     settings = Settings(
@@ -371,7 +371,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from deriver.pipeline import check, load_model
-    from deriver.run.saving import check_output, write_text
+    from deriver.running.saving import check_output, write_text
 
     if options.output:
         check_output(options.output, options.overwrite)
@@ -387,7 +387,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _graph(options: argparse.Namespace) -> int:
     from deriver.pipeline import graph, load_model
-    from deriver.run.saving import check_output
+    from deriver.running.saving import check_output
 
     check_output(options.output, options.overwrite)
     graph(load_model(options.model), options.output)

@@ -12,10 +12,10 @@ from deriver.examples.comparison import compare_with_reference
 from deriver.examples.demos import DATA, Demo, DemoModel, find_demo
 from deriver.language import print_model
 from deriver.pipeline import derive, load_model, run_job
-from deriver.run.fixing import fix_nodes
-from deriver.run.job import Job
-from deriver.run.report import check_outputs, report_result, takes_unicode
-from deriver.run.sampling import Settings
+from deriver.running.fixing import fix_nodes
+from deriver.running.job import Job
+from deriver.running.report import check_outputs, report_result, takes_unicode
+from deriver.running.sampling import Settings
 from deriver.show import render
 
 

@@ -16,9 +16,9 @@ from deriver.model.records import Model
 
 if TYPE_CHECKING:
     from deriver.checking import Report
-    from deriver.derive.records import Derivation
+    from deriver.derivation.records import Derivation
     from deriver.plan import Plan
-    from deriver.run.results import Result
+    from deriver.running.results import Result
     from deriver.verification.records import Verification
     from deriver.verification.replicates import Effort
     from deriver.verification.responses import UpdateFunction
@@ -122,7 +122,7 @@ def as_model(model: Model | str | Path) -> Model:
 
 def derive(model: Model | str | Path) -> Derivation:
     """Return every full conditional of a model: Model -> Derivation."""
-    from deriver.derive.conditionals import derive as derive_conditionals
+    from deriver.derivation.conditionals import derive as derive_conditionals
 
     return derive_conditionals(as_model(model))
 
@@ -142,8 +142,8 @@ def emit(
 
     Every derivation passes the density-ratio identity first; one that fails is an ``InternalError``.
     """
-    from deriver.derive.density_ratio import check_derivation
-    from deriver.emit import emit as write_source
+    from deriver.derivation.density_ratio import check_derivation
+    from deriver.emission import emit as write_source
 
     derivation = derive(model)
     check_derivation(derivation)
@@ -158,7 +158,7 @@ def emit_tests(
 
     ``source`` is the sampler's; without it, one is emitted.
     """
-    from deriver.emit import emit as write_source
+    from deriver.emission import emit as write_source
     from deriver.verification.module_tests import emit_tests as write_tests
 
     derivation = derive(model)
@@ -184,8 +184,8 @@ def run(
     chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  An interrupt keeps the
     draws so far.  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
-    from deriver.run.job import Job
-    from deriver.run.sampling import Settings
+    from deriver.running.job import Job
+    from deriver.running.sampling import Settings
 
     settings = Settings(
         chains=chains, warmup=warmup, draws=draws, thin=thin, seed=seed, keep=None if keep is None else tuple(keep),
@@ -204,7 +204,7 @@ def run_job(
     templates: str | Path | None = None,
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
-    from deriver.run.job import prepare_job, sample_job
+    from deriver.running.job import prepare_job, sample_job
 
     prepared = prepare_job(as_model(model), data, job)
     source = emit(prepared.observed.model, backend=backend, methods=methods, templates=templates)
@@ -231,7 +231,7 @@ def verify(
     ``sizes`` plates and dimensions; the others are chosen small and moderate.  ``effort`` is ``"quick"``,
     ``"default"`` or ``"long"``; ``resume`` a file from which an interrupted verification goes on.
     """
-    from deriver.emit import emit as write_source
+    from deriver.emission import emit as write_source
     from deriver.verification.verify import verify as verify_source
 
     derivation = derive(model)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from deriver.derive.conditionals import derive
-from deriver.derive.records import Derivation
-from deriver.emit import emit
+from deriver.derivation.conditionals import derive
+from deriver.derivation.records import Derivation
+from deriver.emission import emit
 from deriver.language import parse_model
 from deriver.model.records import Model
 from deriver.plan import make_plan

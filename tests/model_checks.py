@@ -11,12 +11,12 @@ import numpy as np
 import sympy as sp
 
 from deriver.algebra.evaluate import evaluate
-from deriver.derive.conditionals import derive
-from deriver.derive.lower import Lowering
-from deriver.derive.numeric import elements, log_joint, parameters_at
-from deriver.derive.records import Conditional, Derivation
-from deriver.derive.states import random_state
-from deriver.emit import emit
+from deriver.derivation.conditionals import derive
+from deriver.derivation.lower import Lowering
+from deriver.derivation.numeric import elements, log_joint, parameters_at
+from deriver.derivation.records import Conditional, Derivation
+from deriver.derivation.states import random_state
+from deriver.emission import emit
 from deriver.language import parse_model
 from deriver.plan import Plan, make_plan
 from deriver.plan.layout import Quantity

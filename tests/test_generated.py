@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deriver.derive.conditionals import derive
-from deriver.emit import emit
+from deriver.derivation.conditionals import derive
+from deriver.emission import emit
 from deriver.language import parse_model
 from deriver.plan import make_plan
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deriver.derive.numeric import parameters_at
+from deriver.derivation.numeric import parameters_at
 from tests.emitted import build, check_walk, element, to_inputs, to_state
 from tests.hand.catalogue import MODELS, load
 

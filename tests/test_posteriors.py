@@ -17,7 +17,7 @@ import pytest
 
 from deriver.examples.demos import DEMOS
 from deriver.pipeline import load_model, packaged_models, run
-from deriver.run.binding import bind_data
+from deriver.running.binding import bind_data
 from tests.posterior_checks import DATA, EXACT, POSTERIORS, PUBLISHED, discrepancies
 
 SLEEP = DATA / "sleepstudy.csv"

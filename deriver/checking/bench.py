@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from deriver.derive.conditionals import derive
-from deriver.derive.lower import Lowering
-from deriver.derive.records import Derivation
+from deriver.derivation.conditionals import derive
+from deriver.derivation.lower import Lowering
+from deriver.derivation.records import Derivation
 from deriver.errors import DeriverError
 from deriver.language import parse_model, print_model
 from deriver.language.document import read_document

@@ -14,8 +14,8 @@ from deriver.algebra.heads import Ref
 from deriver.checking.oracle import Group, Oracle
 from deriver.checking.records import Density, Line, LineResult, Resolved, Slip
 from deriver.checking.values import Context, Indices
-from deriver.derive.factors import Definitions
-from deriver.derive.records import Contribution
+from deriver.derivation.factors import Definitions
+from deriver.derivation.records import Contribution
 from deriver.language.printer import print_expression
 from deriver.model.expressions import Colon, Expression, Reference
 

@@ -16,8 +16,8 @@ import numpy as np
 from deriver.checking.densities import Statement, canonical_at, log_densities
 from deriver.checking.oracle import FAILURES, Group, Oracle, State
 from deriver.checking.records import CounterExample
-from deriver.derive.numeric import canonical_at as right_at
-from deriver.derive.states import random_state
+from deriver.derivation.numeric import canonical_at as right_at
+from deriver.derivation.states import random_state
 from deriver.errors import InternalError
 from deriver.model.expressions import references
 from deriver.model.records import Given, Node

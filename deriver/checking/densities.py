@@ -197,7 +197,7 @@ def mentions_target(oracle: Oracle, statement: Statement) -> bool:
 
 def moving_names(oracle: Oracle) -> frozenset[str]:
     """Return the names whose value may change with the target: its node, and what is defined by it."""
-    from deriver.derive.factors import Definitions as Defined
+    from deriver.derivation.factors import Definitions as Defined
 
     node = oracle.subject.conditional.node
     key = ("moving", node)

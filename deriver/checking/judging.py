@@ -21,7 +21,7 @@ from deriver.checking.oracle import Group, Oracle, Outcome, Subject, expand_coor
 from deriver.checking.records import Line, LineResult, Resolved, Result
 from deriver.checking.symbolic import shown_equal
 from deriver.checking.values import Context
-from deriver.derive.numeric import Completed
+from deriver.derivation.numeric import Completed
 from deriver.language.mistakes import Mistakes
 from deriver.model.expressions import Expression
 

@@ -21,10 +21,10 @@ from deriver.algebra import heads
 from deriver.algebra.evaluate import evaluate
 from deriver.checking.bench import Bench
 from deriver.checking.values import Context, Evaluator, Indices, View
-from deriver.derive.factors import Definitions
-from deriver.derive.numeric import Completed, elements, log_joint, with_element
-from deriver.derive.records import Conditional, Definition, Factor
-from deriver.derive.states import random_state, redraw
+from deriver.derivation.factors import Definitions
+from deriver.derivation.numeric import Completed, elements, log_joint, with_element
+from deriver.derivation.records import Conditional, Definition, Factor
+from deriver.derivation.states import random_state, redraw
 from deriver.model.expressions import Expression, Number
 
 TOLERANCE = 1e-8

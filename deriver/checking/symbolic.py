@@ -20,7 +20,7 @@ from deriver.checking.densities import Statement
 from deriver.checking.oracle import Oracle
 from deriver.checking.records import Comparison, Named
 from deriver.checking.terms import write_expression
-from deriver.derive.factors import Definitions
+from deriver.derivation.factors import Definitions
 from deriver.errors import DeriverError, InternalError
 from deriver.language.rewrite import rebuild, substitute
 from deriver.model.expressions import Binary, Colon, Expression, Reference, SumOver, Transpose, references

@@ -17,8 +17,8 @@ from deriver.algebra.heads import Gated, LogDet, PlateSum, Ref
 from deriver.algebra.normal_form import expand_in, sum_over
 from deriver.checking.oracle import Oracle
 from deriver.checking.values import Opaque
-from deriver.derive.numeric import Completed
-from deriver.derive.records import Contribution
+from deriver.derivation.numeric import Completed
+from deriver.derivation.records import Contribution
 from deriver.errors import DeriverError, InternalError
 from deriver.language import parse_expression
 from deriver.model.expressions import Binary, Expression, Negate, references

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deriver.run.results import Result
-from deriver.run.summary import SummaryRow, decimals, format_table
+from deriver.running.results import Result
+from deriver.running.summary import SummaryRow, decimals, format_table
 
 REFERENCES = Path(__file__).parent / "references.json"
 LARGEST_Z = 4.0

@@ -9,8 +9,8 @@ import sympy as sp
 from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
-from deriver.derive.lower import Lowering
-from deriver.derive.records import Conditional, Derivation
+from deriver.derivation.lower import Lowering
+from deriver.derivation.records import Conditional, Derivation
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan.calculus import differentiate_twice, is_log_concave

@@ -8,7 +8,7 @@ from typing import Literal
 from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
-from deriver.derive.records import Conditional
+from deriver.derivation.records import Conditional
 from deriver.plan.layout import Quantity, Space
 
 Method = Literal["gibbs", "random_walk", "newton", "slice", "enumerate", "correlation_walk", "integer_walk"]

@@ -8,7 +8,7 @@ import sympy as sp
 from sympy import Basic, Expr, Symbol, Tuple
 
 from deriver.algebra.heads import Condition, Ref, index_symbol
-from deriver.derive.records import Contribution, Derivation, Factor
+from deriver.derivation.records import Contribution, Derivation, Factor
 from deriver.show import notation as n
 from deriver.show.arrange import Arranger
 from deriver.show.cases import Case

@@ -15,7 +15,7 @@ import sympy as sp
 from sympy import Expr, Symbol, Tuple
 
 from deriver.algebra.heads import Condition, Gated
-from deriver.derive.records import Conditional
+from deriver.derivation.records import Conditional
 
 _OPPOSITE = {
     "=": "!=",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deriver.derive.records import Derivation
+from deriver.derivation.records import Derivation
 from deriver.show.arrange import Arranger
 from deriver.show.document import Row
 from deriver.show.order import names_in

@@ -13,7 +13,7 @@ import sympy as sp
 from sympy import Basic, Expr, Tuple
 
 from deriver.algebra import heads
-from deriver.derive.records import Contribution
+from deriver.derivation.records import Contribution
 from deriver.model.records import Given, Model
 
 _LAYERS = {"data": 0, "process": 1, "parameters": 2}

@@ -8,7 +8,7 @@ from typing import Any
 from sympy import Expr
 
 from deriver.algebra.heads import Ref
-from deriver.derive.records import Conditional, Contribution, Derivation
+from deriver.derivation.records import Conditional, Contribution, Derivation
 from deriver.show.arrange import Arranger
 from deriver.show.cases import Case, split_cases
 from deriver.show.order import Order, sort_contributions

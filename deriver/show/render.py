@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from deriver.derive.records import Derivation
+from deriver.derivation.records import Derivation
 from deriver.errors import Mistake, UsageError
 from deriver.show.latex import LatexSpelling
 from deriver.show.names import names_of

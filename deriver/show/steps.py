@@ -13,7 +13,7 @@ from sympy import Expr
 
 from deriver.algebra.heads import Ref, transpose
 from deriver.algebra.normal_form import sum_over
-from deriver.derive.records import Conditional, Contribution, Derivation
+from deriver.derivation.records import Conditional, Contribution, Derivation
 from deriver.show import notation as n
 from deriver.show.arrange import Arranger
 from deriver.show.blanket import density_of, joint_density, over_plates

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from deriver.model.records import Given, Model, Node
-from deriver.run.layout import Layout
-from deriver.run.problems import Problems
-from deriver.run.sizes import Sizes
+from deriver.running.layout import Layout
+from deriver.running.problems import Problems
+from deriver.running.sizes import Sizes
 
 State = Mapping[str, Mapping[tuple[int, ...], Any]]
 Arrays = dict[str, np.ndarray]

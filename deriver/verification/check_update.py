@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from deriver.derive.numeric import parameters_at, to_canonical
-from deriver.derive.records import Conditional, Derivation
+from deriver.derivation.numeric import parameters_at, to_canonical
+from deriver.derivation.records import Conditional, Derivation
 from deriver.errors import Mistake, UsageError
 from deriver.families import family as family_record
 from deriver.language.mistakes import listing, suggest

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from deriver.derive.conditionals import derive
-from deriver.emit import emit
+from deriver.derivation.conditionals import derive
+from deriver.emission import emit
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan import make_plan
-from deriver.run.saving import check_output
+from deriver.running.saving import check_output
 from deriver.verification.setting import read_sizes
 from deriver.verification.verify import verify
 

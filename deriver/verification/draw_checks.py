@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deriver.derive.records import Conditional, Derivation
+from deriver.derivation.records import Conditional, Derivation
 from deriver.verification.moves import check_moves, takes_moves
 from deriver.verification.pools import Pools, add_pivots, compare_pools
 from deriver.verification.records import Outcome

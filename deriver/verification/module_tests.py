@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from deriver.derive.lower import Lowering
-from deriver.derive.records import Conditional, Derivation
-from deriver.emit.environment import make_environment
+from deriver.derivation.lower import Lowering
+from deriver.derivation.records import Conditional, Derivation
+from deriver.emission.environment import make_environment
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
-from deriver.run.sampling import load_sampler
+from deriver.running.sampling import load_sampler
 from deriver.verification.arrays import ArrayMaker
 from deriver.verification.setting import choose_givens
 from deriver.verification.simulate import Simulator

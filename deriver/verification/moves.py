@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
-from deriver.derive.records import Conditional
-from deriver.derive.states import redraw
+from deriver.derivation.records import Conditional
+from deriver.derivation.states import redraw
 from deriver.verification.records import Outcome
 from deriver.verification.replicates import Bench
 from deriver.verification.simulate import State

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from deriver.derive.lower import Lowering
+from deriver.derivation.lower import Lowering
 from deriver.model.records import Model, Node
 from deriver.verification.arrays import ArrayMaker, Arrays, State
 

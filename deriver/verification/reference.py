@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from deriver.derive.numeric import log_kernel_at, parameters_at, to_canonical
-from deriver.derive.records import Conditional
+from deriver.derivation.numeric import log_kernel_at, parameters_at, to_canonical
+from deriver.derivation.records import Conditional
 from deriver.families import family as family_record
 
 # (draws, components...) -> (draws, pivots)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from deriver.model.records import Model
-from deriver.run.sampling import load_sampler
+from deriver.running.sampling import load_sampler
 from deriver.verification.arrays import ArrayMaker, Arrays
 from deriver.verification.quantities import (
     Function,

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deriver.derive.lower import Lowering
-from deriver.derive.numeric import log_conditional_at
-from deriver.derive.records import Conditional
-from deriver.derive.states import redraw
+from deriver.derivation.lower import Lowering
+from deriver.derivation.numeric import log_conditional_at
+from deriver.derivation.records import Conditional
+from deriver.derivation.states import redraw
 from deriver.model.records import Given, Model
 from deriver.verification.arrays import ArrayMaker, Arrays
 from deriver.verification.reference import make_reference

@@ -15,10 +15,10 @@ from sympy import Expr
 
 from deriver.algebra.evaluate import evaluate
 from deriver.algebra.heads import Ref
-from deriver.derive.factors import build_factors
-from deriver.derive.lower import Lowering
-from deriver.derive.numeric import elements
-from deriver.derive.states import random_values
+from deriver.derivation.factors import build_factors
+from deriver.derivation.lower import Lowering
+from deriver.derivation.numeric import elements
+from deriver.derivation.states import random_values
 from deriver.errors import DeriverError, Mistake, UsageError
 from deriver.families import family as family_record
 from deriver.language import parse_expression

@@ -15,10 +15,10 @@ import numpy as np
 from sympy import Expr, Tuple
 
 from deriver.algebra.evaluate import Indices, evaluate, holds, index_values
-from deriver.derive.factors import build_factors
-from deriver.derive.lower import Lowering
-from deriver.derive.numeric import Completed, log_joint
-from deriver.derive.records import Factor
+from deriver.derivation.factors import build_factors
+from deriver.derivation.lower import Lowering
+from deriver.derivation.numeric import Completed, log_joint
+from deriver.derivation.records import Factor
 from deriver.errors import Mistake, UsageError
 from deriver.families import family as family_record
 from deriver.model.records import Model

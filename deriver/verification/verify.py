@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from deriver.derive.density_ratio import RatioFailure, check_node
-from deriver.derive.records import Conditional, Derivation
-from deriver.derive.states import random_state
+from deriver.derivation.density_ratio import RatioFailure, check_node
+from deriver.derivation.records import Conditional, Derivation
+from deriver.derivation.states import random_state
 from deriver.errors import Mistake, UsageError
 from deriver.language.mistakes import suggest
 from deriver.model.records import Model

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from deriver.derive.conditionals import derive
+from deriver.derivation.conditionals import derive
 from deriver.language import parse_model
 
 from .catalogue import CASES, Case, elements, load, state_of

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deriver.derive.conditionals import derive
+from deriver.derivation.conditionals import derive
 from deriver.language import parse_model
 
 FOLDER = Path(__file__).parent

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from deriver.derive.conditionals import derive
-from deriver.derive.records import Derivation
+from deriver.derivation.conditionals import derive
+from deriver.derivation.records import Derivation
 from deriver.language import parse_model
 
 PACKAGED = Path(__file__).resolve().parents[2] / "deriver" / "examples" / "models"

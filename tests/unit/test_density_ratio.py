@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import sympy as sp
 
-from deriver.derive.conditionals import derive
-from deriver.derive.density_ratio import check_derivation
-from deriver.derive.records import Derivation
+from deriver.derivation.conditionals import derive
+from deriver.derivation.density_ratio import check_derivation
+from deriver.derivation.records import Derivation
 from deriver.errors import InternalError
 from deriver.language import parse_model
 

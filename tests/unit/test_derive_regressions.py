@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deriver.derive.conditionals import derive
-from deriver.derive.density_ratio import check_derivation
-from deriver.derive.records import Derivation
+from deriver.derivation.conditionals import derive
+from deriver.derivation.density_ratio import check_derivation
+from deriver.derivation.records import Derivation
 from deriver.errors import ModelError
 from deriver.language import parse_model
 

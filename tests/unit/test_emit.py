@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from jinja2 import meta
 
-from deriver.derive.conditionals import derive
-from deriver.emit import emit
-from deriver.emit.environment import make_environment
-from deriver.emit.text import atom, break_statement, call, join_product, join_sum, power
-from deriver.emit.views import ModuleView
+from deriver.derivation.conditionals import derive
+from deriver.emission import emit
+from deriver.emission.environment import make_environment
+from deriver.emission.text import atom, break_statement, call, join_product, join_sum, power
+from deriver.emission.views import ModuleView
 from deriver.errors import UsageError
 from deriver.language import parse_model
 from tests.emitted import build, check_walk, load_source, to_inputs, to_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deriver.derive.numeric import parameters_at
+from deriver.derivation.numeric import parameters_at
 from tests.emitted import build
 
 STATE_SPACE = """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deriver.algebra.evaluate import evaluate
-from deriver.derive.conditionals import derive
+from deriver.derivation.conditionals import derive
 from deriver.errors import UsageError
 from deriver.language import parse_model
 from deriver.plan import make_plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deriver.derive.conditionals import derive
+from deriver.derivation.conditionals import derive
 from deriver.language import parse_model
 
 GROUPS = """

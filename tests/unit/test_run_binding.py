@@ -8,7 +8,7 @@ import pytest
 
 from deriver.errors import DataError, UsageError
 from deriver.language import parse_model
-from deriver.run.binding import Binding, bind_data
+from deriver.running.binding import Binding, bind_data
 
 RAGGED = parse_model(
     """model ragged

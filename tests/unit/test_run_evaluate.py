@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from deriver.language import parse_expression
-from deriver.run.evaluate import Environment, evaluate
-from deriver.run.values import EvaluationError, Value, scalar, shaped, to_shape
+from deriver.running.evaluate import Environment, evaluate
+from deriver.running.values import EvaluationError, Value, scalar, shaped, to_shape
 
 
 def value_of(text: str, **plain: Value) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from deriver.errors import UsageError
 from deriver.language import parse_model, print_model
 from deriver.pipeline import load_model
-from deriver.run.fixing import fix_nodes
+from deriver.running.fixing import fix_nodes
 
 
 def test_the_node_becomes_a_given_and_its_prior_goes() -> None:

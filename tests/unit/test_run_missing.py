@@ -8,8 +8,8 @@ import pytest
 import deriver
 from deriver.errors import DataError
 from deriver.language import parse_model
-from deriver.run.binding import bind_data
-from deriver.run.missing import leave_out_missing
+from deriver.running.binding import bind_data
+from deriver.running.missing import leave_out_missing
 
 LEVEL = parse_model(
     """model level

@@ -13,9 +13,9 @@ from fake_sampler import fake_source
 
 from deriver.errors import UsageError
 from deriver.language import parse_model
-from deriver.run.job import Job, prepare_job, sample_job
-from deriver.run.results import Result
-from deriver.run.sampling import Settings
+from deriver.running.job import Job, prepare_job, sample_job
+from deriver.running.results import Result
+from deriver.running.sampling import Settings
 
 MODEL = parse_model(
     """model growth
@@ -148,7 +148,7 @@ def test_draws_that_cannot_be_saved_there_are_saved_elsewhere(tmp_path: Path) ->
                 raise OSError("the disk is full")
             result.idata.to_netcdf(name)
 
-    from deriver.run.saving import save_inference_data
+    from deriver.running.saving import save_inference_data
 
     saved = save_inference_data(Stubborn(), monkey)
     assert saved.path != monkey
@@ -159,7 +159,7 @@ def test_draws_that_cannot_be_saved_there_are_saved_elsewhere(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["missing/a.nc", "."])
 def test_an_output_that_cannot_be_written_is_told_before_sampling(tmp_path: Path, name: str) -> None:
-    from deriver.run.saving import check_output
+    from deriver.running.saving import check_output
 
     with pytest.raises(UsageError):
         check_output(tmp_path / name, overwrite=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from deriver.errors import DataError
-from deriver.run.tables import Arrays, Table, read_data, table_of
+from deriver.running.tables import Arrays, Table, read_data, table_of
 
 ROWS = {"who": ["b", "a", "b"], "day": [1, 2, 3], "y": [1.5, None, 2.5]}
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from deriver.algebra.evaluate import evaluate, holds
-from deriver.derive.lower import Lowering
-from deriver.derive.numeric import Completed, elements
-from deriver.derive.states import random_state
+from deriver.derivation.lower import Lowering
+from deriver.derivation.numeric import Completed, elements
+from deriver.derivation.states import random_state
 from deriver.language import parse_expression
 from deriver.show import render
 from deriver.show.cases import split_cases

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from deriver.derive.records import Derivation
-from deriver.emit import emit
+from deriver.derivation.records import Derivation
+from deriver.emission import emit
 from deriver.pipeline import derive, load_model, plan
 from deriver.verification.records import Verification
 from deriver.verification.replicates import Effort

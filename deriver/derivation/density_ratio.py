@@ -1,0 +1,119 @@
+"""The density-ratio identity, run on every derivation before a sampler is made from it.
+
+At random states, for two values a and b of one element,
+    log c(a | rest) − log c(b | rest) = log joint(a, rest) − log joint(b, rest),
+with c the derived conditional and the joint evaluated from the families' own numeric densities, which share
+no code with the symbolic ones that the derivation used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from deriver.derivation.numeric import elements, log_conditional_at, log_joint, log_kernel_at, with_element
+from deriver.derivation.records import Conditional, Derivation
+from deriver.derivation.states import random_state, redraw
+from deriver.errors import InternalError
+
+TOLERANCE = 1e-8
+_MOST_STATES = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioFailure:
+    """An element at which the identity does not hold: both log ratios."""
+
+    node: str
+    index: tuple[int, ...]
+    derived: float
+    joint: float
+
+
+def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 20260101) -> None:
+    """Check every conditional, and its log kernel, at random states with different sizes.
+
+    A state at which the joint density is zero or undefined tells nothing and is replaced by another.
+    Raises ``InternalError`` naming the node when the identity fails, or cannot be evaluated: a fault of
+    deriver, never a sampler.
+    """
+    rng = np.random.default_rng(seed)
+    missing = {conditional.node: states for conditional in derivation.conditionals}
+    for number in range(_MOST_STATES):
+        wanted = [c for c in derivation.conditionals if missing[c.node] > 0]
+        if not wanted:
+            return
+        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=3)
+        for conditional in wanted:
+            try:
+                outcome = check_node(derivation, conditional, state, rng)
+            except (KeyError, OverflowError):  # sizes that no data could have; a number too large
+                continue
+            except (ZeroDivisionError, TypeError, np.linalg.LinAlgError) as error:
+                raise InternalError(_describe_error(derivation, conditional, error)) from error
+            if isinstance(outcome, RatioFailure):
+                raise InternalError(_describe(derivation, outcome))
+            missing[conditional.node] -= outcome
+    unchecked = [name for name, count in missing.items() if count == states]
+    if unchecked:
+        raise InternalError(
+            f"the derived conditional of {unchecked[0]} in model {derivation.model.name} could not be checked: "
+            f"no random state with a positive joint density was found"
+        )
+
+
+def _describe_error(derivation: Derivation, conditional: Conditional, error: Exception) -> str:
+    return (
+        f"the derived conditional of {conditional.node} in model {derivation.model.name} cannot be evaluated "
+        f"({error}).  This is a fault of deriver; please report it with the model."
+    )
+
+
+def _describe(derivation: Derivation, failure: RatioFailure) -> str:
+    return (
+        f"the derived conditional of {failure.node}{list(failure.index)} in model {derivation.model.name} "
+        f"disagrees with the joint density: log ratio {failure.derived:.12g} against {failure.joint:.12g}.  "
+        f"This is a fault of deriver; please report it with the model."
+    )
+
+
+def check_node(
+    derivation: Derivation, conditional: Conditional, state: Mapping, rng: np.random.Generator
+) -> RatioFailure | bool:
+    """Check the identity at the first, the last and one random element.
+
+    Returns the failure, or whether the identity could be evaluated at this state at all.
+    """
+    indices = list(elements(conditional.ranges, state))
+    if not indices:
+        return False
+    chosen = {indices[0], indices[-1], indices[rng.integers(len(indices))]}
+    outcomes = [_check_element(derivation, conditional, state, index, rng) for index in sorted(chosen)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, RatioFailure)]
+    return failures[0] if failures else any(outcomes)
+
+
+def _check_element(
+    derivation: Derivation,
+    conditional: Conditional,
+    state: Mapping,
+    index: tuple[int, ...],
+    rng: np.random.Generator,
+) -> RatioFailure | bool:
+    old = state[conditional.node][index]
+    new = redraw(derivation.model, conditional.node, index, dict(state), rng)
+    joint = [
+        log_joint(derivation.factors, derivation.definitions, with_element(state, conditional.node, index, v))
+        for v in (new, old)
+    ]
+    if not np.all(np.isfinite(joint)):
+        return False
+    for log_density in (log_conditional_at, log_kernel_at):
+        derived = [log_density(conditional, state, index, value) for value in (new, old)]
+        ratio, expected = derived[0] - derived[1], joint[0] - joint[1]
+        scale = 1.0 + abs(expected) + 1e-4 * max(map(abs, joint))
+        if not abs(ratio - expected) <= TOLERANCE * scale:
+            return RatioFailure(node=conditional.node, index=index, derived=ratio, joint=expected)
+    return True

@@ -1,0 +1,412 @@
+"""Proofs of positivity and positive definiteness, on symbols and supports alone.
+
+Each function answers True only when the claim follows from the declared supports; False means "not proved",
+never "disproved".
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy import Expr, Tuple
+
+from deriver.algebra import heads
+from deriver.algebra.heads import Condition, Ref, transpose
+from deriver.derivation.factors import Definitions
+from deriver.derivation.lower import Lowering
+from deriver.model.records import Given, Node
+
+
+class Prover:
+    """Proves signs and definiteness for one model; knows supports and deterministic definitions.
+
+    ``facts`` are expressions in given quantities that are positive because a stated prior is proper.
+    """
+
+    def __init__(self, lowering: Lowering, definitions: Definitions, facts: tuple[Expr, ...] = ()) -> None:
+        self._lowering = lowering
+        self._definitions = definitions
+        self._facts = facts
+        self._known: dict[tuple[str, Expr, tuple[Tuple, ...]], bool] = {}
+
+    def positive(self, expr: Expr, ranges: tuple[Tuple, ...] = ()) -> bool:
+        """Prove expr > 0 for every value of the supports (and of the target's indices in ``ranges``)."""
+        return self._remember("positive", expr, ranges, lambda: self._positive(expr, ranges))
+
+    def nonnegative(self, expr: Expr) -> bool:
+        """Prove expr ≥ 0."""
+        return self._remember("nonnegative", expr, (), lambda: self._nonnegative(expr))
+
+    def definite(self, matrix: Expr, ranges: tuple[Tuple, ...] = ()) -> bool:
+        """Prove that a matrix expression is symmetric positive definite."""
+        return self._remember("definite", matrix, ranges, lambda: self._definite(matrix, ranges))
+
+    def semidefinite(self, matrix: Expr) -> bool:
+        """Prove that a matrix expression is symmetric positive semidefinite."""
+        return self._remember("semidefinite", matrix, (), lambda: self._semidefinite(matrix))
+
+    def _remember(self, claim: str, expr: Expr, ranges: tuple[Tuple, ...], prove) -> bool:
+        key = (claim, expr, ranges)
+        if key not in self._known:
+            self._known[key] = prove()
+        return self._known[key]
+
+    # --- numbers ---
+
+    def _positive(self, expr: Expr, ranges: tuple[Tuple, ...]) -> bool:
+        if not expr.is_commutative:
+            return self._positive_vector(expr)
+        if expr.is_positive or self._follows_from_fact(expr):
+            return True
+        match expr:
+            case Ref():
+                return self._defined(expr, self.positive) or self._above_nonnegative(expr)
+            case sp.Add():
+                return self._positive_sum(expr, ranges) or self._positive_at_least(expr)
+            case sp.Mul():
+                return all(self.positive(factor) for factor in expr.args)
+            case sp.Pow():
+                return self.positive(expr.base)
+            case sp.exp():
+                return True
+            case sp.Max():
+                return any(self.positive(a) for a in expr.args)
+            case sp.Min():
+                return all(self.positive(a) for a in expr.args)
+            case heads.Component():
+                return self._positive_vector(expr.args[0])
+            case heads.Entry():
+                return expr.args[1] == expr.args[2] and self.definite(expr.args[0])
+            case heads.Inner():
+                return False  # zero at zero
+            case heads.Gated():
+                return bool(ranges) and covers([expr.args[1]], ranges) and self.positive(expr.args[0])
+        return False
+
+    def _follows_from_fact(self, expr: Expr) -> bool:
+        """expr = fact + something nonnegative."""
+        for fact in self._facts:
+            rest = sp.expand(expr - fact)
+            if rest == 0 or all(map(self._declared_nonnegative, sp.Add.make_args(rest))):
+                return True
+        return False
+
+    def _declared_nonnegative(self, term: Expr) -> bool:
+        return bool(term.is_nonnegative) or (isinstance(term, Ref) and self._above_nonnegative(term))
+
+    def _above_nonnegative(self, ref: Ref) -> bool:
+        """ν > p − 1 makes ν positive: real supports are open intervals."""
+        kind, lower, _ = self._support(ref)
+        if kind != "real" or lower is None or not ref.is_commutative:
+            return False
+        return bool(lower.is_nonnegative) or (isinstance(lower, sp.Add) and self._bounded_below(lower))
+
+    def _positive_at_least(self, expr: sp.Add) -> bool:
+        bounded = any(map(self.positive, self._lower_bounds(expr)))
+        return bounded or self._positive_on_interval(expr)
+
+    def _positive_sum(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
+        if all(map(self.nonnegative, expr.args)) and any(map(self.positive, expr.args)):
+            return True
+        return bool(ranges) and self._positive_by_gates(expr, ranges)
+
+    def _positive_by_gates(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
+        """Gates that cover all indices, the sum positive inside each of them with the others left out."""
+        gated = [(term, parts) for term in expr.args if (parts := _as_gated(term)) is not None]
+        if not all(self.nonnegative(term) for term, _ in gated):
+            return False
+        rest = expr - sp.Add(*(term for term, _ in gated))
+        return covers([gate for _, (body, gate) in gated if self.positive(body + rest)], ranges)
+
+    def _nonnegative(self, expr: Expr) -> bool:
+        if expr.is_nonnegative or self.positive(expr):
+            return True
+        match expr:
+            case Ref():
+                return self._defined(expr, self.nonnegative)
+            case sp.Add():
+                return all(self.nonnegative(term) for term in expr.args) or self._bounded_below(expr)
+            case sp.Mul():
+                return self._nonnegative_product(expr)
+            case sp.Pow():
+                return (expr.exp.is_even and expr.base.is_real) or self.nonnegative(expr.base)
+            case heads.PlateSum() | heads.Gated():
+                return self.nonnegative(expr.args[0])
+            case heads.Inner():
+                return self._quadratic(expr, self.semidefinite)
+            case heads.Trace():
+                return self._definite_trace(expr.args[0])
+            case sp.Abs() | sp.exp():
+                return True
+        return False
+
+    def _bounded_below(self, expr: sp.Add) -> bool:
+        return any(least == 0 or self.nonnegative(least) for least in self._lower_bounds(expr))
+
+    def _lower_bounds(self, expr: sp.Add) -> list[Expr]:
+        """Bound a sum from below by the ends of supports: size − y ≥ 0 for a count, T − 2 ≥ 0 for T ≥ 2.
+
+        First only what is subtracted is replaced, then every term.
+        """
+        above = sp.Add(*(self._least(t) if t.as_coeff_Mul()[0].is_negative else t for t in expr.args))
+        both = sp.Add(*map(self._least, expr.args))
+        return [least for least in dict.fromkeys((above, both)) if least != expr]
+
+    def _least(self, term: Expr) -> Expr:
+        coefficient, ref = term.as_coeff_Mul()
+        declared = self._declared(ref) if isinstance(ref, Ref) and ref.is_commutative else None
+        if declared is None or coefficient == 1 and ref.is_positive and not ref.is_integer:
+            return term
+        _, lower, upper = self._support(ref)
+        if lower is None and ref.is_integer and ref.is_positive:
+            lower = sp.S.One
+        end = upper if coefficient.is_negative else lower
+        if end is None:
+            return term
+        own = (self._lowering.indices[index] for index in declared.indices)
+        return coefficient * end.xreplace(dict(zip(own, ref.indices, strict=True)))
+
+    def _nonnegative_product(self, expr: sp.Mul) -> bool:
+        return all(self.nonnegative(factor) for factor in expr.args)
+
+    def _quadratic(self, expr: heads.Inner, middle_claim) -> bool:
+        """u′Mu with M (semi)definite, u′u."""
+        factors = expr.args[0].args_cnc()[1]
+        half = len(factors) // 2
+        mirrored = all(factors[k] == transpose(factors[-1 - k]) for k in range(half))
+        return mirrored and (len(factors) % 2 == 0 or middle_claim(factors[half]))
+
+    def _definite_trace(self, matrix: Expr) -> bool:
+        """tr(AB) ≥ 0 for semidefinite A and B."""
+        factors = matrix.args_cnc()[1]
+        return len(factors) <= 2 and all(self.semidefinite(factor) for factor in factors)
+
+    def _positive_vector(self, vector: Expr) -> bool:
+        match vector:
+            case heads.Stack():
+                return self.positive(vector.args[0])
+            case heads.Literal():
+                return all(self.positive(entry) for entry in vector.args[2:])
+            case heads.Ones():
+                return True
+            case heads.Map() if vector.function == "exp":
+                return True
+            case heads.Map() if vector.function == "sqrt":
+                return self._positive_vector(vector.args[1])
+            case Ref():
+                if self._definitions.defines(vector.name):
+                    return self._positive_vector(self._definitions.at(vector))
+                kind, lower, _ = self._support(vector)
+                return kind == "simplex" or (lower is not None and bool(lower.is_nonnegative))
+            case sp.Mul():
+                scalars, factors = vector.args_cnc()
+                return (
+                    len(factors) == 1
+                    and all(map(self.positive, scalars))
+                    and self._positive_vector(factors[0])
+                )
+            case sp.Add():
+                some = any(map(self._positive_vector, vector.args))
+                return some and all(map(self._nonnegative_vector, vector.args))
+        return False
+
+    def _nonnegative_vector(self, vector: Expr) -> bool:
+        match vector:
+            case heads.PlateSum() | heads.Gated():
+                return self._nonnegative_vector(vector.args[0])
+            case heads.Unit():
+                return True
+            case Ref() if not self._definitions.defines(vector.name):
+                lower = self._support(vector)[1]
+                if lower is not None and lower.is_nonnegative:
+                    return True
+            case sp.Mul():
+                scalars, factors = vector.args_cnc()
+                single = len(factors) == 1 and all(map(self.nonnegative, scalars))
+                return single and self._nonnegative_vector(factors[0])
+        return self._positive_vector(vector)
+
+    def _positive_on_interval(self, expr: Expr) -> bool:
+        """A sum in one bounded quantity (1 − ρ², 1 + ρ): no root inside its interval, positive within."""
+        refs = [ref for ref in expr.atoms(Ref)]
+        if len(refs) != 1 or not refs[0].is_commutative:
+            return self._positive_factors(expr)
+        kind, lower, upper = self._support(refs[0])
+        if kind != "real" or lower is None or upper is None:
+            return False
+        if not (lower.is_Rational and upper.is_Rational):
+            return False
+        x = sp.Dummy("x", real=True)
+        polynomial = expr.xreplace({refs[0]: x})
+        if not polynomial.is_polynomial(x):
+            return False
+        roots = sp.Poly(polynomial, x).real_roots()
+        inside = any(bool(lower < root) and bool(root < upper) for root in roots)
+        return not inside and bool(polynomial.subs(x, (lower + upper) / 2) > 0)
+
+    def _positive_factors(self, expr: Expr) -> bool:
+        factored = sp.factor(expr) if all(r.is_commutative for r in expr.atoms(Ref)) else expr
+        return isinstance(factored, sp.Mul) and self._positive_signed(factored)
+
+    def _positive_signed(self, product: sp.Mul) -> bool:
+        """A product whose negative factors come in pairs, each sign proved."""
+        negatives = 0
+        for factor in product.args:
+            base, exponent = factor.as_base_exp()
+            if exponent.is_even and (self.positive(base) or self.positive(-base)):
+                continue
+            if self.positive(factor):
+                continue
+            if self.positive(sp.expand(-factor)):
+                negatives += 1
+                continue
+            return False
+        return negatives % 2 == 0
+
+    # --- matrices ---
+
+    def _definite(self, matrix: Expr, ranges: tuple[Tuple, ...]) -> bool:
+        match matrix:
+            case Ref():
+                if self._definitions.defines(matrix.name):
+                    return self.definite(self._definitions.at(matrix))
+                return self._support(matrix)[0] in ("spd", "correlation")
+            case heads.Eye():
+                return True
+            case heads.Diagonal():
+                return self._positive_vector(matrix.args[0])
+            case heads.Exchangeable():
+                return self._exchangeable(*matrix.args)
+            case heads.Literal():
+                return self._minors(matrix)
+            case sp.Pow():
+                return bool(matrix.exp.is_Integer) and self.definite(matrix.base)
+            case sp.Mul():
+                return self._congruence(matrix, self.definite)
+            case sp.Add():
+                return self._definite_sum(matrix, ranges)
+            case heads.Gated():
+                return bool(ranges) and covers([matrix.args[1]], ranges) and self.definite(matrix.args[0])
+        return False
+
+    def _definite_sum(self, matrix: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
+        if not all(self.semidefinite(term) for term in matrix.args):
+            return False
+        if any(self.definite(term) for term in matrix.args):
+            return True
+        gated = [t for t in map(_as_gated, matrix.args) if t is not None and self.definite(t[0])]
+        return bool(ranges) and covers([conditions for _, conditions in gated], ranges)
+
+    def _semidefinite(self, matrix: Expr) -> bool:
+        if self.definite(matrix):
+            return True
+        match matrix:
+            case sp.Add():
+                return all(self.semidefinite(term) for term in matrix.args)
+            case sp.Mul():
+                return self._gram(matrix)
+            case heads.PlateSum() | heads.Gated():
+                return self.semidefinite(matrix.args[0])
+        return False
+
+    def _gram(self, matrix: sp.Mul) -> bool:
+        """c·V M V′ with c ≥ 0 and M semidefinite, or c·V V′."""
+        scalars, factors = matrix.args_cnc()
+        if not all(self.nonnegative(scalar) for scalar in scalars):
+            return False
+        half = len(factors) // 2
+        mirrored = all(factors[k] == transpose(factors[-1 - k]) for k in range(half))
+        middle = factors[half] if len(factors) % 2 else None
+        return bool(factors) and mirrored and (middle is None or self.semidefinite(middle))
+
+    def _congruence(self, matrix: sp.Mul, claim) -> bool:
+        """c·A M A′ with c > 0, M definite and A invertible (itself definite)."""
+        scalars, factors = matrix.args_cnc()
+        if not factors or not all(self.positive(scalar) for scalar in scalars) or len(factors) % 2 == 0:
+            return False
+        half = len(factors) // 2
+        mirrored = all(factors[k] == transpose(factors[-1 - k]) for k in range(half))
+        return mirrored and claim(factors[half]) and all(self.definite(f) for f in factors[:half])
+
+    def _minors(self, matrix: heads.Literal) -> bool:
+        """Sylvester's criterion: every leading principal minor is positive."""
+        explicit = matrix.matrix()
+        if explicit.rows != explicit.cols or explicit != explicit.T:
+            return False
+        minors = (explicit[:k, :k].det() for k in range(1, explicit.rows + 1))
+        return all(self._positive_minor(sp.factor(sp.expand(minor))) for minor in minors)
+
+    def _positive_minor(self, minor: Expr) -> bool:
+        return self.positive(minor) or (isinstance(minor, sp.Mul) and self._positive_signed(minor))
+
+    def _exchangeable(self, rho: Expr, p: Expr) -> bool:
+        """Eigenvalues 1 − ρ and 1 + (p−1)ρ: ρ must lie between −1/(p−1) and 1."""
+        if not isinstance(rho, Ref):
+            return bool(rho.is_number and rho < 1 and (1 + (p - 1) * rho).is_positive)
+        if self._definitions.defines(rho.name):
+            return self._exchangeable(self._definitions.at(rho), p)
+        _, lower, upper = self._support(rho)
+        if lower is None or upper is None or not (1 - upper).is_nonnegative:
+            return False
+        safe = {-1 / sp.Max(p - 1, 1), -1 / (p - 1)}
+        at_lower = 1 + (p - 1) * lower
+        return lower in safe or bool(lower.is_nonnegative) or bool(sp.expand(at_lower).is_nonnegative)
+
+    # --- shared ---
+
+    def _support(self, ref: Ref) -> tuple[str, Expr | None, Expr | None]:
+        declared = self._declared(ref)
+        return ("real", None, None) if declared is None else self._lowering.support(declared.support)
+
+    def _declared(self, ref: Ref) -> Node | Given | None:
+        model = self._lowering.model
+        declared: list[Node | Given] = [*model.nodes, *model.givens]
+        return next((d for d in declared if d.name == ref.name), None)
+
+    def _defined(self, ref: Ref, claim) -> bool:
+        return self._definitions.defines(ref.name) and claim(self._definitions.at(ref))
+
+
+def _as_gated(term: Expr) -> tuple[Expr, Tuple] | None:
+    """Read c·[conditions] out of a term."""
+    if isinstance(term, heads.Gated):
+        return term.args[0], term.args[1]
+    if isinstance(term, sp.Mul):
+        gates = [factor for factor in term.args if isinstance(factor, heads.Gated)]
+        if len(gates) == 1:
+            rest = sp.Mul(*(factor for factor in term.args if factor is not gates[0]))
+            return rest * gates[0].args[0], gates[0].args[1]
+    return None
+
+
+def covers(gates: list[Tuple], ranges: tuple[Tuple, ...]) -> bool:
+    """Tell whether intervals on one index together cover its whole range (t = 0 and t ≥ 1 cover 0..T)."""
+    for symbol, lower, upper in ranges:
+        intervals = [_interval(gate, symbol, lower, upper) for gate in gates]
+        known = [interval for interval in intervals if interval is not None]
+        reached = [lower]  # all values below each of these are covered
+        for _ in known:
+            nexts = [end + 1 for start, end in known if any(_at_most(start, below) for below in reached)]
+            reached = list(dict.fromkeys((*reached, *nexts)))
+        if any(_at_most(upper + 1, below) for below in reached):
+            return True
+    return False
+
+
+def _at_most(left: Expr, right: Expr) -> bool:
+    return bool(sp.expand(right - left).is_nonnegative)
+
+
+def _interval(gate: Tuple, symbol: sp.Symbol, lower: Expr, upper: Expr) -> tuple[Expr, Expr] | None:
+    for condition in gate:
+        if not isinstance(condition, Condition) or condition.left != symbol:
+            return None
+        match condition.relation:
+            case "=":
+                lower = upper = condition.right
+            case ">=":
+                lower = condition.right
+            case "<=":
+                upper = condition.right
+            case _:
+                return None
+    return lower, upper

@@ -1,0 +1,194 @@
+"""Random states of a model: every given and every stochastic element at a generic value in its support.
+
+The values are not draws from the priors: the density-ratio identity must hold at any state, and generic
+values are kinder to its arithmetic.  Sizes are small and unequal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from sympy import Expr, Tuple
+
+from deriver.algebra.evaluate import evaluate
+from deriver.derivation.lower import Lowering
+from deriver.derivation.numeric import elements
+from deriver.errors import InternalError
+from deriver.model.records import Given, Model, Node, Range, Stochastic
+
+State = dict[str, dict[tuple[int, ...], Any]]
+_ROUNDS = 8
+
+
+def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, size: int = 3) -> State:
+    """Return a state with plates of about ``size`` and every free dimension equal to ``dimension``.
+
+    Raises ``InternalError`` when the declarations cannot be ordered.
+    """
+    lowering = Lowering(model)
+    state: State = {}
+    pending: list[Given | Node] = [*model.givens, *(n for n in model.nodes if n.kind == "stochastic")]
+    for _ in range(_ROUNDS + len(pending)):
+        later = []
+        for declared in pending:
+            try:
+                state[declared.name] = random_values(declared, lowering, state, rng, dimension, size)
+            except KeyError:
+                later.append(declared)
+        if not later:
+            return state
+        pending = later
+    names = ", ".join(declared.name for declared in pending)
+    raise InternalError(f"no state could be made: {names} depend on each other")
+
+
+def random_values(
+    declared: Given | Node,
+    lowering: Lowering,
+    state: State,
+    rng: np.random.Generator,
+    dimension: int,
+    size: int,
+) -> dict[tuple[int, ...], Any]:
+    if isinstance(declared, Given) and declared.origin == "dimension":
+        return {(): dimension}
+    ranges = _ranges(declared)
+    bounds = tuple(lowering.bound(place) for place in ranges)
+    if isinstance(declared, Given) and declared.origin == "size":
+        return {index: _random_size(rng, size, index) for index in elements(bounds, state)}
+    draw = _counts_drawer(declared, lowering, state, rng) or _drawer(declared, lowering, state, rng)
+    values = {}
+    for index in elements(bounds, state):
+        own = {bound[0]: number for bound, number in zip(bounds, index, strict=True)}
+        values[index] = draw(own)
+    return values
+
+
+def _random_size(rng: np.random.Generator, size: int, index: tuple[int, ...]) -> int:
+    """A size of one plate is ``size``; a ragged one varies, and may be 0 but for the first."""
+    ragged = index and index != (1,) * len(index)
+    return int(rng.integers(0, size + 1)) if ragged else size
+
+
+def _ranges(declared: Given | Node) -> tuple[Range, ...]:
+    if isinstance(declared, Node):
+        return declared.ranges
+    return tuple(Range(index=index) for index in declared.indices)
+
+
+def _drawer(
+    declared: Given | Node, lowering: Lowering, state: State, rng: np.random.Generator
+) -> Callable[[dict], Any]:
+    """Return a function from the element's own indices to a random value of its shape and support."""
+    shape = tuple(int(evaluate(lowering.expression(side), state)) for side in declared.shape)
+    kind, lower, upper = lowering.support(declared.support)
+    match kind:
+        case "spd":
+            return lambda own: _random_spd(rng, shape[0])
+        case "correlation":
+            return lambda own: _random_correlation(rng, shape[0])
+        case "simplex":
+            return lambda own: rng.dirichlet(np.full(shape[0], 2.0))
+        case "index" | "subset":
+            bound = lowering.plate_bound(declared.support.plate or "")
+            return lambda own: _random_index(rng, bound, state, own, kind == "subset")
+        case "integer":
+            return lambda own: _random_integers(rng, shape, lower, upper, state, own)
+    return lambda own: _random_real(rng, shape, lower, upper, state, own)
+
+
+def _counts_drawer(
+    declared: Given | Node, lowering: Lowering, state: State, rng: np.random.Generator
+) -> Callable[[dict], Any] | None:
+    """Values that the support does not say: counts of a multinomial add up to its size, categories are finite."""
+    statements = lowering.model.statements_of(declared.name)
+    families = {getattr(statement, "family", None) for statement in statements}
+    if "categorical" in families:
+        return _category_drawer(statements[0], lowering, state, rng)  # type: ignore[arg-type]
+    if "multinomial" not in families:
+        return None
+    (statement,) = statements
+    size = next(a.value for a in statement.arguments if a.keyword == "size")  # type: ignore[union-attr]
+    total = lowering.expression(size)
+    (side,) = declared.shape
+    categories = int(evaluate(lowering.expression(side), state))
+    equal = np.full(categories, 1.0 / categories)
+    return lambda own: rng.multinomial(int(evaluate(total, state, own)), equal).astype(float)
+
+
+def _category_drawer(
+    statement: Stochastic, lowering: Lowering, state: State, rng: np.random.Generator
+) -> Callable[[dict], int]:
+    """Return a function to a category, one of as many as there are probabilities."""
+    probabilities = lowering.expression(statement.arguments[0].value)
+    return lambda own: int(rng.integers(1, len(evaluate(probabilities, state, own)) + 1))
+
+
+def _bound(end: Expr | None, state: State, own: dict) -> float | None:
+    return None if end is None else float(evaluate(end, state, own))
+
+
+def _random_real(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    lower: Expr | None,
+    upper: Expr | None,
+    state: State,
+    own: dict,
+) -> Any:
+    low, high = _bound(lower, state, own), _bound(upper, state, own)
+    if low is None and high is None:
+        value = rng.normal(0.3, 1.0, shape)
+    elif low is not None and high is not None:
+        value = low + (high - low) * rng.uniform(0.1, 0.9, shape)
+    else:
+        distance = np.exp(rng.normal(0.0, 0.5, shape))
+        value = low + distance if low is not None else high - distance
+    return float(value) if shape == () else value
+
+
+def _random_integers(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    lower: Expr | None,
+    upper: Expr | None,
+    state: State,
+    own: dict,
+) -> Any:
+    low = int(_bound(lower, state, own) or 0)
+    high = _bound(upper, state, own)
+    value = rng.integers(low, (low + 4 if high is None else int(high)) + 1, shape)
+    return int(value) if shape == () else value.astype(float)
+
+
+def _random_index(
+    rng: np.random.Generator, bound: Tuple, state: State, own: dict, many: bool
+) -> int | frozenset[int]:
+    first = int(evaluate(bound[1], state, own))
+    last = int(evaluate(bound[2], state, own))
+    if many:
+        return frozenset(k for k in range(first, last + 1) if k == first or rng.uniform() < 0.6)
+    return int(rng.integers(first, last + 1))
+
+
+def _random_spd(rng: np.random.Generator, p: int) -> np.ndarray:
+    root = rng.normal(size=(p, p))
+    return root @ root.T / p + 0.5 * np.eye(p)
+
+
+def _random_correlation(rng: np.random.Generator, p: int) -> np.ndarray:
+    matrix = _random_spd(rng, p)
+    scales = np.sqrt(np.diag(matrix))
+    return matrix / np.outer(scales, scales)
+
+
+def redraw(model: Model, name: str, index: tuple[int, ...], state: State, rng: np.random.Generator) -> Any:
+    """Return a fresh value in the support of one element of a node."""
+    lowering = Lowering(model)
+    node = model.node(name)
+    own = {sp.Symbol(i, integer=True): number for i, number in zip(node.indices, index, strict=True)}
+    draw = _counts_drawer(node, lowering, state, rng) or _drawer(node, lowering, state, rng)
+    return draw(own)

@@ -1,0 +1,150 @@
+"""Derivation and plan → the text of the sampler module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from deriver.derivation.lower import Lowering
+from deriver.derivation.records import Derivation
+from deriver.emission.chain import has_rates, has_steps, starting_function, step_functions, sweep_function
+from deriver.emission.environment import render_module, template_folders
+from deriver.emission.gibbs import draw_function
+from deriver.emission.inputs import data_record, prepare_function, state_record
+from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
+from deriver.emission.metropolis import update_functions
+from deriver.emission.scope import Module
+from deriver.emission.views import FunctionView, ModuleView
+from deriver.errors import Mistake, UsageError
+from deriver.plan.make import make_plan
+from deriver.plan.records import Plan
+
+BACKENDS = ("numpy",)
+# A helper -> the helpers that it calls.
+CALLS = {
+    "random_wishart": ("bartlett",),
+    "random_inverse_wishart": ("bartlett",),
+    "random_truncated_normal": ("between",),
+    "random_truncated_gamma": ("between",),
+    "random_truncated_beta": ("between",),
+    "random_truncated_inverse_gamma": ("between", "random_truncated_gamma"),
+}
+PREDICTION_CALLS = {"wishart": ("bartlett",), "inverse_wishart": ("bartlett", "random_inverse_wishart")}
+SPECIAL = (
+    *("betainc", "betaincinv", "betaln", "erf", "expit"),
+    *("gammainc", "gammaincc", "gammainccinv", "gammaincinv", "gammaln"),
+    *("log_expit", "log_ndtr", "multigammaln", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
+)
+
+
+def emit(
+    derivation: Derivation,
+    plan: Plan | None = None,
+    *,
+    backend: str = "numpy",
+    methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None,
+) -> str:
+    """Return the source of a stand-alone sampler for a derivation.
+
+    ``methods`` overrides how named nodes are drawn; ``templates`` is a folder searched before the
+    package's own.  Raises ``UsageError`` for an unknown backend, node or method.
+    """
+    if backend not in BACKENDS:
+        found = f"the backend {backend}"
+        raise UsageError(
+            [Mistake(code="unknown_backend", found=found, expected=f"one of {', '.join(BACKENDS)}")]
+        )
+    if plan is None or methods:
+        plan = make_plan(derivation, methods)
+    return render_module(view_module(derivation, plan, templates), templates)
+
+
+def view_module(derivation: Derivation, plan: Plan, templates: str | Path | None = None) -> ModuleView:
+    """Return everything that the template needs, as text."""
+    module = Module(derivation=derivation, plan=plan, declared=_declared(derivation))
+    updates: list[FunctionView] = []
+    for step in plan.steps:
+        updates += [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
+    running = [sweep_function(module), *step_functions(module), starting_function(module)]
+    joint = [joint_function(module), likelihood_function(module), predict_function(module)]
+    definitions = definition_functions(module)
+    written = [*definitions, *updates, *joint, *running]
+    module.used = _data_names(written)
+    prepare = prepare_function(module)
+    helpers = helper_files(module)
+    records = (data_record(module), state_record(module))
+    functions = (prepare, *written)
+    return ModuleView(
+        docstring=module_docstring(derivation),
+        imports=tuple(import_lines(functions, helpers, templates)),
+        records=records,
+        functions=functions,
+        helpers=tuple(helpers),
+        rates=has_rates(module),
+        tuned=has_steps(module),
+    )
+
+
+def _declared(derivation: Derivation) -> dict:
+    lowering = Lowering(derivation.model)
+    return {plate.index: tuple(lowering.plate_bound(plate.index))[1:] for plate in derivation.model.plates}
+
+
+def _data_names(functions: list[FunctionView]) -> set[str]:
+    text = "\n".join(line for function in functions for line in function.body)
+    return set(re.findall(r"\bdata\.(\w+)", text))
+
+
+def module_docstring(derivation: Derivation) -> str:
+    """Return the docstring: what the file is, and the model."""
+    name = derivation.model.name
+    text = derivation.model.source.strip() or name
+    text = text.replace("\\", "\\\\").replace('"""', "'''")
+    body = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+    return (
+        f'"""A Gibbs sampler for the model {name}, generated from the model; yours to edit.\n\n{body}\n\n'
+        "Arrays of the state begin with an axis of chains; those of the data have none.\n"
+        '[a | .] is the full conditional of a: its density given all else.\n"""'
+    )
+
+
+def helper_files(module: Module) -> list[str]:
+    """Return the template files of the helpers in use, in a fixed order."""
+    helpers = set(module.needs.helpers)
+    for family in module.predictions:
+        helpers |= set(PREDICTION_CALLS.get(family, ()))
+    for helper in sorted(helpers):
+        helpers |= set(CALLS.get(helper, ()))
+    for helper in sorted(helpers):
+        helpers |= set(CALLS.get(helper, ()))
+    files = [f"numpy/densities/{family}.py.jinja" for family in sorted(module.densities)]
+    files += [f"numpy/predictions/{family}.py.jinja" for family in sorted(module.predictions)]
+    return files + [f"numpy/helpers/{helper}.py.jinja" for helper in sorted(helpers)]
+
+
+def import_lines(functions, helpers: list[str], templates: str | Path | None) -> list[str]:
+    """Return the import statements that the module needs, sorted as ruff sorts them."""
+    text = "\n".join(line for function in functions for line in (*function.signature, *function.body))
+    for file in helpers:
+        text += "\n" + _read_template(file, templates)
+    special = sorted({name for name in SPECIAL if re.search(rf"\b{name}\(", text)})
+    lines = ["from collections.abc import Callable, Mapping, Sequence"]
+    lines += ["from dataclasses import dataclass, replace", "from typing import Any", ""]
+    lines += ["import numpy as np", "from numpy.typing import ArrayLike"]
+    if special:
+        joined = f"from scipy.special import {', '.join(special)}"
+        lines += (
+            [joined]
+            if len(joined) <= 88
+            else ["from scipy.special import (", *(f"    {name}," for name in special), ")"]
+        )
+    return lines
+
+
+def _read_template(file: str, templates: str | Path | None) -> str:
+    for folder in template_folders(templates):
+        if (folder / file).is_file():
+            return (folder / file).read_text(encoding="utf-8")
+    return ""

@@ -1,0 +1,214 @@
+"""One run, checked before anything is derived, then sampled.
+
+Stage run.  Input: a ``Model``, data and a ``Job``.  Output: ``Prepared``; with the emitted source, a ``Result``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deriver.errors import DeriverError, InternalError
+from deriver.language.mistakes import listing, suggest
+from deriver.model.records import Model, Stochastic
+from deriver.running.binding import Binding, bind_data
+from deriver.running.evaluate import EvaluationError, evaluate
+from deriver.running.fixing import fix_nodes
+from deriver.running.missing import Observed, leave_out_missing
+from deriver.running.problems import Problems
+from deriver.running.quantities import Derived, DrawEvaluator, read_derived
+from deriver.running.reading import read_expression
+from deriver.running.results import Result, make_result
+from deriver.running.sampling import Draws, Settings, draw_samples, load_sampler
+from deriver.running.supports import describe_support, outside
+from deriver.running.symbols import declarations
+from deriver.running.values import describe_shape, to_shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The options of a run, as the command line or Python gives them."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    index: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    fix: Mapping[str, str | float] = field(default_factory=dict)
+    start: Mapping[str, Any] = field(default_factory=dict)
+    derived: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    log_likelihood: bool = False
+    posterior_predictive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A job whose every input has been read and found right; ``observed`` is what is derived and sampled."""
+
+    observed: Observed
+    binding: Binding
+    derived: tuple[Derived, ...]
+    start: Mapping[str, np.ndarray]
+    job: Job
+
+
+def prepare_job(model: Model, data: Any, job: Job) -> Prepared:
+    """Return the job with its data; raise all that is wrong with data, values and options together."""
+    model = fix_nodes(model, job.fix)
+    problems = Problems()
+    _check_settings(job.settings, problems)
+    _check_keep(model, job.settings.keep, problems)
+    binding = derived = None
+    try:
+        binding = bind_data(model, data, columns=job.columns, index=job.index, values=job.values)
+        problems.origin = binding.origin
+    except DeriverError as error:
+        problems.origin = error.origin
+        problems.add_error(error)
+    try:
+        names = [declared.name for declared in declarations(model)]
+        derived = read_derived(names, [plate.index for plate in model.plates], job.derived)
+    except DeriverError as error:
+        problems.add_error(error)
+    start = _read_start(model, binding, job.start, problems)
+    if binding is not None and derived is not None:
+        _try_reports(binding, derived, job, problems)
+    problems.raise_any()
+    assert binding is not None and derived is not None
+    return Prepared(
+        observed=leave_out_missing(binding), binding=binding, derived=derived, start=start, job=job
+    )
+
+
+def sample_job(prepared: Prepared, source: str) -> Result:
+    """Return the result of the emitted source on the job's data; the draws reach a disk whatever happens."""
+    module = load_sampler(source, prepared.binding.model.name)
+    draws = draw_samples(module, prepared.observed.arrays, prepared.job.settings, prepared.start)
+    if draws.done == 0:
+        raise KeyboardInterrupt
+    try:
+        return make_result(prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws))
+    except Exception as error:  # whatever went wrong, the draws must reach a disk
+        path = _save_raw(draws, prepared.binding.model.name)
+        raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error
+
+
+def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, Any]:
+    from deriver.running import likelihood
+
+    binding, job = prepared.binding, prepared.job
+    groups: dict[str, Any] = {"posterior": likelihood.draw_missing(binding, draws)}
+    if job.log_likelihood:
+        groups["log_likelihood"] = likelihood.make_log_likelihood(binding, draws)
+    if job.posterior_predictive:
+        groups["posterior_predictive"] = likelihood.make_predictions(binding, draws)
+    return groups
+
+
+def _check_settings(settings: Settings, problems: Problems) -> None:
+    for name, value, least in (
+        ("chains", settings.chains, 1), ("warmup", settings.warmup, 0), ("draws", settings.draws, 1),
+        ("thin", settings.thin, 1), ("seed", settings.seed or 0, 0),
+    ):  # fmt: skip
+        if not isinstance(value, int | np.integer) or value < least:
+            problems.add(
+                "option", f"--{name} is {value}", expected=f"a whole number, {least} or more", usage=True
+            )
+
+
+def _check_keep(model: Model, keep: Sequence[str] | None, problems: Problems) -> None:
+    names = [node.name for node in model.nodes]
+    for name in keep or ():
+        if name not in names:
+            problems.add(
+                "unknown-name", f"--keep {name}: the model has no node `{name}`",
+                expected=f"one of {listing(names)}", remedy=suggest(name, names), usage=True,
+            )  # fmt: skip
+
+
+def _read_start(
+    model: Model, binding: Binding | None, start: Mapping[str, Any], problems: Problems
+) -> dict[str, np.ndarray]:
+    """Return starting values as arrays of the node's shape, or of (chains, shape)."""
+    nodes = {node.name: node for node in model.nodes if node.kind == "stochastic" and node.layer != "data"}
+    found: dict[str, np.ndarray] = {}
+    for name, value in start.items():
+        if name not in nodes:
+            problems.add(
+                "unknown-name", f"--start {name}={value}: the model draws no node `{name}`",
+                expected=f"one of {listing(nodes)}", remedy=suggest(name, nodes), usage=True,
+            )  # fmt: skip
+        elif (array := _start_array(name, value, binding, problems)) is not None:
+            found[name] = array
+    return found
+
+
+def _start_array(name: str, value: Any, binding: Binding | None, problems: Problems) -> np.ndarray | None:
+    """Return a start as an array of the node's shape, or with a chain axis before it."""
+    option = f"--start {name}={value}"
+    if binding is None:
+        return None
+    layout, env = binding.layouts[name], binding.environment
+    try:
+        if isinstance(value, str):
+            expression = read_expression(option, value, problems, "a number, [a, b] or [a, b; c, d]")
+            if expression is None:
+                return None
+            array = to_shape(evaluate(expression, env), layout.shape)
+        else:
+            array = np.asarray(value, dtype=float)
+        per_chain = array.ndim > len(layout.extents)
+        array = np.broadcast_to(array, (len(array), *layout.extents) if per_chain else layout.extents)
+    except (EvaluationError, ValueError) as error:
+        expected = describe_shape(binding.layouts[name].extents)
+        problems.add("value", f"{option}: {error}", expected=expected, usage=True)
+        return None
+    bad = outside(binding.model.node(name), array, env)
+    if bad is not None and bad.any():
+        expected = describe_support(binding.model.node(name).support)
+        problems.add("outside-support", f"{option} lies outside the support", expected=expected, usage=True)
+    return np.array(array, dtype=float)
+
+
+def _try_reports(binding: Binding, derived: Sequence[Derived], job: Job, problems: Problems) -> None:
+    """Evaluate what is to be reported on one made-up draw, so that no mistake in it comes after the run."""
+    evaluator = DrawEvaluator(binding, _made_up_draws(binding, job.settings.keep))
+    for each in derived:
+        try:
+            evaluator.derived(each)
+        except DeriverError as error:
+            problems.add_error(error)
+    everything = job.log_likelihood or job.posterior_predictive
+    for name, count in binding.missing.items():
+        if count or everything:
+            _try_response(binding.model, name, evaluator, problems)
+
+
+def _try_response(model: Model, name: str, evaluator: DrawEvaluator, problems: Problems) -> None:
+    for statement in model.statements_of(name):
+        if isinstance(statement, Stochastic):
+            try:
+                evaluator.arguments(statement)
+            except EvaluationError as error:
+                problems.add("predictions", f"draws of `{name}` are wanted: {error}", usage=True)
+
+
+def _made_up_draws(binding: Binding, keep: Sequence[str] | None) -> dict[str, np.ndarray]:
+    draws = {}
+    for node in binding.model.nodes:
+        layout = binding.layouts[node.name]
+        if node.kind == "stochastic" and node.layer != "data" and (keep is None or node.name in keep):
+            unit = np.eye(layout.shape[0]) if len(layout.shape) == 2 else np.asarray(0.5)
+            draws[node.name] = np.broadcast_to(unit, (1, 1, *layout.extents)).copy()
+    return draws
+
+
+def _save_raw(draws: Draws, name: str) -> Path:
+    """Save draws that could not be named, so that they are not lost."""
+    path = Path(tempfile.mkdtemp(prefix="deriver-draws-")) / f"{name}.npz"
+    np.savez(path, **draws.values)  # type: ignore[arg-type]
+    return path

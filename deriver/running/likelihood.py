@@ -1,0 +1,217 @@
+"""Pointwise log likelihood, posterior predictive draws, and draws of missing responses.
+
+Part of stage run.  Input: a ``Binding`` and ``Draws``.  Output: xarray datasets with the axes of
+chain, draw and the response.  A missing response has no log likelihood (NaN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from deriver.errors import Mistake, UsageError
+from deriver.model.records import Stochastic
+from deriver.running.binding import Binding
+from deriver.running.quantities import DrawEvaluator
+from deriver.running.results import binding_dimensions, label_value
+from deriver.running.sampling import Draws
+from deriver.running.values import Value, align, shaped
+
+Arguments = Mapping[str, np.ndarray]
+Frame = tuple[int, ...]
+# (distribution, observed, truncation bounds, lengths of (chain, draw, element)) -> values of that frame
+Measure = Callable[[Any, np.ndarray, Arguments, Frame], np.ndarray]
+
+
+def make_log_likelihood(binding: Binding, draws: Draws) -> Any:
+    """Return the log density of each response in each draw, as an xarray dataset."""
+    return _for_each_response(binding, draws, _log_density)
+
+
+def make_predictions(binding: Binding, draws: Draws) -> Any:
+    """Return a new response for each element in each draw, as an xarray dataset; the same for the same seed."""
+    rng = np.random.default_rng([draws.seed, 1])
+    return _for_each_response(binding, draws, partial(_predict, rng))
+
+
+def draw_missing(binding: Binding, draws: Draws) -> dict[str, Any]:
+    """Return draws of the missing responses, ``y_missing`` by the labels of its elements."""
+    names = tuple(name for name, count in binding.missing.items() if count)
+    if not names:
+        return {}
+    rng = np.random.default_rng([draws.seed, 2])
+    drawn = _for_each_response(binding, draws, partial(_predict, rng), names)
+    found = {}
+    for name in names:
+        plates = [dim for dim in drawn[name].dims if dim in binding_dimensions(binding, name)]
+        flat = drawn[name].stack({f"{name}_missing_dim": plates}, create_index=False)
+        flat = flat.transpose("chain", "draw", f"{name}_missing_dim", ...)
+        gone = np.isnan(binding.arrays[name])
+        gone = (gone.any(axis=-1) if binding.model.node(name).shape else gone).ravel()
+        labels = [",".join(str(flat[dim].to_numpy()[k]) for dim in plates) for k in np.flatnonzero(gone)]
+        kept = flat.isel({f"{name}_missing_dim": np.flatnonzero(gone)}).drop_vars(plates)
+        found[f"{name}_missing"] = kept.assign_coords({f"{name}_missing_dim": labels})
+    return found
+
+
+def _for_each_response(
+    binding: Binding, draws: Draws, measure: Measure, names: tuple[str, ...] | None = None
+) -> Any:
+    """Apply ``measure`` to the distribution of each response over the draws, statement by statement."""
+    import xarray
+
+    evaluator = DrawEvaluator(binding, draws.values)
+    found: dict[str, Any] = {}
+    for node in binding.model.nodes:
+        if (
+            node.kind != "stochastic"
+            or node.layer != "data"
+            or (names is not None and node.name not in names)
+        ):
+            continue
+        layout = binding.layouts[node.name]
+        total: np.ndarray | None = None
+        for statement in binding.model.statements_of(node.name):
+            assert isinstance(statement, Stochastic)
+            values, positions = _measure_statement(evaluator, binding, statement, measure)
+            inner = values.shape[3:]
+            if total is None:
+                plates = tuple(block.size for block in layout.blocks)
+                total = np.full(values.shape[:2] + plates + inner, np.nan)
+            where: tuple[Any, ...] = (slice(None), slice(None), *positions)
+            total[where] = values if positions else values[:, :, 0]
+        assert total is not None
+        found[node.name] = label_value(
+            shaped(total, ("chain", "draw", *layout.axes), len(inner)), node.name, binding
+        )
+    return xarray.Dataset(found)
+
+
+def _measure_statement(
+    evaluator: DrawEvaluator, binding: Binding, statement: Stochastic, measure: Measure
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Return the measure with the axes (chain, draw, element, components), and where the elements stand."""
+    values, positions = evaluator.arguments(statement)
+    observed = np.asarray(binding.arrays[statement.name])
+    observed = observed[positions] if positions else observed[None]
+    spread = _spread(values)
+    bounds = {name: array for name, array in spread.items() if name.endswith("bound")}
+    arguments = {name: array for name, array in spread.items() if name not in bounds}
+    drawn = next(each for each in evaluator.env.stored.values() if each.lead == ("chain", "draw"))
+    frame = drawn.array.shape[:2] + observed.shape[:1]
+    result = measure(make_distribution(statement.family, arguments), observed, bounds, frame)
+    return np.broadcast_to(result, frame + result.shape[3:]), positions
+
+
+def _spread(values: Mapping[str, Value]) -> dict[str, np.ndarray]:
+    """Return the arguments with the axes (chain, draw, element), of length one where they do not differ."""
+    axes = ("chain", "draw", "element")
+    frame = Value(array=np.zeros((1, 1, 1)), axes=axes)
+    spread = {name: Value(array=align(frame, v)[1][1], axes=axes, kind=v.kind) for name, v in values.items()}
+    return {name: value.plain() for name, value in spread.items()}
+
+
+def _log_density(distribution: Any, observed: np.ndarray, bounds: Arguments, frame: Frame) -> np.ndarray:
+    if isinstance(distribution, MultivariateNormal):
+        return distribution.logpdf(observed)
+    density = distribution.logpmf if _is_discrete(distribution) else distribution.logpdf
+    if not bounds:
+        return np.asarray(density(observed))
+    low, high = _ends(distribution, bounds)
+    return density(observed) - np.log(high - low)
+
+
+def _predict(
+    rng: np.random.Generator, distribution: Any, observed: np.ndarray, bounds: Arguments, frame: Frame
+) -> np.ndarray:
+    if isinstance(distribution, MultivariateNormal):
+        return distribution.draw(rng, frame)
+    if not bounds:
+        return distribution.rvs(size=frame, random_state=rng)
+    low, high = _ends(distribution, bounds)
+    return distribution.ppf(low + rng.random(frame) * (high - low))
+
+
+def _is_discrete(distribution: Any) -> bool:
+    return hasattr(distribution.dist, "logpmf")
+
+
+def _ends(distribution: Any, bounds: Arguments) -> tuple[Any, Any]:
+    """Return the probabilities below the two ends of a truncation."""
+    lower, upper = bounds.get("lower bound"), bounds.get("upper bound")
+    step = 1 if _is_discrete(distribution) else 0
+    low = 0.0 if lower is None else distribution.cdf(lower - step)
+    return low, 1.0 if upper is None else distribution.cdf(upper)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultivariateNormal:
+    """``mean`` (..., p) and ``covariance`` (..., p, p), over any leading axes."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    def logpdf(self, value: np.ndarray) -> np.ndarray:
+        """Return the log density at ``value`` (..., p)."""
+        difference = value - self.mean
+        solved = np.linalg.solve(self.covariance, difference[..., None])[..., 0]
+        constant = difference.shape[-1] * np.log(2 * np.pi) + np.linalg.slogdet(self.covariance)[1]
+        return -((difference * solved).sum(axis=-1) + constant) / 2
+
+    def draw(self, rng: np.random.Generator, frame: Frame) -> np.ndarray:
+        """Return draws of shape (*frame, p)."""
+        noise = rng.standard_normal((*frame, self.mean.shape[-1]))
+        return self.mean + (np.linalg.cholesky(self.covariance) @ noise[..., None])[..., 0]
+
+
+def make_distribution(family: str, a: Arguments) -> Any:
+    """Return the SciPy distribution of a family with the given keywords as the language names them."""
+    from scipy import stats
+
+    match family:
+        case "mvnormal":
+            covariance = a["cov"] if "cov" in a else np.linalg.inv(a["prec"])
+            return MultivariateNormal(mean=a["mean"], covariance=covariance)
+        case "normal":
+            return stats.norm(loc=a["mean"], scale=_sd(a))
+        case "poisson":
+            return stats.poisson(mu=a["rate"] if "rate" in a else np.exp(a["log_rate"]))
+        case "binomial":
+            return stats.binom(n=a["size"], p=a["prob"])
+        case "bernoulli":
+            return stats.bernoulli(p=a["prob"] if "prob" in a else 1 / (1 + np.exp(-a["logit"])))
+        case "negative_binomial":
+            prob = a["prob"] if "prob" in a else a["size"] / (a["size"] + a["mean"])
+            return stats.nbinom(n=a["size"], p=prob)
+        case "gamma":
+            return stats.gamma(a=a["shape"], scale=a["scale"] if "scale" in a else 1 / a["rate"])
+        case "inverse_gamma":
+            return stats.invgamma(a=a["shape"], scale=a["scale"]) if "scale" in a else stats.invgamma(
+                a=a["q"], scale=1 / a["r"]
+            )  # fmt: skip
+        case "exponential":
+            return stats.expon(scale=a["mean"] if "mean" in a else 1 / a["rate"])
+        case "beta":
+            return stats.beta(a=a["a"], b=a["b"])
+        case "student_t":
+            return stats.t(df=a["df"], loc=a["mean"], scale=a["scale"])
+        case "lognormal":
+            return stats.lognorm(s=a.get("sdlog", np.sqrt(a.get("varlog", 1.0))), scale=np.exp(a["meanlog"]))
+        case "laplace" | "cauchy" | "logistic":
+            return getattr(stats, family)(loc=a["location"], scale=a["scale"])
+        case "weibull":
+            return stats.weibull_min(c=a["shape"], scale=a["scale"])
+        case "uniform":
+            return stats.uniform(loc=a["lower"], scale=a["upper"] - a["lower"])
+    found = f"the family {family} has neither pointwise log likelihood nor predictions here"
+    raise UsageError([Mistake(code="no-density", found=found, remedy="leave the option out")])
+
+
+def _sd(a: Arguments) -> np.ndarray:
+    if "sd" in a:
+        return a["sd"]
+    return np.sqrt(a["var"]) if "var" in a else 1 / np.sqrt(a["prec"])
