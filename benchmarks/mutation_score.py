@@ -2,20 +2,25 @@
 
     python benchmarks/mutation_score.py [--sample N] [--seed S] [--processes P] [--no-right] [--list FILE]
 
-Checks every right claim and ``N`` mutants (1500; 0 for all of them), and prints, for each slip planted, how many
-mutants were made, removed by the numeric oracle, caught and named right.  Exit status 1 when a wrong claim was
-accepted or a right one refused.
+Checks every right claim and ``N`` wrong mutants (1500; 0 for all there are), taken in turn from each kind of slip
+and each model, and prints, for each slip planted, how many mutants were made, removed by the numeric oracle, caught
+and named right, with the machine, the versions and the seed.  Exit status 1 when a wrong claim was accepted or a
+right one refused.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import deriver
 from tests.mutations.claims import CLAIMS
 from tests.mutations.score import Outcome, Score, all_mutants, describe, sample_mutants, score_all
 
@@ -23,12 +28,24 @@ from tests.mutations.score import Outcome, Score, all_mutants, describe, sample_
 def read_options() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description="The mutation score of the checker of hand derivations.")
-    parser.add_argument("--sample", type=int, default=1500, help="mutants to check; 0 for all")
+    parser.add_argument(
+        "--sample", type=int, default=1500, help="wrong mutants to check; 0 for all there are"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--no-right", action="store_true", help="leave out the right claims")
     parser.add_argument("--list", type=Path, help="write every fault and every slip not named to this file")
     return parser.parse_args()
+
+
+def describe_run(options: argparse.Namespace) -> str:
+    """Return what the figures rest on: the machine, the versions, the seed."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("sympy", "numpy", "scipy"))
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return (
+        f"{machine}; Python {platform.python_version()}, deriver {deriver.__version__}, {versions}; "
+        f"seed {options.seed}, sample {options.sample or 'all'}, processes {options.processes}"
+    )
 
 
 def main() -> int:
@@ -45,7 +62,8 @@ def main() -> int:
     if sink:
         sink.close()
     score = Score(outcomes=tuple(found))
-    print(f"{len(CLAIMS)} right claims, {len(all_mutants())} mutants of them in all")
+    print(describe_run(options))
+    print(f"{len(CLAIMS)} right claims, {len(all_mutants())} mutants of them in all\n")
     print(score.render())
     for outcome in found:
         if outcome.faulty:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         packaged_models,
         run,
         verify,
+        why,
     )
     from deriver.show import render
 
@@ -45,6 +46,7 @@ _PLACES = {
     "verify": "deriver.pipeline",
     "emit_tests": "deriver.pipeline",
     "check_update": "deriver.pipeline",
+    "why": "deriver.pipeline",
     "render": "deriver.show",
     "DeriverError": "deriver.errors",
     "ModelError": "deriver.errors",
@@ -56,7 +58,7 @@ _PLACES = {
 __all__ = [
     "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "assert_conditional",
     "check", "check_update", "derive", "emit", "emit_tests", "graph", "load_model", "packaged_models", "parse_model",
-    "print_model", "render", "run", "verify",
+    "print_model", "render", "run", "verify", "why",
 ]  # fmt: skip
 
 

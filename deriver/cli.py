@@ -40,6 +40,8 @@ examples:
   deriver derive all_random
   deriver derive all_random --node rho
   deriver derive my.model --format latex -o my.tex
+  deriver derive my.model --why tau                         why tau is not conjugate, and what mends it
+  deriver derive my.model --why tau --remedy 1 -o new.model   the changed model
 """,
     "emit": """\
 examples:
@@ -67,7 +69,12 @@ examples:
   deriver verify my.model --effort long --resume verify.jsonl --plot ranks.png
 
 Data are simulated from the model statement, at small sizes and with moderate proper priors; --set and --sizes choose
-others.  Exit status: 0 passed, 1 failed, 2 a mistake in the input.
+others.  At the default effort, draws off by 0.07 sd of their conditional or with an sd off by 5 % are found with
+probability 0.9, and a posterior off by 0.5 sd.  No test sees smaller errors, what happens only at other sizes or under
+vague priors, or slow mixing on data of your own; each report ends with its own limits.
+
+Ctrl-C keeps what is done in the file of --resume (with --seed), and the same command goes on from there.
+Exit status: 0 passed, 1 failed, 2 a mistake in the input, 130 interrupted.
 """,
     "check": """\
 examples:
@@ -134,13 +141,26 @@ def _add_derive(commands: Any) -> None:
     command = _add(commands, "derive", "show the full conditional of every node, step by step")
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     command.add_argument("--node", metavar="NAME", help="only this node")
+    command.add_argument(
+        "--why", metavar="NODE", help="why a node is conjugate or not, and changes that would make it so"
+    )
+    command.add_argument("--remedy", type=int, metavar="N", help="with --why: the whole model of remedy N")
     command.add_argument("--format", choices=("text", "markdown", "latex", "json"), default="text")
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file")
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 
 
-def _add_emission(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--backend", choices=("numpy",), default="numpy", help="what the source runs on")
+def _add_blocks(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument(
+        "--blocks", choices=("auto", "on", "off"), default=default,
+        help="update variances with effects integrated out; auto: where the data make it pay",
+    )  # fmt: skip
+
+
+def _add_emission(command: argparse.ArgumentParser, backends: tuple[str, ...]) -> None:
+    _add_blocks(command, "auto")
+    words = "numba: compiled loops; numpy: arrays" + ("; auto: by predicted time" if "auto" in backends else "")
+    command.add_argument("--backend", choices=backends, default=backends[0], help=words)
     command.add_argument(
         "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
     )
@@ -154,7 +174,10 @@ def _add_emit(commands: Any) -> None:
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     command.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write")
     command.add_argument("--tests", metavar="FILE", type=Path, help="write a test module that goes with it")
-    _add_emission(command)
+    _add_emission(command, ("numpy", "numba"))
+    command.add_argument(
+        "--size", action="append", default=[], metavar="p=2", help="a dimension, which numba's loops write out"
+    )
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 
 
@@ -190,7 +213,7 @@ def _add_run(commands: Any) -> None:
         "--keep", nargs="+", action="extend", metavar="NODE", help="keep the draws of these only"
     )
     chains.add_argument("--progress", action=argparse.BooleanOptionalAction, help="a progress bar")
-    _add_emission(command)
+    _add_emission(command, ("auto", "numpy", "numba"))
     _add_run_output(command.add_argument_group("results"))
 
 
@@ -206,7 +229,7 @@ def _add_run_output(results: Any) -> None:
     results.add_argument("--show", nargs="+", action="extend", metavar="NAME", help="what the summary shows")
     results.add_argument("--hdi", action="store_true", help="highest-density intervals for the quantiles")
     results.add_argument(
-        "--plot", metavar="FILE.png", type=Path, help="a plot of the chains (needs matplotlib)"
+        "--plot", metavar="FILE.png", type=Path, help="a plot of the chains"
     )
     results.add_argument("--log-likelihood", action="store_true", help="save pointwise log likelihoods")
     results.add_argument(
@@ -231,7 +254,7 @@ def _add_verify(commands: Any) -> None:
         "--resume", metavar="FILE", type=Path, help="keep what is done there, and go on from it"
     )
     command.add_argument(
-        "--plot", metavar="FILE.png", type=Path, help="ranks as ECDF differences (needs matplotlib)"
+        "--plot", metavar="FILE.png", type=Path, help="ranks as ECDF differences"
     )
     command.add_argument(
         "--seed", type=int, metavar="N", help="a whole number; without it one is drawn and told"
@@ -288,15 +311,34 @@ def _derive(options: argparse.Namespace) -> int:
 
     if options.output:
         check_output(options.output, options.overwrite)
-    derivation = derive(load_model(options.model))
     unicode = options.output is not None or takes_unicode()
-    text = render(derivation, format=options.format, node=options.node, unicode=unicode)
+    if options.why is not None or options.remedy is not None:
+        text = _explain(options, unicode)
+    else:
+        derivation = derive(load_model(options.model))
+        text = render(derivation, format=options.format, node=options.node, unicode=unicode)
     if options.output:
         write_text(options.output, text, options.overwrite)
         print(f"written: {options.output}")
     else:
         print(text.rstrip("\n"))
     return 0
+
+
+def _explain(options: argparse.Namespace, unicode: bool) -> str:
+    """Return the explanation that ``--why`` asks for, or the model of one of its remedies."""
+    from deriver.pipeline import load_model, why
+    from deriver.remedies import remedy_of, render
+
+    if options.why is None:
+        raise UsageError([Mistake(code="usage", found="--remedy without --why", remedy="add --why NODE")])
+    if options.node is not None:
+        found = "--why names its own node"
+        raise UsageError([Mistake(code="usage", found=found, remedy="leave --node out")])
+    explanation = why(load_model(options.model), options.why)
+    if options.remedy is not None:
+        return remedy_of(explanation, options.remedy).text
+    return render(explanation, options.format, unicode=unicode)
 
 
 def _emit(options: argparse.Namespace) -> int:
@@ -307,7 +349,11 @@ def _emit(options: argparse.Namespace) -> int:
     if options.tests:
         check_output(options.tests, options.overwrite)
     model, methods = load_model(options.model), read_pairs("--method", options.method)
-    source = emit(model, backend=options.backend, methods=methods, templates=options.templates)
+    sizes = _whole_numbers("--size", options.size)
+    source = emit(
+        model, backend=options.backend, methods=methods, templates=options.templates, sizes=sizes,
+        blocks=options.blocks,
+    )  # fmt: skip
     files = {options.output: source}
     if options.tests:
         files[options.tests] = emit_tests(
@@ -319,16 +365,24 @@ def _emit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _whole_numbers(option: str, texts: list[str]) -> dict[str, int]:
+    pairs = read_pairs(option, texts)
+    wrong = [f"{option} {name}={value}" for name, value in pairs.items() if not value.isdigit()]
+    if wrong:
+        raise UsageError([Mistake(code="usage", found=text, expected="a whole number") for text in wrong])
+    return {name: int(value) for name, value in pairs.items()}
+
+
 def _run(options: argparse.Namespace) -> int:
     from deriver.pipeline import load_model, run_job
     from deriver.running.report import check_outputs, report_result
 
     model = load_model(options.model)
     output = options.output or Path(f"{model.name}.nc")
-    check_outputs([output, options.emit, options.plot], options.overwrite, plot=options.plot is not None)
+    check_outputs([output, options.emit], options.overwrite, plot=options.plot)
     result = run_job(
         model, options.data, _make_job(options), backend=options.backend,
-        methods=read_pairs("--method", options.method), templates=options.templates,
+        methods=read_pairs("--method", options.method), templates=options.templates, blocks=options.blocks,
     )  # fmt: skip
     report_result(
         result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,

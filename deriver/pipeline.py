@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from deriver.checking import Report
     from deriver.derivation.records import Derivation
     from deriver.plan import Plan
+    from deriver.remedies import Explanation
     from deriver.running.results import Result
     from deriver.verification.records import Verification
     from deriver.verification.replicates import Effort
     from deriver.verification.responses import UpdateFunction
     from deriver.verification.update_report import UpdateReport
 
-Backend = Literal["numpy"]
+Backend = Literal["auto", "numpy", "numba"]
+Blocks = Literal["auto", "on", "off"]
 PACKAGED = Path(__file__).parent / "examples" / "models"
 BESIDE_CLAIMS = Path(__file__).parent / "examples" / "claims"
 
@@ -127,18 +129,43 @@ def derive(model: Model | str | Path) -> Derivation:
     return derive_conditionals(as_model(model))
 
 
-def plan(derivation: Derivation, methods: Mapping[str, str] | None = None) -> Plan:
-    """Return how each node is drawn and what is computed when: Derivation -> Plan."""
+def why(model: Model | str | Path, node: str) -> Explanation:
+    """Return why a node is conjugate or not, and the changed models in which it is, each derived anew.
+
+    Raises ``UsageError`` for a node that is observed, given or defined by others.
+    """
+    from deriver.remedies import explain
+
+    return explain(as_model(model), node)
+
+
+def plan(
+    derivation: Derivation, methods: Mapping[str, str] | None = None, blocks: Blocks = "off"
+) -> Plan:
+    """Return how each node is drawn and what is computed when: Derivation -> Plan.
+
+    ``blocks`` tells whether variances are updated with Gaussian nodes integrated out: "on" where the model allows it,
+    "auto" where besides the data of a run make it pay.  Such a marginal density passes an identity of its own first.
+    """
+    from deriver.derivation.marginal import Marginal, find_marginal
+    from deriver.derivation.marginal_check import check_marginal
     from deriver.plan import make_plan
 
-    return make_plan(derivation, methods=dict(methods or {}))
+    made = make_plan(derivation, methods=dict(methods or {}), blocks=blocks)
+    if made.block is not None:
+        marginal = find_marginal(derivation)
+        assert isinstance(marginal, Marginal)
+        check_marginal(derivation, marginal)
+    return made
 
 
 def emit(
-    model: Model | str | Path, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None,
+    model: Model | str | Path, *, backend: Literal["numpy", "numba"] = "numpy", methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None, sizes: Mapping[str, int] | None = None, blocks: Blocks = "auto",
 ) -> str:  # fmt: skip
-    """Return the source of a stand-alone sampler; ``methods`` overrides how a node is drawn.
+    """Return the source of a stand-alone sampler; ``methods`` overrides how a node is drawn, ``blocks`` is as in ``plan``.
+
+    ``sizes`` are the dimensions (p = 2) that the numba backend writes out.
 
     Every derivation passes the density-ratio identity first; one that fails is an ``InternalError``.
     """
@@ -147,7 +174,9 @@ def emit(
 
     derivation = derive(model)
     check_derivation(derivation)
-    return write_source(derivation, plan(derivation, methods), backend=backend, templates=templates)
+    return write_source(
+        derivation, plan(derivation, methods, blocks), backend=backend, templates=templates, sizes=sizes
+    )
 
 
 def emit_tests(
@@ -173,8 +202,8 @@ def run(
     fix: Mapping[str, str | float] | None = None, start: Mapping[str, Any] | None = None,
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
     seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
-    backend: Backend = "numpy", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
-    log_likelihood: bool = False, posterior_predictive: bool = False,
+    backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
+    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "auto",
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
@@ -196,19 +225,26 @@ def run(
         start=dict(start or {}), derived=tuple(derived), settings=settings, log_likelihood=log_likelihood,
         posterior_predictive=posterior_predictive,
     )  # fmt: skip
-    return run_job(model, data, job, backend=backend, methods=methods, templates=templates)
+    return run_job(model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks)
 
 
 def run_job(
-    model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "numpy", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None,
+    model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None, blocks: Blocks = "auto",
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
+    from deriver.derivation.density_ratio import check_derivation
+    from deriver.running.backend import choose_source
     from deriver.running.job import prepare_job, sample_job
 
     prepared = prepare_job(as_model(model), data, job)
-    source = emit(prepared.observed.model, backend=backend, methods=methods, templates=templates)
-    return sample_job(prepared, source)
+    derivation = derive(prepared.observed.model)
+    check_derivation(derivation)
+    choice = choose_source(
+        derivation, plan(derivation, methods, blocks), prepared.observed.arrays, job.settings, backend=backend,
+        templates=templates,
+    )  # fmt: skip
+    return sample_job(prepared, choice.source, note=f"sampled by {choice.backend}: {choice.reason}")
 
 
 def graph(model: Model | str | Path, path: str | Path) -> None:
@@ -223,20 +259,21 @@ def verify(
     templates: str | Path | None = None, values: Mapping[str, Any] | None = None,
     sizes: Mapping[str, int] | None = None, effort: str | Effort = "default", jobs: int | None = None,
     dask: str | None = None, resume: str | Path | None = None, seed: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None, blocks: Blocks = "off",
 ) -> Verification:  # fmt: skip
     """Hold a sampler against the model statement: density ratio, Geweke's test, simulation-based calibration.
 
     ``source`` is a sampler that was emitted and perhaps edited; without it, one is emitted.  ``values`` sets givens,
     ``sizes`` plates and dimensions; the others are chosen small and moderate.  ``effort`` is ``"quick"``,
-    ``"default"`` or ``"long"``; ``resume`` a file from which an interrupted verification goes on.
+    ``"default"`` or ``"long"``; ``resume`` a file from which an interrupted verification goes on.  ``blocks`` is as in
+    ``plan``; with "on" or "auto" it is the sweep with nodes integrated out that is tested.
     """
     from deriver.emission import emit as write_source
     from deriver.verification.verify import verify as verify_source
 
     derivation = derive(model)
     if source is None:
-        source = write_source(derivation, plan(derivation, methods), templates=templates)
+        source = write_source(derivation, plan(derivation, methods, blocks), templates=templates)
     return verify_source(
         derivation, source, values=values, sizes=sizes, effort=effort, jobs=jobs, dask=dask,
         resume=None if resume is None else Path(resume), seed=seed, progress=progress,

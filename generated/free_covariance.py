@@ -69,6 +69,10 @@ class Data:
     inv_Sigma0: Array  # (2, 2): inv(Sigma0)
     inv_Sigma0_mu0: Array  # (2,): inv_Sigma0 * mu0
     sum_J: Array  # (): sum(i: J[i])
+    fit_beta: Array  # (n, 2): least-squares fit of each i
+    fit_beta_rest: Array  # (n, 2): what rounding leaves out of fit_beta
+    root_beta: Array  # (n, 2, 2): a part of R, the columns of each i being QR
+    sum_rss: Array  # (): sum of squares of all rows around their least-squares fits
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
     inv_Sigma0 = np.linalg.inv(Sigma0)
     inv_Sigma0_mu0 = np.einsum("pq,q->p", inv_Sigma0, mu0)
     sum_J = np.sum(J)
+    fit_beta, fit_beta_rest, root_beta, rss = least_squares(y, x, i_of_j, (n,))
+    sum_rss = np.sum(rss)
     return Data(
         n=n,
         J=J,
@@ -126,6 +132,10 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
         inv_Sigma0=inv_Sigma0,
         inv_Sigma0_mu0=inv_Sigma0_mu0,
         sum_J=sum_J,
+        fit_beta=fit_beta,
+        fit_beta_rest=fit_beta_rest,
+        root_beta=root_beta,
+        sum_rss=sum_rss,
     )
 
 
@@ -190,7 +200,7 @@ def update_sigma2_0(
     """
     deviation = state.beta[:, :, 0] - state.mu[:, 0, None]
     sum_mu_beta = np.sum(deviation**2, axis=1)
-    weight = sum_mu_beta / (2 * (state.rho - 1) * (1 + state.rho)) - 1 / data.r0
+    weight = 1 / data.r0 - sum_mu_beta / (2 * (state.rho - 1) * (1 + state.rho))
     deviation_2 = state.beta[:, :, 1] - state.mu[:, 1, None]
     weight_2 = (
         np.einsum("ci,ci->c", deviation, deviation_2)
@@ -202,7 +212,7 @@ def update_sigma2_0(
         sigma2_0 = np.exp(u)
         log_kernel = (
             np.log(sigma2_0) * (-1 - data.n / 2 - data.q0)
-            + weight / sigma2_0
+            - weight / sigma2_0
             - weight_2 / np.sqrt(sigma2_0)
         )
         return log_kernel + u
@@ -227,7 +237,7 @@ def update_sigma2_1(
     """
     deviation = state.beta[:, :, 1] - state.mu[:, 1, None]
     sum_mu_beta = np.sum(deviation**2, axis=1)
-    weight = sum_mu_beta / (2 * (state.rho - 1) * (1 + state.rho)) - 1 / data.r1
+    weight = 1 / data.r1 - sum_mu_beta / (2 * (state.rho - 1) * (1 + state.rho))
     deviation_2 = state.beta[:, :, 0] - state.mu[:, 0, None]
     weight_2 = (
         np.einsum("ci,ci->c", deviation_2, deviation)
@@ -239,7 +249,7 @@ def update_sigma2_1(
         sigma2_1 = np.exp(u)
         log_kernel = (
             np.log(sigma2_1) * (-1 - data.n / 2 - data.q1)
-            + weight / sigma2_1
+            - weight / sigma2_1
             - weight_2 / np.sqrt(sigma2_1)
         )
         return log_kernel + u
@@ -296,10 +306,14 @@ def draw_sigma2(rng: np.random.Generator, state: State, data: Data) -> Array:
     [sigma2 | .] = IG(shape, scale), density x^-(shape + 1) exp(-scale / x)
       shape = sum(i: J[i]) / 2 + q
       scale = sum(i,j: (y[i,j] - beta[i]' * x[i,j])^2) / 2 + 1 / r
+    Sums of squares are taken from statistics of the data:
+      sum(j: (y[i,j] - beta[i]' * x[i,j])^2) = (beta[i]' - fit_beta[i]') * root_beta[i]'
+          * root_beta[i] * (beta[i] - fit_beta[i]) + rss[i]
     """
     shape = data.sum_J / 2 + data.q
-    residual = data.y - np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
-    scale = np.sum(residual**2, axis=1) / 2 + 1 / data.r
+    off_beta = state.beta - data.fit_beta - data.fit_beta_rest
+    scaled = np.einsum("ipq,ciq->cip", data.root_beta, off_beta)
+    scale = np.einsum("cip,cip->c", scaled, scaled) / 2 + data.sum_rss / 2 + 1 / data.r
     return random_inverse_gamma(rng, shape, scale, state.sigma2.shape)
 
 
@@ -515,6 +529,39 @@ def inside(lower: Array | float, upper: Array | float, share: Array) -> Array:
     return lower + (upper - lower) * share
 
 
+def least_squares(
+    response: Array,
+    design: Array,
+    group: Array | int = 0,
+    groups: tuple[int, ...] = (),
+    weight: Array | float = 1.0,
+) -> tuple[Array, Array, Array, Array]:
+    """Fit the rows of each group by least squares: (fit, rest, R, rss).
+
+    The coefficients are fit + rest; X = QR with R upper triangular.  The sum of squares
+    around any coefficients b is rss + |R (b - fit - rest)|^2, and keeps all its digits
+    where the responses are large and b is near the fit.  ``design`` is (rows ..., p),
+    ``group`` the group of each row; the results begin with the axes ``groups``.
+    """
+    shapes = (np.shape(response), np.shape(group), np.shape(weight))
+    shape = np.broadcast_shapes(*shapes, design.shape[:-1])
+    y = np.broadcast_to(response, shape).ravel()
+    x = np.broadcast_to(design, (*shape, design.shape[-1])).reshape(len(y), -1)
+    root = np.sqrt(np.broadcast_to(weight, shape).ravel())
+    rows, count = np.broadcast_to(group, shape).ravel(), int(np.prod(groups))
+    basis, upper = orthogonal_columns(root[:, None] * x, rows, count)
+    fit = triangular_fit(basis, upper, root * y, rows)
+    apart = subtract_exactly(y, x, fit[rows])
+    rest, residual = np.zeros_like(fit), apart
+    for _ in range(2):
+        rest += triangular_fit(basis, upper, root * residual, rows)
+        residual = apart - np.sum(x * rest[rows], axis=1)
+    rss = np.bincount(rows, (root * residual) ** 2, count)
+    ends = (*groups, x.shape[1])
+    upper = upper.reshape((*ends, x.shape[1]))
+    return fit.reshape(ends), rest.reshape(ends), upper, rss.reshape(groups)
+
+
 def to_line(value: Array, lower: Array | float, upper: Array | float) -> Array:
     """Return log((value - lower) / (upper - value)), which is free of bounds."""
     return np.log(value - lower) - np.log(upper - value)
@@ -523,6 +570,26 @@ def to_line(value: Array, lower: Array | float, upper: Array | float) -> Array:
 def from_line(u: Array, lower: Array | float, upper: Array | float) -> Array:
     """Return the value between the bounds that u stands for."""
     return lower + (upper - lower) * expit(u)
+
+
+def orthogonal_columns(columns: Array, group: Array, count: int) -> tuple[Array, Array]:
+    """Return Q and R of each group, columns = Q R, by Gram-Schmidt done twice.
+
+    A column that depends on those before it is zero in Q, and so is its row of R.
+    """
+    basis, p = columns.copy(), columns.shape[1]
+    upper = np.zeros((count, p, p))
+    for k in range(p):
+        length = np.sqrt(np.bincount(group, basis[:, k] ** 2, count))
+        for before in [*range(k), *range(k)]:
+            part = np.bincount(group, basis[:, before] * basis[:, k], count)
+            upper[:, before, k] += part
+            basis[:, k] -= part[group] * basis[:, before]
+        left = np.sqrt(np.bincount(group, basis[:, k] ** 2, count))
+        upper[:, k, k] = np.where(left > 1e-12 * length, left, 0)
+        kept = upper[:, k, k] > 0
+        basis[:, k] *= np.divide(1, left, where=kept, out=np.zeros(count))[group]
+    return basis, upper
 
 
 def random_inverse_gamma(
@@ -558,7 +625,8 @@ def random_walk(
             noise = step * rng.standard_normal(value.shape)
             proposal = np.where(moves, value + noise, value)
             then = log_target(proposal)
-            taken = (np.log(rng.random(value.shape)) < then - now) & moves
+            lost = np.isneginf(now) & np.isneginf(then)  # outside the support, any step will do
+            taken = ((np.log(rng.random(value.shape)) < then - now) | lost) & moves
             value = np.where(taken, proposal, value)
             now = np.where(taken, then, now) if moves is True else log_target(value)
             accepted += taken / repeats
@@ -587,3 +655,36 @@ def spread_out(
 ) -> Array:
     """Return a positive value times lognormal factors of the shape ``size``."""
     return value * np.exp(rng.normal(0, 0.5, size))
+
+
+def subtract_exactly(y: Array, x: Array, b: Array) -> Array:
+    """Return y - sum of x * b over the last axis, as if computed in twice the digits.
+
+    Products and sums with their rounding errors after Dekker (1971) and Knuth.
+    """
+    total, error = y, np.zeros_like(y)
+    for k in range(x.shape[-1]):
+        left, right = x[:, k], -b[:, k]
+        product = left * right
+        left_high = left * 134217729.0 - (left * 134217729.0 - left)
+        right_high = right * 134217729.0 - (right * 134217729.0 - right)
+        left_low, right_low = left - left_high, right - right_high
+        error = error + (left_high * right_high - product + left_high * right_low)
+        error = error + left_low * right_high + left_low * right_low
+        new = total + product
+        back = new - total
+        error = error + ((total - (new - back)) + (product - back))
+        total = new
+    return total + error
+
+
+def triangular_fit(basis: Array, upper: Array, values: Array, group: Array) -> Array:
+    """Return the coefficients (groups, p) of values on Q R, those of a zero column 0."""
+    count, p = upper.shape[:2]
+    fit = np.zeros((count, p))
+    for k in reversed(range(p)):
+        pivot = upper[:, k, k]
+        along = np.bincount(group, basis[:, k] * values, count)
+        along -= np.sum(upper[:, k] * fit, axis=1)
+        np.divide(along, pivot, where=pivot > 0, out=fit[:, k])
+    return fit

@@ -66,6 +66,14 @@ class Data:
     sum_xx: Array  # (): sum(i,j: x[i,j]^2)
     sum_xy: Array  # (): sum(i,j: x[i,j] * y[i,j])
     sum_J: Array  # (): sum(i: J[i])
+    fit_beta0: Array  # (n,): least-squares fit of each i
+    fit_beta1: Array  # (n,): least-squares fit of each i
+    fit_beta0_rest: Array  # (n,): what rounding leaves out of fit_beta0
+    fit_beta1_rest: Array  # (n,): what rounding leaves out of fit_beta1
+    root_beta0: Array  # (n,): a part of R, the columns of each i being QR
+    root_beta0_beta1: Array  # (n,): a part of R, the columns of each i being QR
+    root_beta1: Array  # (n,): a part of R, the columns of each i being QR
+    sum_rss: Array  # (): sum of squares of all rows around their least-squares fits
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,15 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
     sum_xx = np.sum(x**2)
     sum_xy = np.einsum("j,j->", x, y)
     sum_J = np.sum(J)
+    fit, rest, root, rss = least_squares(
+        y, np.stack(np.broadcast_arrays(1, x), axis=-1), i_of_j, (n,)
+    )
+    fit_beta0, fit_beta0_rest = fit[..., 0], rest[..., 0]
+    fit_beta1, fit_beta1_rest = fit[..., 1], rest[..., 1]
+    root_beta0 = root[..., 0, 0]
+    root_beta0_beta1 = root[..., 0, 1]
+    root_beta1 = root[..., 1, 1]
+    sum_rss = np.sum(rss)
     return Data(
         n=n,
         J=J,
@@ -122,6 +139,14 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
         sum_xx=sum_xx,
         sum_xy=sum_xy,
         sum_J=sum_J,
+        fit_beta0=fit_beta0,
+        fit_beta1=fit_beta1,
+        fit_beta0_rest=fit_beta0_rest,
+        fit_beta1_rest=fit_beta1_rest,
+        root_beta0=root_beta0,
+        root_beta0_beta1=root_beta0_beta1,
+        root_beta1=root_beta1,
+        sum_rss=sum_rss,
     )
 
 
@@ -184,10 +209,17 @@ def draw_sigma2(rng: np.random.Generator, state: State, data: Data) -> Array:
     [sigma2 | .] = IG(shape, scale), density x^-(shape + 1) exp(-scale / x)
       shape = sum(i: J[i]) / 2 + q1
       scale = sum(i,j: (y[i,j] - beta1 * x[i,j] - beta0[i])^2) / 2 + 1 / r1
+    Sums of squares are taken from statistics of the data:
+      sum(j: (y[i,j] - beta1 * x[i,j] - beta0[i])^2) = (beta1 - fit_beta1[i])^2 *
+          root_beta1[i]^2 + ((beta1 - fit_beta1[i]) * root_beta0_beta1[i] + (beta0[i] -
+          fit_beta0[i]) * root_beta0[i])^2 + rss[i]
     """
     shape = data.sum_J / 2 + data.q1
-    residual = data.y - state.beta1[:, None] * data.x - state.beta0[:, data.i_of_j]
-    scale = np.sum(residual**2, axis=1) / 2 + 1 / data.r1
+    off_beta1 = state.beta1[:, None] - data.fit_beta1 - data.fit_beta1_rest
+    off_beta0 = state.beta0 - data.fit_beta0 - data.fit_beta0_rest
+    scaled = data.root_beta0_beta1 * off_beta1 + data.root_beta0 * off_beta0
+    squares = off_beta1**2 * data.root_beta1**2 + scaled**2
+    scale = np.sum(squares, axis=1) / 2 + data.sum_rss / 2 + 1 / data.r1
     return random_inverse_gamma(rng, shape, scale, state.sigma2.shape)
 
 
@@ -337,6 +369,59 @@ def group_sum(values: Array, group: Array, groups: int, axis: int) -> Array:
     return np.moveaxis(np.reshape(sums, (*rows.shape[:-1], groups)), -1, axis)
 
 
+def least_squares(
+    response: Array,
+    design: Array,
+    group: Array | int = 0,
+    groups: tuple[int, ...] = (),
+    weight: Array | float = 1.0,
+) -> tuple[Array, Array, Array, Array]:
+    """Fit the rows of each group by least squares: (fit, rest, R, rss).
+
+    The coefficients are fit + rest; X = QR with R upper triangular.  The sum of squares
+    around any coefficients b is rss + |R (b - fit - rest)|^2, and keeps all its digits
+    where the responses are large and b is near the fit.  ``design`` is (rows ..., p),
+    ``group`` the group of each row; the results begin with the axes ``groups``.
+    """
+    shapes = (np.shape(response), np.shape(group), np.shape(weight))
+    shape = np.broadcast_shapes(*shapes, design.shape[:-1])
+    y = np.broadcast_to(response, shape).ravel()
+    x = np.broadcast_to(design, (*shape, design.shape[-1])).reshape(len(y), -1)
+    root = np.sqrt(np.broadcast_to(weight, shape).ravel())
+    rows, count = np.broadcast_to(group, shape).ravel(), int(np.prod(groups))
+    basis, upper = orthogonal_columns(root[:, None] * x, rows, count)
+    fit = triangular_fit(basis, upper, root * y, rows)
+    apart = subtract_exactly(y, x, fit[rows])
+    rest, residual = np.zeros_like(fit), apart
+    for _ in range(2):
+        rest += triangular_fit(basis, upper, root * residual, rows)
+        residual = apart - np.sum(x * rest[rows], axis=1)
+    rss = np.bincount(rows, (root * residual) ** 2, count)
+    ends = (*groups, x.shape[1])
+    upper = upper.reshape((*ends, x.shape[1]))
+    return fit.reshape(ends), rest.reshape(ends), upper, rss.reshape(groups)
+
+
+def orthogonal_columns(columns: Array, group: Array, count: int) -> tuple[Array, Array]:
+    """Return Q and R of each group, columns = Q R, by Gram-Schmidt done twice.
+
+    A column that depends on those before it is zero in Q, and so is its row of R.
+    """
+    basis, p = columns.copy(), columns.shape[1]
+    upper = np.zeros((count, p, p))
+    for k in range(p):
+        length = np.sqrt(np.bincount(group, basis[:, k] ** 2, count))
+        for before in [*range(k), *range(k)]:
+            part = np.bincount(group, basis[:, before] * basis[:, k], count)
+            upper[:, before, k] += part
+            basis[:, k] -= part[group] * basis[:, before]
+        left = np.sqrt(np.bincount(group, basis[:, k] ** 2, count))
+        upper[:, k, k] = np.where(left > 1e-12 * length, left, 0)
+        kept = upper[:, k, k] > 0
+        basis[:, k] *= np.divide(1, left, where=kept, out=np.zeros(count))[group]
+    return basis, upper
+
+
 def random_inverse_gamma(
     rng: np.random.Generator, shape: Array, scale: Array, size: Sequence[int]
 ) -> Array:
@@ -374,3 +459,36 @@ def spread_out(
 ) -> Array:
     """Return a positive value times lognormal factors of the shape ``size``."""
     return value * np.exp(rng.normal(0, 0.5, size))
+
+
+def subtract_exactly(y: Array, x: Array, b: Array) -> Array:
+    """Return y - sum of x * b over the last axis, as if computed in twice the digits.
+
+    Products and sums with their rounding errors after Dekker (1971) and Knuth.
+    """
+    total, error = y, np.zeros_like(y)
+    for k in range(x.shape[-1]):
+        left, right = x[:, k], -b[:, k]
+        product = left * right
+        left_high = left * 134217729.0 - (left * 134217729.0 - left)
+        right_high = right * 134217729.0 - (right * 134217729.0 - right)
+        left_low, right_low = left - left_high, right - right_high
+        error = error + (left_high * right_high - product + left_high * right_low)
+        error = error + left_low * right_high + left_low * right_low
+        new = total + product
+        back = new - total
+        error = error + ((total - (new - back)) + (product - back))
+        total = new
+    return total + error
+
+
+def triangular_fit(basis: Array, upper: Array, values: Array, group: Array) -> Array:
+    """Return the coefficients (groups, p) of values on Q R, those of a zero column 0."""
+    count, p = upper.shape[:2]
+    fit = np.zeros((count, p))
+    for k in reversed(range(p)):
+        pivot = upper[:, k, k]
+        along = np.bincount(group, basis[:, k] * values, count)
+        along -= np.sum(upper[:, k] * fit, axis=1)
+        np.divide(along, pivot, where=pivot > 0, out=fit[:, k])
+    return fit

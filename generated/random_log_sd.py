@@ -71,6 +71,10 @@ class Data:
     i_of_j: Array  # the i of each row j, from 0
     XtX: Array  # (n, p, p): sum(j: x[i,j] * x[i,j]')
     Xty: Array  # (n, p): sum(j: y[i,j] * x[i,j])
+    rss: Array  # (n,): sum of squares of each i around its least-squares fit
+    fit_beta: Array  # (n, p): least-squares fit of each i
+    fit_beta_rest: Array  # (n, p): what rounding leaves out of fit_beta
+    root_beta: Array  # (n, p, p): a part of R, the columns of each i being QR
     inv_Sigma0: Array  # (p, p): inv(Sigma0)
     inv_Sigma0_mu0: Array  # (p,): inv_Sigma0 * mu0
 
@@ -110,6 +114,7 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
     y = read(data, "y", (len(i_of_j),))
     XtX = group_sum(np.einsum("jp,jq->jpq", x, x), i_of_j, n, axis=0)
     Xty = group_sum(y[:, None] * x, i_of_j, n, axis=0)
+    fit_beta, fit_beta_rest, root_beta, rss = least_squares(y, x, i_of_j, (n,))
     inv_Sigma0 = np.linalg.inv(Sigma0)
     inv_Sigma0_mu0 = np.einsum("pq,q->p", inv_Sigma0, mu0)
     return Data(
@@ -129,6 +134,10 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
         i_of_j=i_of_j,
         XtX=XtX,
         Xty=Xty,
+        rss=rss,
+        fit_beta=fit_beta,
+        fit_beta_rest=fit_beta_rest,
+        root_beta=root_beta,
         inv_Sigma0=inv_Sigma0,
         inv_Sigma0_mu0=inv_Sigma0_mu0,
     )
@@ -186,9 +195,13 @@ def update_log_sigma(
       (mu_sigma / sigma2_sigma - J[i]) * log_sigma[i]
       - exp(-2 * log_sigma[i]) * sum(j: (y[i,j] - beta[i]' * x[i,j])^2) / 2
       - log_sigma[i]^2 / (2 * sigma2_sigma)
+    Sums of squares are taken from statistics of the data:
+      sum(j: (y[i,j] - beta[i]' * x[i,j])^2) = (beta[i]' - fit_beta[i]') * root_beta[i]'
+          * root_beta[i] * (beta[i] - fit_beta[i]) + rss[i]
     """
-    beta_x = np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
-    weight = group_sum((data.y - beta_x) ** 2, data.i_of_j, data.n, axis=1) / 2
+    off_beta = state.beta - data.fit_beta - data.fit_beta_rest
+    scaled = np.einsum("ipq,ciq->cip", data.root_beta, off_beta)
+    weight = np.einsum("cip,cip->ci", scaled, scaled) / 2 + data.rss / 2
 
     def log_target(log_sigma: Array) -> Array:
         log_kernel = (
@@ -507,6 +520,39 @@ def inside(lower: Array | float, upper: Array | float, share: Array) -> Array:
     return lower + (upper - lower) * share
 
 
+def least_squares(
+    response: Array,
+    design: Array,
+    group: Array | int = 0,
+    groups: tuple[int, ...] = (),
+    weight: Array | float = 1.0,
+) -> tuple[Array, Array, Array, Array]:
+    """Fit the rows of each group by least squares: (fit, rest, R, rss).
+
+    The coefficients are fit + rest; X = QR with R upper triangular.  The sum of squares
+    around any coefficients b is rss + |R (b - fit - rest)|^2, and keeps all its digits
+    where the responses are large and b is near the fit.  ``design`` is (rows ..., p),
+    ``group`` the group of each row; the results begin with the axes ``groups``.
+    """
+    shapes = (np.shape(response), np.shape(group), np.shape(weight))
+    shape = np.broadcast_shapes(*shapes, design.shape[:-1])
+    y = np.broadcast_to(response, shape).ravel()
+    x = np.broadcast_to(design, (*shape, design.shape[-1])).reshape(len(y), -1)
+    root = np.sqrt(np.broadcast_to(weight, shape).ravel())
+    rows, count = np.broadcast_to(group, shape).ravel(), int(np.prod(groups))
+    basis, upper = orthogonal_columns(root[:, None] * x, rows, count)
+    fit = triangular_fit(basis, upper, root * y, rows)
+    apart = subtract_exactly(y, x, fit[rows])
+    rest, residual = np.zeros_like(fit), apart
+    for _ in range(2):
+        rest += triangular_fit(basis, upper, root * residual, rows)
+        residual = apart - np.sum(x * rest[rows], axis=1)
+    rss = np.bincount(rows, (root * residual) ** 2, count)
+    ends = (*groups, x.shape[1])
+    upper = upper.reshape((*ends, x.shape[1]))
+    return fit.reshape(ends), rest.reshape(ends), upper, rss.reshape(groups)
+
+
 def to_line(value: Array, lower: Array | float, upper: Array | float) -> Array:
     """Return log((value - lower) / (upper - value)), which is free of bounds."""
     return np.log(value - lower) - np.log(upper - value)
@@ -515,6 +561,26 @@ def to_line(value: Array, lower: Array | float, upper: Array | float) -> Array:
 def from_line(u: Array, lower: Array | float, upper: Array | float) -> Array:
     """Return the value between the bounds that u stands for."""
     return lower + (upper - lower) * expit(u)
+
+
+def orthogonal_columns(columns: Array, group: Array, count: int) -> tuple[Array, Array]:
+    """Return Q and R of each group, columns = Q R, by Gram-Schmidt done twice.
+
+    A column that depends on those before it is zero in Q, and so is its row of R.
+    """
+    basis, p = columns.copy(), columns.shape[1]
+    upper = np.zeros((count, p, p))
+    for k in range(p):
+        length = np.sqrt(np.bincount(group, basis[:, k] ** 2, count))
+        for before in [*range(k), *range(k)]:
+            part = np.bincount(group, basis[:, before] * basis[:, k], count)
+            upper[:, before, k] += part
+            basis[:, k] -= part[group] * basis[:, before]
+        left = np.sqrt(np.bincount(group, basis[:, k] ** 2, count))
+        upper[:, k, k] = np.where(left > 1e-12 * length, left, 0)
+        kept = upper[:, k, k] > 0
+        basis[:, k] *= np.divide(1, left, where=kept, out=np.zeros(count))[group]
+    return basis, upper
 
 
 def random_inverse_gamma(
@@ -558,7 +624,8 @@ def random_walk(
             noise = step * rng.standard_normal(value.shape)
             proposal = np.where(moves, value + noise, value)
             then = log_target(proposal)
-            taken = (np.log(rng.random(value.shape)) < then - now) & moves
+            lost = np.isneginf(now) & np.isneginf(then)  # outside the support, any step will do
+            taken = ((np.log(rng.random(value.shape)) < then - now) | lost) & moves
             value = np.where(taken, proposal, value)
             now = np.where(taken, then, now) if moves is True else log_target(value)
             accepted += taken / repeats
@@ -587,3 +654,36 @@ def spread_out(
 ) -> Array:
     """Return a positive value times lognormal factors of the shape ``size``."""
     return value * np.exp(rng.normal(0, 0.5, size))
+
+
+def subtract_exactly(y: Array, x: Array, b: Array) -> Array:
+    """Return y - sum of x * b over the last axis, as if computed in twice the digits.
+
+    Products and sums with their rounding errors after Dekker (1971) and Knuth.
+    """
+    total, error = y, np.zeros_like(y)
+    for k in range(x.shape[-1]):
+        left, right = x[:, k], -b[:, k]
+        product = left * right
+        left_high = left * 134217729.0 - (left * 134217729.0 - left)
+        right_high = right * 134217729.0 - (right * 134217729.0 - right)
+        left_low, right_low = left - left_high, right - right_high
+        error = error + (left_high * right_high - product + left_high * right_low)
+        error = error + left_low * right_high + left_low * right_low
+        new = total + product
+        back = new - total
+        error = error + ((total - (new - back)) + (product - back))
+        total = new
+    return total + error
+
+
+def triangular_fit(basis: Array, upper: Array, values: Array, group: Array) -> Array:
+    """Return the coefficients (groups, p) of values on Q R, those of a zero column 0."""
+    count, p = upper.shape[:2]
+    fit = np.zeros((count, p))
+    for k in reversed(range(p)):
+        pivot = upper[:, k, k]
+        along = np.bincount(group, basis[:, k] * values, count)
+        along -= np.sum(upper[:, k] * fit, axis=1)
+        np.divide(along, pivot, where=pivot > 0, out=fit[:, k])
+    return fit

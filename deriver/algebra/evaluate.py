@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from scipy.special import log_ndtr, ndtr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition
+from deriver.algebra.polya_gamma import log_polya_gamma
 
 Value = Any
 State = Mapping[str, Mapping[tuple[int, ...], Value]]
@@ -117,8 +119,11 @@ def compile_expression(expr: sp.Expr) -> Compiled:
             return _compile_indicator(expr)
         case heads.LogMass():
             return _compile_mass(expr)
-        case heads.MatrixHead() | heads.ScalarHead():
+        case heads.MatrixHead() | heads.ScalarHead() | heads.Branch():
             return _compile_matrix_head(expr)
+        case sp.log() if isinstance(expr.args[0], heads.NormalCdf):
+            inside = compile_expression(expr.args[0].args[0])
+            return lambda s, k: float(log_ndtr(inside(s, k)))
         case sp.Piecewise():
             raise TypeError("Piecewise has no place here")
     if type(expr) in _SCALAR:
@@ -209,6 +214,14 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
             return lambda s, k: float(parts[0](s, k)[int(parts[1](s, k)) - 1, int(parts[2](s, k)) - 1])
         case heads.LogMultivariateGamma():
             return lambda s, k: _log_multivariate_gamma(parts[0](s, k), int(parts[1](s, k)))
+        case heads.NormalCdf():
+            return lambda s, k: float(ndtr(parts[0](s, k)))
+        case heads.Step():
+            return lambda s, k: float(parts[0](s, k) > 0)
+        case heads.Branch():
+            return lambda s, k: parts[1](s, k) if parts[0](s, k) > 0 else parts[2](s, k)
+        case heads.LogPolyaGamma():
+            return lambda s, k: float(log_polya_gamma(parts[0](s, k), parts[1](s, k)))
         case heads.Transposed():
             return lambda s, k: parts[0](s, k).T
         case heads.Eye():

@@ -337,6 +337,30 @@ class LogMultivariateGamma(ScalarHead):
     """log Γ_p(a), the multivariate gamma function: ``LogMultivariateGamma(a, p)``."""
 
 
+class NormalCdf(ScalarHead):
+    """Φ of a number, the distribution function of the standard normal."""
+
+    is_positive = True
+    is_zero = False
+
+
+class Step(ScalarHead):
+    """1 where a number is positive, 0 elsewhere."""
+
+    is_nonnegative = True
+
+
+class Branch(Expr):
+    """``Branch(sign, above, below)``: ``above`` where the sign is positive, ``below`` elsewhere; both may be infinite."""
+
+    is_commutative = True
+    is_extended_real = True
+
+
+class LogPolyaGamma(ScalarHead):
+    """The log density of a Pólya–gamma variable without tilt: ``LogPolyaGamma(value, size)``."""
+
+
 class LogMass(ScalarHead):
     """log P(lower < X < upper) for X of a family: ``LogMass(Str(key), lower, upper, *arguments)``.
 

@@ -79,7 +79,7 @@ def _contribution_title(contribution: Contribution) -> str:
     parents = ", ".join(str(ref) for ref in contribution.parents)
     value = str(contribution.value)
     text = f"[{value} | {parents}]" if parents else f"[{value}]"
-    for bound in contribution.bounds:
+    for bound in reversed(contribution.bounds):
         text = f"prod({bound[0]}: {text})"
     return text
 

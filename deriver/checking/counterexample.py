@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from deriver.algebra.heads import Ref
 from deriver.checking.densities import Statement, canonical_at, log_densities
 from deriver.checking.oracle import FAILURES, Group, Oracle, State
 from deriver.checking.records import CounterExample
+from deriver.checking.values import Context
 from deriver.derivation.numeric import canonical_at as right_at
 from deriver.derivation.states import random_state
 from deriver.errors import InternalError
 from deriver.model.expressions import references
 from deriver.model.records import Given, Node
 
-_TRIES = 150
+# Two of each first, which are the easiest to recompute; then others, for what comes out the same at two.
+_SIZES = (*((2, 2),) * 24, *((3, 2), (1, 2), (2, 3), (3, 3)) * 9)
 _REALS = (1.0, 2.0, 0.0, -1.0, 3.0)
 _POSITIVES = (1.0, 2.0, 0.5, 3.0, 4.0)
 _FRACTIONS = (0.5, 0.0, 0.25, -0.5, 0.75, 1.0, 2.0)
@@ -30,11 +33,15 @@ _MATRICES = (((2.0, 0.0), (0.0, 1.0)), ((2.0, 1.0), (1.0, 2.0)), ((1.0, 0.0), (0
 
 
 def find_counterexample(oracle: Oracle, statement: Statement) -> CounterExample | None:
-    """Return round values at which a wrong statement differs from the right one, or None if none were found."""
+    """Return round values at which a wrong statement differs from the right one, or None if none were found.
+
+    Values at which the statement is no density at all are the last resort: there it has no value to compare.
+    """
     rng = np.random.default_rng(7)
-    for _ in range(_TRIES):
+    improper: CounterExample | None = None
+    for dimension, size in _SIZES:
         try:
-            state = random_state(oracle.bench.model, rng, dimension=2, size=2)
+            state = random_state(oracle.bench.model, rng, dimension=dimension, size=size)
         except (*FAILURES, InternalError):
             continue
         state = round_state(oracle, state, rng)
@@ -42,7 +49,8 @@ def find_counterexample(oracle: Oracle, statement: Statement) -> CounterExample 
             found = _differ(oracle, statement, group)
             if found is not None:
                 return found
-    return None
+            improper = improper or _no_density(oracle, statement, group)
+    return improper
 
 
 def round_state(oracle: Oracle, state: State, rng: np.random.Generator) -> State:
@@ -128,6 +136,25 @@ def _differ(oracle: Oracle, statement: Statement, group: Group) -> CounterExampl
     )  # fmt: skip
 
 
+def _no_density(oracle: Oracle, statement: Statement, group: Group) -> CounterExample | None:
+    """Return the argument of a claimed family that is outside its domain at a state."""
+    choice, point = statement.line.choice, group.points[0]
+    if choice is None:
+        return None
+    context = Context(point.view, point.raw, statement.named(), group.own)
+    for keyword, tree, role in zip(choice.form.keywords, statement.trees, choice.form.roles, strict=True):
+        try:
+            value = np.asarray(oracle.evaluator.compile(tree)(context, group.own), dtype=float)
+        except FAILURES:
+            continue
+        positive = np.all(np.linalg.eigvalsh(value) > 0) if role == "spd" else np.all(value > 0)
+        if role in ("positive", "spd") and not positive:
+            wanted = "a positive definite matrix" if role == "spd" else "a positive number"
+            shown = _shown(oracle, statement, group, target=False)
+            return CounterExample(values=shown, what=f"the {keyword}", theirs=_text(value), right=wanted)
+    return None
+
+
 def _apart(theirs: Any, right: Any) -> bool:
     one, two = np.asarray(theirs, dtype=float), np.asarray(right, dtype=float)
     if one.shape != two.shape or not (np.all(np.isfinite(one)) and np.all(np.isfinite(two))):
@@ -195,6 +222,8 @@ def _shown(
     for factor in oracle.factors:
         names |= {factor.value.name, *factor.parents}
         names |= {ref.name for arg in factor.arguments for ref in arg.atoms() if hasattr(ref, "shape")}
+    for _, expr in conditional.parameters:
+        names |= {ref.name for ref in expr.atoms(Ref)}
     if not target:
         names.discard(conditional.node)
     raw = group.points[0].raw

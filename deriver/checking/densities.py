@@ -15,6 +15,7 @@ import numpy as np
 from deriver.algebra.evaluate import compile_expression
 from deriver.algebra.heads import Ref, Variable
 from deriver.checking.oracle import FAILURES, Group, Oracle, Outcome, Point, compare
+from deriver.checking.pieces import Piece
 from deriver.checking.records import Line, Named
 from deriver.checking.values import Context, as_number
 from deriver.families.record import Family, Parametrisation
@@ -26,12 +27,13 @@ _SHAPES = {"vector": 1, "positive_vector": 1, "simplex": 1, "spd": 2, "cholesky"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A line ready to be evaluated; ``trees`` and ``definitions`` may have been edited."""
+    """A line ready to be evaluated; ``trees`` and ``definitions`` may have been edited, ``pieces`` been added."""
 
     line: Line
     trees: tuple[Expression, ...]
     definitions: tuple[Named, ...]
     log: bool
+    pieces: tuple[Piece, ...] = ()
 
     def named(self) -> Definitions:
         """Return the definitions by name."""
@@ -47,7 +49,10 @@ def log_densities(oracle: Oracle, statement: Statement, group: Group) -> np.ndar
     """Return the log density that a statement gives at the points of a group, up to a constant; None if undefined."""
     try:
         with np.errstate(all="ignore"):
-            return _log_densities(oracle, statement, group)
+            values = _log_densities(oracle, statement, group)
+            for piece in statement.pieces:
+                values = values + piece.times * piece.value(group)
+            return values
     except FAILURES:
         return None
 
@@ -132,7 +137,10 @@ def _shaped(value: Any, role: str) -> Any:
         array = np.asarray(value, dtype=float)
         if array.size != 1:
             raise ValueError("an array where a number is needed")
-        return float(array.reshape(-1)[0])
+        number = float(array.reshape(-1)[0])
+        if role == "positive" and not number > 0:
+            raise ValueError("a positive number is needed")
+        return number
     array = np.atleast_2d(np.asarray(value, dtype=float))
     return array.reshape(-1) if sides == 1 else array
 
@@ -179,7 +187,7 @@ def _canonical_map(key: str, keywords: tuple[str, ...]) -> tuple[Callable, ...]:
 
 def mentions_target(oracle: Oracle, statement: Statement) -> bool:
     """Tell whether the value of an argument changes with the target."""
-    moving = moving_names(oracle)
+    moving = oracle.moving
     named = statement.named()
     waiting = [r.name for tree in statement.trees for r in references(tree)]
     seen: set[str] = set()
@@ -193,17 +201,3 @@ def mentions_target(oracle: Oracle, statement: Statement) -> bool:
         elif name in moving:
             return True
     return False
-
-
-def moving_names(oracle: Oracle) -> frozenset[str]:
-    """Return the names whose value may change with the target: its node, and what is defined by it."""
-    from deriver.derivation.factors import Definitions as Defined
-
-    node = oracle.subject.conditional.node
-    key = ("moving", node)
-    cache = oracle.bench.cache
-    if key not in cache:
-        defined = Defined(oracle.bench.derivation.definitions)
-        names = [d.element.name for d in defined.all if defined.depends(d.element.name, node)]
-        cache[key] = frozenset([node, *names])
-    return cache[key]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from deriver.checking.densities import Statement
-from deriver.checking.places import Place, Proposal, Surroundings
+from deriver.checking.edits_of_density import edits_of_density
+from deriver.checking.places import Edit, Place, Proposal, Surroundings
 from deriver.checking.rules import RULES
 from deriver.model.expressions import (
     Binary,
@@ -30,27 +30,9 @@ from deriver.model.expressions import (
 _EXPONENT_ROLES = ("q", "shape", "df", "a", "b", "concentration")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """One change of a statement; ``others`` are the changes of the same kind that were made with it."""
-
-    name: str
-    cost: float
-    old: Expression | None
-    new: Expression | None
-    statement: Statement
-    aliases: tuple[str, ...] = ()
-    others: tuple[tuple[Expression, Expression], ...] = ()
-    throughout: bool = False
-
-    @property
-    def key(self) -> tuple:
-        """What tells the edit from others, whatever statement it was applied to."""
-        return (self.name, self.old, self.new, self.others)
-
-
 def propose_edits(statement: Statement, around: Surroundings) -> Iterator[Edit]:
-    """Yield every edit of every piece of a statement, each applied alone; then those of all like pieces at once."""
+    """Yield every edit of a statement: of each piece of its text, of all like pieces at once, and of the whole."""
+    yield from edits_of_density(statement, around)
     yield from _edits_of_pieces(statement, around)
     yield from _edits_everywhere(statement, around)
 
@@ -204,14 +186,19 @@ def _binary_children(tree: Binary, place: Place) -> Iterator[tuple[Expression, P
             yield tree.right, right, own
         case "*":
             factors = {"kernel": place.kernel and not place.log}
-            yield tree.left, left, factors
-            yield tree.right, right, factors
+            yield tree.left, left, {**factors, "exponent": _is_log(tree.right)}
+            yield tree.right, right, {**factors, "exponent": _is_log(tree.left)}
         case "/":
             yield tree.left, left, {"kernel": place.kernel and not place.log}
             yield tree.right, right, {"denominator": True}
         case _:
             yield tree.left, left, {}
             yield tree.right, right, {"additive": True, "exponent": True}
+
+
+def _is_log(tree: Expression) -> bool:
+    """Tell whether a factor is a logarithm: the other is then the exponent of what is under it."""
+    return isinstance(tree, Call) and tree.function == "log"
 
 
 def _replacing(tree: Expression, field: str) -> Put:

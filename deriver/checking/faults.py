@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from deriver.checking.counterexample import find_counterexample
 from deriver.checking.densities import Statement
+from deriver.checking.kernels import compare_kernels
 from deriver.checking.oracle import Oracle, Outcome
-from deriver.checking.records import LineResult, Resolved, Verdict
+from deriver.checking.records import Comparison, LineResult, Resolved, Verdict
 from deriver.checking.slips import SlipFinder
 from deriver.checking.surroundings import make_surroundings
 from deriver.checking.symbolic import write_comparisons
+from deriver.checking.terms import NO_FORM, right_parameters, write_expression
+from deriver.families import family
 
 
 def explain_fault(
@@ -25,9 +30,9 @@ def explain_fault(
         verdict=_verdict(oracle, statement, outcomes),
         slips=repairs[0] if repairs else (),
         alternatives=repairs[1:],
-        comparisons=write_comparisons(oracle, statement),
+        comparisons=_comparisons(oracle, statement),
         counterexample=find_counterexample(oracle, statement),
-        notes=_notes(statement, outcomes),
+        notes=_notes(oracle, statement, outcomes),
     )
 
 
@@ -41,18 +46,43 @@ def _verdict(oracle: Oracle, statement: Statement, outcomes: list[Outcome]) -> V
     return "wrong_parameter" if defined and not any(o.outside for o in defined) else "wrong"
 
 
+def _comparisons(oracle: Oracle, statement: Statement) -> tuple[Comparison, ...]:
+    if statement.line.choice is None:
+        return compare_kernels(oracle, statement)
+    return write_comparisons(oracle, statement)
+
+
+# What a natural parameter is called, by its statistic; by family where one statistic serves several.
 _NATURAL = {
-    "linear": "the linear term", "quadratic": "the precision", "log": "the exponent", "log_det": "the exponent",
-    "inverse": "the scale", "trace": "the inverse scale",
+    "linear": "the linear term", "quadratic": "the precision", "log": "the exponent", "logdet": "the exponent",
+    "reciprocal": "the scale", "trace": "the matrix", "log_complement": "the second exponent",
+    ("gamma", "linear"): "the rate",
 }  # fmt: skip
 
 
-def _notes(statement: Statement, outcomes: list[Outcome]) -> tuple[str, ...]:
-    notes = []
+def _notes(oracle: Oracle, statement: Statement, outcomes: list[Outcome]) -> tuple[str, ...]:
+    notes = [*_other_family(oracle, statement)]
     undefined = sum(not outcome.defined for outcome in outcomes)
     if undefined:
         notes.append(f"at {undefined} of {len(outcomes)} random states it is no density at all")
     wrong = dict.fromkeys(name for outcome in outcomes for name in outcome.wrong)
     if wrong:
-        notes.append("what differs: " + ", ".join(_NATURAL.get(name, name) for name in wrong))
+        family = oracle.subject.conditional.family
+        names = (_NATURAL.get((family, name), _NATURAL.get(name, name)) for name in wrong)
+        notes.append("what differs: " + ", ".join(names))
     return tuple(notes)
+
+
+def _other_family(oracle: Oracle, statement: Statement) -> Iterator[str]:
+    """Yield what the conditional is, where a claim about the node itself names another family."""
+    choice, conditional = statement.line.choice, oracle.subject.conditional
+    if choice is None or not oracle.subject.own or conditional.family in (None, choice.signature.key):
+        return
+    record = family(conditional.family)
+    shown = []
+    for name, expr in right_parameters(oracle).items():
+        try:
+            shown.append(f"{name.replace('_', ' ')} {write_expression(oracle, expr)}")
+        except NO_FORM:
+            shown.append(name.replace("_", " "))
+    yield f"it is no {choice.signature.title} but {record.title}: " + ", ".join(shown)

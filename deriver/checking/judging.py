@@ -15,17 +15,16 @@ from deriver.algebra.evaluate import evaluate
 from deriver.algebra.heads import Ref
 from deriver.checking.bench import Bench
 from deriver.checking.blanket import judge_blanket
+from deriver.checking.constants import constant_is_right
 from deriver.checking.densities import Statement, canonical_at, judge, log_densities
 from deriver.checking.faults import explain_fault
-from deriver.checking.oracle import Group, Oracle, Outcome, Subject, expand_coordinate, log_jacobian
+from deriver.checking.oracle import STATES, Group, Oracle, Outcome, Subject, expand_coordinate, log_jacobian
 from deriver.checking.records import Line, LineResult, Resolved, Result
 from deriver.checking.symbolic import shown_equal
 from deriver.checking.values import Context
 from deriver.derivation.numeric import Completed
 from deriver.language.mistakes import Mistakes
 from deriver.model.expressions import Expression
-
-STATES = 12
 
 
 def judge_claim(bench: Bench, claim: Resolved, mistakes: Mistakes) -> Result | None:
@@ -109,16 +108,24 @@ def accept_line(oracle: Oracle, statement: Statement, states: int) -> LineResult
     line = statement.line
     place = line.span.line if line.span else 0
     if line.kind == "kernel":
-        notes = (
-            ("it lacks the normalising constant: write ∝",)
-            if line.relation == "=" and not statement.log
-            else ()
-        )
-        return LineResult(
-            text=line.text, line=place, verdict="proportional", proof="numeric", states=states, notes=notes
-        )
+        return accept_kernel(oracle, statement, states)
     proof = "symbolic" if shown_equal(oracle, statement) else "numeric"
     return LineResult(text=line.text, line=place, verdict="equal", proof=proof, states=states)  # type: ignore[arg-type]
+
+
+def accept_kernel(oracle: Oracle, statement: Statement, states: int) -> LineResult:
+    """Return ``proportional`` for a right kernel, or ``equal`` where ``=`` was written and the constant is right, too."""
+    line = statement.line
+    constant = constant_is_right(oracle, statement, oracle.groups(states)) if line.relation == "=" else False
+    notes: tuple[str, ...] = ()
+    if line.relation == "=" and not statement.log and not constant:
+        notes = ("it lacks the normalising constant: write ∝",)
+        if constant is None:
+            notes = ("the normalising constant has no closed form here, and is not judged: write ∝",)
+    return LineResult(
+        text=line.text, line=line.span.line if line.span else 0, verdict="equal" if constant else "proportional",
+        proof="numeric", states=states, notes=notes,
+    )  # fmt: skip
 
 
 def same_support(oracle: Oracle, statement: Statement, groups: list[Group]) -> bool:

@@ -28,6 +28,7 @@ from deriver.derivation.states import random_state, redraw
 from deriver.model.expressions import Expression, Number
 
 TOLERANCE = 1e-8
+STATES = 12
 State = dict[str, dict[tuple[int, ...], Any]]
 # What a wrong formula can do when it is evaluated (a quantity defined by itself recurs); an internal fault of the evaluator is none of these.
 FAILURES = (ArithmeticError, ValueError, KeyError, IndexError, RecursionError, np.linalg.LinAlgError)
@@ -103,7 +104,8 @@ class Oracle:
         model = bench.model
         counts = {given.name: len(given.indices) for given in model.givens}
         counts |= {node.name: len(node.indices) for node in model.nodes}
-        self.evaluator = Evaluator(model.plates, counts)
+        self.moving = moving_names(bench, subject.conditional.node)
+        self.evaluator = Evaluator(model.plates, counts, self.moving)
         self.factors = _touching(subject.conditional, bench.derivation.factors)
         self._rng = np.random.default_rng(20260101)
         self._groups: list[Group] = []
@@ -124,6 +126,7 @@ class Oracle:
         for group in self._groups:
             for point in group.points:
                 point.view.sums.clear()
+                point.view.shared.clear()
 
     def _state(self) -> State:
         dimension = 2 if self.sizes else 2 + self._tried % 2
@@ -230,6 +233,8 @@ class Oracle:
 
     def collect(self, points: list[Point], index: tuple[int, ...], own: Indices) -> Group:
         """Return a group of points with its basis of statistics."""
+        for point in points:
+            point.view.shared = points[0].view.shared
         reference = np.array([point.reference for point in points])
         spread = float(np.max(np.abs(reference - reference[0])))
         scale = 1.0 + spread + 1e-4 * float(np.max(np.abs(reference)))
@@ -345,6 +350,12 @@ def _column(value: Any) -> Any:
 def _touching(conditional: Conditional, factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
     node = conditional.node
     return tuple(f for f in factors if f.value.name == node or node in f.parents)
+
+
+def moving_names(bench: Bench, node: str) -> frozenset[str]:
+    """Return the names whose value may change with the target: its node, and what is defined by it."""
+    defined = Definitions(bench.derivation.definitions)
+    return frozenset([node, *(d.element.name for d in defined.all if defined.depends(d.element.name, node))])
 
 
 # --- the subject -------------------------------------------------------------------------------------------

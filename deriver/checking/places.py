@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from deriver.checking.densities import Statement
+from deriver.checking.pieces import Lack
 from deriver.checking.terms import Term
 from deriver.language.rewrite import make_number
 from deriver.model.expressions import Binary, Expression, Reference, SumOver
@@ -36,6 +38,32 @@ class Place:
     body: bool = False
     term: bool = False
     denominator: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One change of a statement; ``others`` are the changes of the same kind that were made with it."""
+
+    name: str
+    cost: float
+    old: Expression | None
+    new: Expression | None
+    statement: Statement
+    aliases: tuple[str, ...] = ()
+    others: tuple[tuple[Expression, Expression], ...] = ()
+    throughout: bool = False
+
+    @property
+    def key(self) -> tuple:
+        """What tells the edit from others, whatever statement it was applied to."""
+        return (self.name, self.old, self.new, self.others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Titled(Expression):
+    """What an edit tells of in words, where it has no text in the language."""
+
+    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +102,9 @@ class Surroundings:
     indices: tuple[str, ...]
     plates: tuple[tuple[str, tuple[str, ...]], ...]
     parameter_terms: tuple[Term, ...]
-    kernel_terms: tuple[Term, ...]
+    lacks: tuple[Lack, ...]
     exponent_terms: tuple[Term, ...]
-    jacobians: tuple[Expression, ...]
+    target: str
     literal_dimension: int | None
     own: bool
     kind: Callable[[Expression], str] = field(compare=False)

@@ -16,7 +16,7 @@ import re
 from itertools import pairwise
 
 from deriver.checking.records import Claim, Density, Line, Named
-from deriver.families.signatures import by_surface
+from deriver.families import by_surface
 from deriver.language.document import StatementReader
 from deriver.language.functions import ALIASES, FUNCTIONS
 from deriver.language.mistakes import LineMistake, Mistakes

@@ -19,7 +19,7 @@ Proof = Literal["symbolic", "numeric"]
 SLIPS = (
     "inverse", "factor of 2", "rate for scale", "variance for sd", "variance for precision", "n for np", "J for nJ",
     "forgotten prior", "missing child", "wrong index", "sign", "transpose", "missing Jacobian",
-    "exponent off by one", "wrong symbol",
+    "exponent off by one", "wrong symbol", "wrong family",
 )  # fmt: skip
 
 

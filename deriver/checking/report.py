@@ -89,8 +89,9 @@ def _slip_text(each: LineResult) -> Iterator[str]:
         return
     yield "likely slip:" if len(each.slips) == 1 else "likely slips, which together make it right:"
     yield from ("  " + slip.sentence() for slip in each.slips)
+    told = {slip.sentence() for slip in each.slips}
     for other in each.alternatives:
-        rest = [slip for slip in other if slip not in each.slips]
+        rest = [slip for slip in other if slip.sentence() not in told]
         if rest:
             yield "  or " + "; ".join(slip.sentence() for slip in rest)
 

@@ -6,6 +6,8 @@ Input: a claim and the bench of its model.  Output: a ``Resolved`` claim; mistak
 from __future__ import annotations
 
 import dataclasses
+import math
+from fractions import Fraction
 
 from deriver.checking.bench import Bench
 from deriver.checking.records import Claim, Density, Line, Named, Resolved
@@ -20,11 +22,12 @@ from deriver.language.rewrite import make_number, rebuild
 from deriver.language.scope import Draft, Entity, Scope
 from deriver.language.shapes import Shaper
 from deriver.language.syntax import ArgumentText, RangeText, StatementLine
-from deriver.model.expressions import Expression, Reference, references
+from deriver.model.expressions import Expression, Number, Reference, references
 from deriver.model.records import Range
 
 _HEAD = "the node of the claim"
 CONSTANTS = ("const", "constant")
+_PI = Number(value=Fraction(math.pi), text="pi")
 
 
 class ClaimScope(Scope):
@@ -179,7 +182,7 @@ class Resolver:
         for named in waiting:
             if named.name in seen:
                 self.mistakes.add("duplicate", f"`{named.name}` is defined twice", span=named.span)
-            expression = write_out(named.expression, self.scope, names)
+            expression = self._write_out(named.expression, names)
             unknown = [index for index in named.indices if index not in self.scope.plates]
             for index in unknown:
                 self.mistakes.add(
@@ -242,9 +245,16 @@ class Resolver:
 
     def _expression(self, written: Expression, place: Place) -> Expression:
         names = {named.name for named in self.claim.definitions}
-        found = write_out(written, self.scope, names)
+        found = self._write_out(written, names)
         check_expression(self.scope, found, place)
         return found
+
+    def _write_out(self, written: Expression, names: set[str]) -> Expression:
+        """Return an expression with shorthand written out, and pi as a number where the model has no such name."""
+        found = write_out(written, self.scope, names)
+        if "pi" in names or "pi" in self.scope.known():
+            return found
+        return rebuild(found, lambda part: _PI if part == Reference(name="pi") else part)
 
     def _resolve_kernel(self, line: Line, place: Place) -> Line:
         assert line.kernel is not None

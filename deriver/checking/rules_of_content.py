@@ -144,9 +144,8 @@ def change_symbol(place: Place, around: Surroundings) -> Iterator[Proposal]:
 def add_term(place: Place, around: Surroundings) -> Iterator[Proposal]:
     """A term of the right answer that is not there, or stands garbled."""
     tree = place.tree
-    if place.kernel and (place.root or place.log):
-        yield from _add_factor(place, around)
-    if place.kernel and not place.log or not (place.additive or place.denominator or place.root):
+    a_sum = isinstance(tree, Binary) and tree.operator in "+-"
+    if place.kernel and not place.log or not (place.additive or place.denominator or place.root or a_sum):
         return
     if place.exponent and not place.root:
         for term in around.exponent_terms:
@@ -159,27 +158,12 @@ def add_term(place: Place, around: Surroundings) -> Iterator[Proposal]:
             continue
         if not place.term:
             new = binary("+", tree, term.tree)
+            cost = 1.0 if place.root and not place.kernel else 1.15
             yield Proposal(
-                name=term.name, cost=1.0, new=new, shown=term.tree, added=True, aliases=term.aliases
+                name=term.name, cost=cost, new=new, shown=term.tree, added=True, aliases=term.aliases
             )
         if place.term or place.root:
             yield Proposal(name=term.name, cost=2.4, new=term.tree, aliases=term.aliases)
-
-
-def _add_factor(place: Place, around: Surroundings) -> Iterator[Proposal]:
-    if not place.root:
-        return
-    for term in around.kernel_terms:
-        new = binary("+" if place.log else "*", place.tree, term.tree)
-        yield Proposal(name=term.name, cost=1.0, new=new, shown=term.tree, added=True)
-    cost = 1.5 if around.own else 0.9
-    for jacobian in around.jacobians:
-        for sign in ("+", "-") if place.log else ("*", "/"):
-            new = binary(sign, place.tree, jacobian)
-            yield Proposal(
-                name="missing Jacobian", cost=cost, new=new, shown=jacobian, added=True,
-                aliases=("exponent off by one",),
-            )  # fmt: skip
 
 
 def drop_term(place: Place, around: Surroundings) -> Iterator[Proposal]:

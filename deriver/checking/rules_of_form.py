@@ -128,11 +128,10 @@ def square_or_root(place: Place, around: Surroundings) -> Iterator[Proposal]:
         case Call(function="sqrt", arguments=(argument,)):
             yield Proposal(name="variance for sd", cost=1.0, new=argument)
             return
-    spread = place.root and place.role in _SPREADS
+    spread = place.root and (place.role in _SPREADS or not place.role and not place.kernel)
     named = isinstance(tree, Reference) and tree.name in around.symbols and around.symbols[tree.name].positive
-    if around.kind(tree) != "scalar" or not (spread or named or isinstance(tree, Binary)):
-        return
-    if isinstance(tree, Binary) and not spread and tree.operator not in "+-":
+    sums = isinstance(tree, Binary) and tree.operator in "+-"
+    if around.kind(tree) != "scalar" or not (spread or named or sums):
         return
     cost = 1.2 if spread or named else 1.6
     yield Proposal(name="variance for sd", cost=cost, new=binary("^", tree, TWO))
@@ -168,15 +167,17 @@ def double_or_halve(place: Place, around: Surroundings) -> Iterator[Proposal]:
 def change_sign(place: Place, around: Surroundings) -> Iterator[Proposal]:
     """A plus for a minus."""
     tree = place.tree
+    # the sign of a power is x for 1/x
+    aliases = ("inverse", "variance for precision", "rate for scale") if place.exponent else ()
     match tree:
         case Negate(operand=operand):
-            yield Proposal(name="sign", cost=0.9, new=operand)
+            yield Proposal(name="sign", cost=0.9, new=operand, aliases=aliases)
             return
         case Binary(operator="+" | "-", left=left, right=right):
             other = "-" if tree.operator == "+" else "+"
             yield Proposal(name="sign", cost=0.9, new=binary(other, left, right))
     if place.additive and not (isinstance(tree, Number) and place.root):
-        yield Proposal(name="sign", cost=1.0, new=Negate(operand=tree))
+        yield Proposal(name="sign", cost=1.0, new=Negate(operand=tree), aliases=aliases)
 
 
 def shift_exponent(place: Place, around: Surroundings) -> Iterator[Proposal]:
@@ -187,12 +188,16 @@ def shift_exponent(place: Place, around: Surroundings) -> Iterator[Proposal]:
             yield Proposal(
                 name="exponent off by one", cost=1.0, new=left, old=right, aliases=("missing Jacobian",)
             )
-    if place.kernel and not place.log and isinstance(tree, Reference):
-        for power in (TWO, Negate(operand=ONE)):
-            new = binary("^", tree, power)
+    if isinstance(tree, Reference) and around.kind(tree) == "scalar" and not is_size(tree, around):
+        new = binary("^", tree, TWO)
+        yield Proposal(name="exponent off by one", cost=1.3, new=new, aliases=("variance for sd",))
+        if place.kernel and not place.log:
+            new = binary("^", tree, Negate(operand=ONE))
             yield Proposal(name="exponent off by one", cost=1.3, new=new, aliases=("missing Jacobian",))
     if not place.exponent:
         return
+    if place.role == "df":
+        yield from _other_matrix(tree, around)
     steps: list[Expression] = [ONE, _HALF, TWO]
     steps += [size for size in around.sizes if is_dimension(size, around)]
     for number, step in enumerate(steps):
@@ -200,8 +205,21 @@ def shift_exponent(place: Place, around: Surroundings) -> Iterator[Proposal]:
         for sign in "+-":
             yield Proposal(
                 name="exponent off by one", cost=cost, new=binary(sign, tree, step),
-                aliases=("missing Jacobian", "forgotten prior") if not around.own else ("missing Jacobian",),
+                aliases=("missing Jacobian",),
             )  # fmt: skip
+
+
+def _other_matrix(tree: Expression, around: Surroundings) -> Iterator[Proposal]:
+    """Degrees of freedom without the Jacobian of the inverse, det^(p + 1): 2 (p + 1) too many or too few."""
+    for side in [size for size in around.sizes if is_dimension(size, around)]:
+        step = binary("*", TWO, binary("+", side, ONE))
+        for sign in "+-":
+            yield Proposal(
+                name="missing Jacobian",
+                cost=1.2,
+                new=binary(sign, tree, step),
+                aliases=("exponent off by one",),
+            )
 
 
 # --- sizes ---------------------------------------------------------------------------------------------------
@@ -216,7 +234,9 @@ def change_size(place: Place, around: Surroundings) -> Iterator[Proposal]:
             if size != tree:
                 name = size_name(tree, size, around)
                 yield Proposal(name=name, cost=1.0, new=size)
-                yield Proposal(name=name, cost=1.0, new=binary("*", tree, size))
+                product = binary("*", tree, size)
+                yield Proposal(name=name, cost=1.0, new=product)
+                yield Proposal(name=name, cost=1.1, new=binary("/", product, TWO))
         if around.literal_dimension is not None:
             number = make_number(around.literal_dimension)
             new = binary("*", tree, number)

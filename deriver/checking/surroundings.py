@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from deriver.checking.oracle import Oracle
+from deriver.checking.pieces import find_lacks
 from deriver.checking.places import Surroundings, Symbol
 from deriver.checking.records import Resolved
-from deriver.checking.terms import exponent_terms, kernel_terms, parameter_terms
-from deriver.checking.values import Opaque
+from deriver.checking.terms import exponent_terms, parameter_terms
 from deriver.families import family
-from deriver.language.rewrite import make_number
-from deriver.model.expressions import Binary, Call, Expression, Number, Reference, SumOver
+from deriver.model.expressions import Expression, Number, Reference, SumOver
 from deriver.model.records import Given, Model, Node, Stochastic
 
 _VARIANCES = ("var", "cov", "sd")
@@ -26,9 +25,9 @@ def make_surroundings(oracle: Oracle, claim: Resolved) -> Surroundings:
         indices=tuple(each.index for each in claim.bound),
         plates=tuple((plate.index, oracle.bench.scope.enclosing(plate.index)) for plate in model.plates),
         parameter_terms=parameter_terms(oracle),
-        kernel_terms=kernel_terms(oracle),
+        lacks=find_lacks(oracle),
         exponent_terms=exponent_terms(oracle),
-        jacobians=tuple(_jacobians(claim, model)),
+        target=claim.node,
         literal_dimension=_literal_dimension(model.node(claim.node)),
         own=claim.own,
         kind=_shape_finder(claim),
@@ -40,8 +39,6 @@ def _shape_finder(claim: Resolved) -> Callable[[Expression], str]:
     kept: dict[int, tuple[Expression, str]] = {}
 
     def kind(tree: Expression) -> str:
-        if isinstance(tree, Opaque):
-            return "scalar"
         found = kept.get(id(tree))
         if found is None:
             shape = shaper.shape(tree)
@@ -107,19 +104,3 @@ def _literal_dimension(node: Node) -> int | None:
     if node.shape and isinstance(node.shape[0], Number):
         return int(node.shape[0].value)
     return None
-
-
-def _jacobians(claim: Resolved, model: Model) -> Iterator[Expression]:
-    """Yield what changes of coordinate multiply a density by: x, x², its root; powers of a determinant."""
-    node = model.node(claim.node)
-    element: Expression = Reference(name=claim.node, subscripts=claim.element)
-    if node.support.kind == "spd" and node.shape:
-        size = Binary(operator="+", left=node.shape[0], right=make_number(1))
-        determinant = Call(function="det", arguments=(element,))
-        yield Binary(operator="^", left=determinant, right=size)
-    elif not node.shape:
-        if not (isinstance(node.support.lower, Number) and node.support.lower.value >= 0):
-            element = Call(function="exp", arguments=(element,))
-        yield element
-        yield Binary(operator="^", left=element, right=make_number(2))
-        yield Call(function="sqrt", arguments=(element,))

@@ -9,34 +9,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import reduce
 
 import sympy as sp
-from sympy import Expr, S
+from sympy import Expr
 
-from deriver.algebra.heads import Inner, Literal, PlateSum, Ref, Trace, inner, invert, trace
-from deriver.algebra.normal_form import sum_over
+from deriver.algebra.heads import PlateSum, invert
 from deriver.checking.densities import Statement
 from deriver.checking.oracle import Oracle
 from deriver.checking.records import Comparison, Named
-from deriver.checking.terms import write_expression
+from deriver.checking.sums import normalise
+from deriver.checking.terms import NO_FORM, right_parameters, write_expression
 from deriver.derivation.factors import Definitions
-from deriver.errors import DeriverError, InternalError
 from deriver.language.rewrite import rebuild, substitute
 from deriver.model.expressions import Binary, Colon, Expression, Reference, SumOver, Transpose, references
 from deriver.model.records import Given, Node
 
 _LONGEST = 160
 _MOST_OPERATIONS = 400
-# What SymPy and the heads raise for an expression that they have no form for.
-_NO_FORM = (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, InternalError, DeriverError)
 
 
 def compare_parameters(oracle: Oracle, statement: Statement) -> dict[str, tuple[Expr, Expr]] | None:
     """Return (theirs, right) by parameter of the derived conditional, or None where they cannot be written."""
     try:
         return _compare_parameters(oracle, statement)
-    except _NO_FORM:
+    except NO_FORM:
         return None
 
 
@@ -44,10 +40,10 @@ def _compare_parameters(oracle: Oracle, statement: Statement) -> dict[str, tuple
     conditional, choice = oracle.subject.conditional, statement.line.choice
     if choice is None or conditional.method != "gibbs" or conditional.family is None:
         return None
-    right = dict(conditional.parameters)
+    right = right_parameters(oracle)
     record = choice.signature
     named = {each.name: each for each in statement.definitions}
-    trees = [_inline(tree, named, oracle) for tree in statement.trees]
+    trees = [inline(tree, named, oracle) for tree in statement.trees]
     if any(
         isinstance(part, Reference) and Colon() in part.subscripts for t in trees for part in references(t)
     ):
@@ -98,7 +94,7 @@ def _natural(key: str, values: Mapping[str, Expr]) -> dict[str, Expr]:
     return dict(values)
 
 
-def _inline(tree: Expression, named: Mapping[str, Named], oracle: Oracle) -> Expression:
+def inline(tree: Expression, named: Mapping[str, Named], oracle: Oracle) -> Expression:
     """Return a tree with the claim's definitions, and the dimensions that it fixes, written out."""
 
     def change(part: Expression) -> Expression:
@@ -112,7 +108,7 @@ def _inline(tree: Expression, named: Mapping[str, Named], oracle: Oracle) -> Exp
         if own is None:
             return part
         values = dict(zip(own.indices, part.subscripts, strict=True))
-        return substitute(_inline(own.expression, named, oracle), values)
+        return substitute(inline(own.expression, named, oracle), values)
 
     return rebuild(tree, change)
 
@@ -139,37 +135,6 @@ def _at_index(found: Reference, index: str) -> Reference:
     return dataclasses.replace(found, subscripts=subscripts)
 
 
-def normalise(expr: Expr, definitions: Definitions) -> Expr:
-    """Return the normal form of a difference: deterministic nodes expanded, sums split and multiplied out."""
-    return sp.expand(_split_sums(sp.expand(_split_sums(definitions.expand(expr)))))
-
-
-def _split_sums(expr: Expr) -> Expr:
-    if not expr.args or isinstance(expr, Ref | Literal):
-        return expr
-    args = [_split_sums(arg) if isinstance(arg, Expr) else arg for arg in expr.args]
-    match expr:
-        case PlateSum():
-            return sp.Add(*(_sum_term(term, expr) for term in sp.Add.make_args(sp.expand(args[0]))))
-        case Inner():
-            return inner(sp.expand(args[0]))
-        case Trace():
-            return trace(sp.expand(args[0]))
-    return expr.func(*args)
-
-
-def _sum_term(term: Expr, whole: PlateSum) -> Expr:
-    bounds, conditions = tuple(whole.bounds), tuple(whole.conditions)
-    scalars, matrices = term.args_cnc()
-    sums = [f for f in (*scalars, *matrices) if isinstance(f, PlateSum)]
-    if len(sums) == 1 and not (sums[0].bound_symbols & whole.bound_symbols):
-        (found,) = sums
-        bounds, conditions = (*bounds, *found.bounds), (*conditions, *found.conditions)
-        parts = [f.body if f is found else f for f in (*scalars, *matrices)]
-        term = reduce(lambda left, right: left * right, parts, S.One)
-    return sum_over(term, bounds, conditions)
-
-
 def shown_equal(oracle: Oracle, statement: Statement) -> bool:
     """Tell whether every parameter is equal by the normal form."""
     pairs = compare_parameters(oracle, statement)
@@ -178,7 +143,7 @@ def shown_equal(oracle: Oracle, statement: Statement) -> bool:
     definitions = Definitions(oracle.bench.derivation.definitions)
     try:
         return all(_is_zero(theirs - right, definitions) for theirs, right in pairs.values())
-    except _NO_FORM:
+    except NO_FORM:
         return False
 
 
@@ -214,7 +179,7 @@ def _compare(oracle: Oracle, name: str, theirs: Expr, right: Expr) -> Comparison
             right=write_expression(oracle, right),
             relation=_relation(oracle, theirs, right, definitions),
         )
-    except _NO_FORM:
+    except NO_FORM:
         return None
 
 

@@ -25,23 +25,17 @@ Indices = dict[str, int]
 class View(dict):
     """A state for the evaluator: name -> {index tuple: number or array}, vectors as columns.
 
-    ``rows`` and ``sums`` keep what has been worked out at it; a state never changes.
+    ``rows`` and ``sums`` keep what has been worked out at it; a state never changes.  ``shared`` are the sums that
+    are the same at all points of a group, as the target is in none of them.
     """
 
-    __slots__ = ("rows", "sums")
+    __slots__ = ("rows", "shared", "sums")
 
     def __init__(self, values: Mapping[str, Mapping[tuple[int, ...], Value]]) -> None:
         super().__init__(values)
         self.rows: dict[tuple, Value] = {}
         self.sums: dict[tuple, tuple[Expression, Value]] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque(Expression):
-    """A term that has no text of its own: ``value(raw state, indices)`` and what to call it."""
-
-    value: Callable[[Any, Indices], float] = field(compare=False, kw_only=True)
-    title: str = field(kw_only=True)
+        self.shared: dict[tuple, tuple[Expression, Value]] = {}
 
 
 @dataclass(slots=True)
@@ -65,13 +59,15 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 _SCALAR: dict[str, Callable[..., float]] = {
     "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "abs": abs, "max": max, "min": min, "lgamma": math.lgamma,
     "logit": lambda x: math.log(x / (1.0 - x)), "expit": lambda x: 1.0 / (1.0 + math.exp(-x)),
+    "normal_cdf": lambda x: math.erfc(-x / math.sqrt(2.0)) / 2.0, "is_positive": lambda x: float(x > 0),
 }  # fmt: skip
 
 
 class Evaluator:
-    """Compiles the expressions of one model; ``plates`` give the bounds of sums."""
+    """Compiles the expressions of one model; ``plates`` give the bounds of sums, ``moving`` what moves in a group."""
 
-    def __init__(self, plates: tuple[Plate, ...], counts: Mapping[str, int]) -> None:
+    def __init__(self, plates: tuple[Plate, ...], counts: Mapping[str, int], moving: frozenset[str]) -> None:
+        self._moving = moving
         self._plates = {plate.index: plate for plate in plates}
         self._counts = counts
         self._made: dict[int, tuple[Expression, Evaluated]] = {}
@@ -98,8 +94,6 @@ class Evaluator:
 
     def _compile(self, expression: Expression) -> Evaluated:
         match expression:
-            case Opaque(value=value):
-                return lambda c, k: value(c.raw, k)
             case tree.Number(value=exact):
                 number = float(exact) if exact.denominator != 1 else int(exact)
                 return lambda c, k: number
@@ -203,14 +197,17 @@ class Evaluator:
 
         names = frozenset(found.name for found in tree.references(expression))
 
+        still = names.isdisjoint(self._moving)
+
         def value(c: Context, k: Indices) -> Value:
             key = (id(expression), *k.items())
-            kept = c.view.sums.get(key)
+            sums = c.view.shared if still else c.view.sums
+            kept = sums.get(key)
             if kept is not None and kept[0] is expression:
                 return kept[1]
             total = add_up(c, k)
             if names.isdisjoint(c.definitions):
-                c.view.sums[key] = (expression, total)
+                sums[key] = (expression, total)
             return total
 
         def add_up(c: Context, k: Indices) -> Value:
@@ -233,8 +230,6 @@ class Evaluator:
 
     def _compile_log(self, expression: Expression) -> Evaluated:
         match expression:
-            case Opaque(value=value):
-                return lambda c, k: value(c.raw, k)
             case tree.Binary(operator="*" | "/" | "^"):
                 return self._compile_log_binary(expression)
             case tree.Call(function="exp", arguments=(argument,)):

@@ -9,7 +9,7 @@ from sympy import Expr, Tuple, ordered
 from deriver.algebra.heads import Ref, shape_of
 from deriver.derivation.factors import Definitions, build_factors
 from deriver.derivation.lower import Lowering
-from deriver.derivation.match import Match, Piece, collect_pieces, log_kernel, match_family
+from deriver.derivation.match import Match, Piece, collect_pieces, log_kernel, match_family, split_cuts
 from deriver.derivation.proofs import Prover
 from deriver.derivation.records import Conditional, Contribution, Derivation, Factor, Refusal
 from deriver.derivation.remedies import suggest_remedy
@@ -100,11 +100,13 @@ def _derive_node(
         coupled=_coupled(kernel, target),
         definitions=definitions.all,
     )
-    outcome = match_family(pieces, target, support, ranges, prover)
+    uncut, left = split_cuts(pieces, target, support)
+    outcome = match_family(uncut, target, left, ranges, prover)
     if isinstance(outcome, Match) and not doubts:
         return replace(
             base,
             method="gibbs",
+            support=left,
             family=outcome.family.key,
             statistics=outcome.statistics,
             parameters=outcome.parameters,

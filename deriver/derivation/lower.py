@@ -9,7 +9,7 @@ import sympy as sp
 from sympy import Expr, S, Tuple
 
 from deriver.algebra import heads
-from deriver.algebra.heads import Condition, Ref, Variable, index_symbol, shape_of, transpose
+from deriver.algebra.heads import Condition, Ref, Variable, index_symbol, transpose
 from deriver.errors import InternalError
 from deriver.model import expressions as tree
 from deriver.model.records import Given, Model, Node, Range, Support
@@ -219,10 +219,6 @@ def _invert(expr: Expr) -> Expr:
     return heads.invert(expr)
 
 
-def _dimension_of(vector: Expr) -> Expr:
-    return shape_of(vector)[0]
-
-
 _FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "exp": sp.exp,
     "log": sp.log,
@@ -233,6 +229,8 @@ _FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "lgamma": sp.loggamma,
     "logit": lambda x: sp.log(x) - sp.log(1 - x),
     "expit": lambda x: 1 / (1 + sp.exp(-x)),
+    "normal_cdf": heads.NormalCdf,
+    "is_positive": heads.Step,
     "ilogit": lambda x: 1 / (1 + sp.exp(-x)),
     "inv": _invert,
     "det": _determinant,

@@ -14,7 +14,7 @@ import sympy as sp
 from sympy import Expr, S, Tuple
 
 from deriver.algebra import heads
-from deriver.algebra.heads import Ref
+from deriver.algebra.heads import Branch, LogIndicator, Ref
 from deriver.algebra.normal_form import expand_in, merge, sum_over
 from deriver.derivation.proofs import Prover
 from deriver.derivation.records import Contribution, Refusal, Statistic
@@ -44,13 +44,61 @@ class Match:
 
 
 def collect_pieces(contributions: tuple[Contribution, ...], target: Ref) -> tuple[Piece, ...]:
-    """Return the target-dependent monomials of every contribution."""
-    return tuple(
+    """Return the target-dependent monomials of every contribution, those that cancel between factors left out."""
+    pieces = tuple(
         Piece(contribution=contribution, monomial=monomial, coefficient=coefficient)
         for contribution in contributions
         for monomial, coefficient in expand_in(contribution.log_density, target).items()
         if monomial != 1
     )
+    return _less_cancelled(pieces)
+
+
+def _less_cancelled(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Leave out monomials whose coefficients add up to zero over factors that hold for the very same indices.
+
+    So the log(1 + exp(ψ)) of a binomial response and that of its Pólya–gamma variable vanish together.  Factors
+    over other ranges, or under other conditions, never cancel: beyond the one the other is still there.
+    """
+    together: dict[tuple, list[Piece]] = {}
+    for piece in pieces:
+        where = piece.contribution
+        together.setdefault((piece.monomial, where.bounds, where.conditions, where.gates), []).append(piece)
+    gone = {
+        id(piece)
+        for same in together.values()
+        if len({id(piece.contribution) for piece in same}) > 1
+        and sp.expand(sp.Add(*(piece.coefficient for piece in same))) == 0
+        for piece in same
+    }
+    return tuple(piece for piece in pieces if id(piece) not in gone)
+
+
+def split_cuts(pieces: tuple[Piece, ...], target: Ref, support: Support) -> tuple[tuple[Piece, ...], Support]:
+    """Return the pieces that are no cut of the target's support, and the support that the cuts leave.
+
+    A cut is the factor of a response that tells the sign of the target: y = 1 where θ > 0, y = 0 elsewhere.  It is
+    read where one response alone tells it, whatever the values of the target's indices.
+    """
+    cuts = [(piece, sign) for piece in pieces if (sign := _sign_told(piece, target)) is not None]
+    if len(cuts) != 1 or support != ("real", None, None):
+        return pieces, support
+    ((cut, sign),) = cuts
+    lower = Branch(sign, sp.S.Zero, sp.S.NegativeInfinity)
+    upper = Branch(sign, sp.S.Infinity, sp.S.Zero)
+    return tuple(piece for piece in pieces if piece is not cut), ("real", lower, upper)
+
+
+def _sign_told(piece: Piece, target: Ref) -> Expr | None:
+    """Return s, free of the target and never zero, where a piece is the indicator of s θ > 0; else None."""
+    where = piece.contribution
+    if where.factor.family != "bernoulli" or where.bounds or where.conditions or where.gates:
+        return None
+    if not isinstance(piece.monomial, LogIndicator) or piece.coefficient != 1:
+        return None
+    lower, told, upper = piece.monomial.args
+    sign, dependent = told.as_independent(target, as_Add=False)
+    return sign if (lower, upper) == (0, sp.oo) and dependent == target else None
 
 
 def log_kernel(pieces: tuple[Piece, ...]) -> Expr:

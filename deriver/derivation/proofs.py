@@ -11,8 +11,10 @@ from sympy import Expr, Tuple
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref, transpose
+from deriver.algebra.normal_form import sum_over
 from deriver.derivation.factors import Definitions
 from deriver.derivation.lower import Lowering
+from deriver.families.symbolic import log_of
 from deriver.model.records import Given, Node
 
 
@@ -152,18 +154,33 @@ class Prover:
         return [least for least in dict.fromkeys((above, both)) if least != expr]
 
     def _least(self, term: Expr) -> Expr:
-        coefficient, ref = term.as_coeff_Mul()
-        declared = self._declared(ref) if isinstance(ref, Ref) and ref.is_commutative else None
-        if declared is None or coefficient == 1 and ref.is_positive and not ref.is_integer:
+        """Bound c·ref, c·log ref or a plate sum of such from below; the term itself where nothing is known."""
+        coefficient, body = term.as_coeff_Mul()
+        if isinstance(body, heads.PlateSum):
+            least = sp.Add(*(self._least(coefficient * part) for part in sp.Add.make_args(body.body)))
+            if least == coefficient * body.body:
+                return term
+            return sp.Add(*(sum_over(part, body.bounds, body.conditions) for part in sp.Add.make_args(least)))
+        if isinstance(body, sp.log) and isinstance(body.args[0], Ref):
+            end = self._end(body.args[0], coefficient.is_negative)
+            known = end is not None and end.is_positive
+            return sp.expand(coefficient * log_of(end)) if known else term
+        if not isinstance(body, Ref) or coefficient == 1 and body.is_positive and not body.is_integer:
             return term
-        _, lower, upper = self._support(ref)
-        if lower is None and ref.is_integer and ref.is_positive:
-            lower = sp.S.One
-        end = upper if coefficient.is_negative else lower
-        if end is None:
-            return term
+        end = self._end(body, coefficient.is_negative)
+        return term if end is None else coefficient * end
+
+    def _end(self, ref: Ref, upper: bool) -> Expr | None:
+        """Return an end of a declared quantity's support, in the reference's own indices."""
+        declared = self._declared(ref) if ref.is_commutative else None
+        if declared is None:
+            return None
+        _, low, high = self._support(ref)
+        if low is None and ref.is_integer and ref.is_positive:
+            low = sp.S.One
+        end = high if upper else low
         own = (self._lowering.indices[index] for index in declared.indices)
-        return coefficient * end.xreplace(dict(zip(own, ref.indices, strict=True)))
+        return None if end is None else end.xreplace(dict(zip(own, ref.indices, strict=True)))
 
     def _nonnegative_product(self, expr: sp.Mul) -> bool:
         return all(self.nonnegative(factor) for factor in expr.args)

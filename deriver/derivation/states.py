@@ -14,6 +14,7 @@ import sympy as sp
 from sympy import Expr, Tuple
 
 from deriver.algebra.evaluate import evaluate
+from deriver.algebra.heads import shape_of
 from deriver.derivation.lower import Lowering
 from deriver.derivation.numeric import elements
 from deriver.errors import InternalError
@@ -53,6 +54,11 @@ def random_values(
     dimension: int,
     size: int,
 ) -> dict[tuple[int, ...], Any]:
+    """Return a random value inside its support for every element of a given or node, by its 1-based indices.
+
+    A dimension is ``dimension`` and a size ``size``; a ragged size varies and may be 0 (but the first).  Raises
+    ``KeyError`` where the state lacks a quantity that the plates, shape or support depend on.
+    """
     if isinstance(declared, Given) and declared.origin == "dimension":
         return {(): dimension}
     ranges = _ranges(declared)
@@ -123,8 +129,8 @@ def _category_drawer(
     statement: Stochastic, lowering: Lowering, state: State, rng: np.random.Generator
 ) -> Callable[[dict], int]:
     """Return a function to a category, one of as many as there are probabilities."""
-    probabilities = lowering.expression(statement.arguments[0].value)
-    return lambda own: int(rng.integers(1, len(evaluate(probabilities, state, own)) + 1))
+    categories = int(evaluate(shape_of(lowering.expression(statement.arguments[0].value))[0], state))
+    return lambda own: int(rng.integers(1, categories + 1))
 
 
 def _bound(end: Expr | None, state: State, own: dict) -> float | None:

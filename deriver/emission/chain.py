@@ -10,6 +10,8 @@ from sympy import Expr
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.derivation.records import Conditional
+from deriver.emission.blocks import block_key, update_name
+from deriver.emission.coordinates import place_variances
 from deriver.emission.gibbs import bound_text
 from deriver.emission.metropolis import is_tuned, is_vector_walk, returns_rate
 from deriver.emission.printer import print_size
@@ -22,26 +24,36 @@ from deriver.plan.records import Step
 
 
 def has_steps(module: Module) -> bool:
-    """Tell whether any node has proposals that are tuned while warming up."""
+    """Tell whether any node, or the block, has proposals that are tuned while warming up."""
+    return module.plan.block is not None or has_walks(module)
+
+
+def has_walks(module: Module) -> bool:
+    """Tell whether any node by itself has proposals that are tuned while warming up."""
     return any(is_tuned(step) for step in module.plan.steps)
 
 
 def has_rates(module: Module) -> bool:
-    """Tell whether any node reports an acceptance rate."""
-    return any(returns_rate(step) for step in module.plan.steps)
+    """Tell whether any node, or the block, reports an acceptance rate."""
+    return module.plan.block is not None or any(returns_rate(step) for step in module.plan.steps)
 
 
 def sweep_function(module: Module) -> FunctionView:
     """Return ``sweep``, one update of every node in order."""
     rates = has_rates(module)
     body = ["    accepted: dict[str, Array] = {}"] if rates else []
-    for step in module.plan.steps:
-        body += _update_lines(step)
+    if module.plan.block is None:
+        for step in module.plan.steps:
+            body += _update_lines(step)
+    else:
+        body += _block_lines(module)
     body.append("    return state, accepted" if rates else "    return state")
     parameters = ["rng: np.random.Generator", "state: State", "data: Data"]
     parameters += ["steps: dict[str, Any]"] if has_steps(module) else []
     result = "tuple[State, dict[str, Array]]" if rates else "State"
     doc = ["Draw every node once, each given all the others."]
+    if module.plan.block is not None:
+        doc.append("Where it pays, some nodes are drawn together, in an order that keeps the target.")
     return make_function("sweep", parameters, result, doc, body)
 
 
@@ -62,6 +74,30 @@ def _update_lines(step: Step) -> list[str]:
     return [*lines, f"    state = replace(state, {node}={local})"]
 
 
+def _block_lines(module: Module) -> list[str]:
+    """Return the two sweeps: with the block, then the nodes outside it; and node by node."""
+    plan = module.plan
+    assert plan.block is not None
+    block, key = plan.block, f'steps["{block_key(plan)}"]'
+    lines = [f"    if {key}.collapse:"]
+    rates = {step.node: "rate" for step in block.variances}
+    lines += _deeper([f"    state, rate = {update_name(plan)}(rng, state, data, {key})"])
+    shown = [f'"{node}": {rate}' for node, rate in rates.items()]
+    lines += break_call("accepted |= {", shown, "}", 2)
+    effects = [plan.step(effect.node) for effect in block.effects]
+    rest = [step for step in plan.steps if step.node not in block.nodes]
+    for step in (*effects, *rest):
+        lines += _deeper(_update_lines(step))
+    lines.append("    else:")
+    for step in plan.steps:
+        lines += _deeper(_update_lines(step))
+    return lines
+
+
+def _deeper(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
 # --- steps of the walks -----------------------------------------------------------------------------------
 
 
@@ -71,15 +107,15 @@ def step_functions(module: Module) -> list[FunctionView]:
         return []
     tuned = [step for step in module.plan.steps if is_tuned(step)]
     entries = [f'"{step.node}": {_first_step(module, step)}' for step in tuned]
-    body = break_call("return {", entries, "}", 1)
-    first = make_function(
-        "first_steps",
-        ("state: State",),
-        "dict[str, Any]",
-        ["Return the sizes of the proposals to begin with."],
-        body,
-    )
     lines = [line for step in tuned for line in _adapt_lines(module, step)]
+    parameters, doc = ["state: State"], ["Return the sizes of the proposals to begin with."]
+    if module.plan.block is not None:
+        entries.append(_first_block(module))
+        parameters.append(f'collapse: str = "{module.plan.collapse}"')
+        doc.append('collapse "on" updates nodes together from the first sweep.')
+        lines = _adapt_block_lines(module, tuned)
+    body = break_call("return {", entries, "}", 1)
+    first = make_function("first_steps", parameters, "dict[str, Any]", doc, body)
     second = make_function(
         "adapt_steps",
         ("steps: dict[str, Any]", "state: State", "accepted: dict[str, Array]", "number: int"),
@@ -88,6 +124,32 @@ def step_functions(module: Module) -> list[FunctionView]:
         lines,
     )
     return [first, second]
+
+
+def _first_block(module: Module) -> str:
+    plan = module.plan
+    assert plan.block is not None
+    size = place_variances(module, plan.block).total
+    for name in sorted(set(re.findall(r"\bdata\.(\w+)", size))):
+        holder = next(s for s in plan.block.variances if name in {str(side) for side in s.conditional.shape})
+        size = size.replace(f"data.{name}", f"state.{holder.node}.shape[-1]")
+    chains = f"len(state.{plan.steps[0].node})"
+    return f'"{block_key(plan)}": block_steps({chains}, {size}, collapse == "on")'
+
+
+def _adapt_block_lines(module: Module, tuned: list[Step]) -> list[str]:
+    """Return the lines that adapt the block when it is used, and else the walks of its nodes."""
+    plan = module.plan
+    assert plan.block is not None
+    key = f'steps["{block_key(plan)}"]'
+    inside = [step for step in tuned if step.node in plan.block.nodes]
+    outside = [step for step in tuned if step.node not in plan.block.nodes]
+    rate = f'accepted["{plan.block.variances[0].node}"]'
+    lines = [f"    if {key}.collapse:", f"        {key}.adapt({rate})"]
+    if inside:
+        lines.append("    else:")
+        lines += _deeper([line for step in inside for line in _adapt_lines(module, step)])
+    return lines + [line for step in outside for line in _adapt_lines(module, step)]
 
 
 def _walked(step: Step) -> str:
@@ -130,18 +192,22 @@ def starting_function(module: Module) -> FunctionView:
     newton = [step.node for step in module.plan.steps if step.method == "newton"]
     if newton:
         module.needs.helpers.add("climb")
-    tuned = has_steps(module)
+    tuned, walks = has_steps(module), has_walks(module)
     if tuned:
-        source.add("steps = first_steps(state)")
+        arguments = "state" if module.plan.block is None else 'state, "off"'
+        source.add(f"steps = first_steps({arguments})")
     for node in newton:
         source.lines += break_call(
             f"{node} = climb(", [f"state.{node}", f"derivatives_{node}", "state", "data"], ")", 1
         )
         source.add(f"state = replace(state, {node}={node})")
-    source.add(f"for {'number' if tuned else '_'} in range({30 if rates else 5}):")
-    if tuned:
+    many = walks or any(returns_rate(step) for step in module.plan.steps)
+    source.add(f"for {'number' if walks else '_'} in range({30 if many else 5}):")
+    if walks:
         source.add("    state, accepted = sweep(rng, state, data, steps)")
         source.add("    adapt_steps(steps, state, accepted, number)")
+    elif tuned:
+        source.add("    state, _ = sweep(rng, state, data, steps)")
     else:
         source.add(f"    state{', _' if rates else ''} = sweep(rng, state, data)")
     write_jitter(module, source)
@@ -206,6 +272,9 @@ def start_text(module: Module, step: Step) -> str:
     if kind == "simplex":
         module.needs.helpers.add("random_dirichlet")
         return f"random_dirichlet(rng, np.full({sides[-1]}, 5.0), {shape})"
+    if isinstance(lower, heads.Branch):  # a response tells the sign
+        sign = bound_text(source, heads.Branch(lower.args[0], sp.S.One, sp.S.NegativeOne), conditional, 0)
+        return f"{sign} * np.abs(rng.standard_normal({shape}))"
     low = None if lower is None else bound_text(source, lower, conditional, 0)
     high = None if upper is None else bound_text(source, upper, conditional, 1)
     if kind == "integer":

@@ -69,6 +69,7 @@ class Operands:
         frame = Frame(axes=raised, chain=own.chain, sides=len(sides))
         text = printer.print_expression(source, expr, frame)
         if len(text.text) > LONGEST_OPERAND and not isinstance(expr, Ref):
+            _name_distances(source, expr)
             printer.lift(source, expr)
             text = printer.print_expression(source, expr, frame)
         lead = self.letters.chain if own.chain else ""
@@ -128,12 +129,21 @@ def product_parts(expr: Expr) -> tuple[list[Expr], list[tuple[str, list[Expr]]]]
             inner_numbers, inner_matrices = number.args[0].args_cnc()
             scalars += inner_numbers
             kind = "trace" if isinstance(number, heads.Trace) else "closed"
-            chains.append((kind, inner_matrices))
+            chains.append((kind, _as_square(inner_matrices) if kind == "closed" else inner_matrices))
         elif number != 1:
             scalars.append(number)
     if matrices:
         chains.append(("open", matrices))
     return scalars, chains
+
+
+def _as_square(chain: list[Expr]) -> list[Expr]:
+    """Return (Rd)′(Rd) as the product of a vector with itself, so that Rd is computed once."""
+    half = len(chain) // 2
+    vector = sp.Mul(*chain[half:])
+    if len(chain) > 2 and 2 * half == len(chain) and heads.transpose(vector) == sp.Mul(*chain[:half]):
+        return [heads.transpose(vector), vector]
+    return chain
 
 
 def add_chain(
@@ -238,6 +248,7 @@ def _reduce(
             text = _shortened(inner, body, full)
         return Reduced(text=text, frame=own)
     if _is_contraction(body, terms):
+        _name_distances(inner, body)
         operands, sides = gather_product(inner, body, axes)
         return Reduced(text=finish(inner, operands, own, own, sides), frame=own)
     return _summed(inner, body, axes, own)
@@ -278,6 +289,8 @@ def _summed(source: Source, body: Expr, axes: tuple[Axis, ...], own: Frame) -> R
     if isinstance(body, sp.Pow) and isinstance(body.base, sp.Add):
         hint = "residual" if any(not source.quantity(r.name).chain for r in body.atoms(Ref)) else "deviation"
         printer.lift(source, body.base, hint)
+    if _name_distances(source, body) and isinstance(body, sp.Add):
+        printer.lift(source, body, "squares")
     shown = print_fitting(source, body, full, LONGEST_GROUPED).text
     lead = 1 if chain else 0
     places = [lead + k for k, axis in enumerate(axes) if axis not in own.axes]
@@ -285,6 +298,32 @@ def _summed(source: Source, body: Expr, axes: tuple[Axis, ...], own: Frame) -> R
         return Reduced(text=call("np.sum", shown), frame=own)
     shown_axes = f"axis={places[0]}" if len(places) == 1 else f"axis=({', '.join(map(str, places))})"
     return Reduced(text=call("np.sum", shown, shown_axes), frame=own)
+
+
+def _name_distances(source: Source, body: Expr) -> bool:
+    """Name the distances b - fit - rest of coefficients from their fits; tell whether there are any."""
+    found = False
+    for part in sorted(body.atoms(sp.Add), key=lambda a: (a.count_ops(), sp.default_sort_key(a))):
+        hint = distance_hint(source, part)
+        is_row = not part.is_commutative and shape_of(part)[0] is None
+        if hint is not None and not is_row and not part.atoms(heads.PlateSum) and part != body:
+            printer.lift(source, part, hint)
+            found = True
+    return found
+
+
+def distance_hint(source: Source, expr: Expr) -> str | None:
+    """Return a name for the distance of a coefficient from its fit, or for what is made of it; None for all else."""
+    rests = {ref.name for ref in expr.atoms(Ref) if source.quantity(ref.name).kind == "rest"}
+    if not rests:
+        return None
+    own = [
+        (-term).name for term in sp.Add.make_args(expr) if isinstance(-term, Ref) and (-term).name in rests
+    ]
+    if own:
+        return own[0].removesuffix("_rest").replace("fit_", "off_", 1)
+    square = isinstance(expr, heads.PlateSum | heads.Inner | sp.Pow)
+    return "squares" if square else "scaled"
 
 
 def _masked(source: Source, body: Expr, masks: list[Expr], axes: tuple[Axis, ...], own: Frame) -> Reduced:

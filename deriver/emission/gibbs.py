@@ -6,6 +6,7 @@ import sympy as sp
 from sympy import Expr
 
 from deriver.derivation.records import Conditional
+from deriver.emission.fits import reduction_words
 from deriver.emission.mathtext import show
 from deriver.emission.printer import print_expression
 from deriver.emission.rows import IndexArray, index_name
@@ -51,7 +52,8 @@ def draw_function(module: Module, step: Step) -> FunctionView:
         source.lines += drawn("return ", 1)
     else:
         write_interleaved(module, source, step)
-    doc = [f"Draw {step.node}, shape {shape_words(module, step)}.", *conditional_words(step.conditional)]
+    doc = [f"Draw {step.node}, shape {shape_words(module, step)}."]
+    doc += [*conditional_words(step.conditional), *reduction_words(step)]
     return make_function(f"draw_{step.node}", PARAMETERS, "Array", doc, source.lines)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sympy as sp
 from sympy import Expr, Symbol
 
-from deriver.algebra.heads import Ref
+from deriver.algebra.heads import PlateSum, Ref
 from deriver.derivation.lower import Lowering
+from deriver.emission.fits import field_comment, is_made_by_fit, write_procedure
 from deriver.emission.gibbs import quantity_shape
 from deriver.emission.mathtext import show
 from deriver.emission.printer import print_expression, print_size
@@ -17,6 +18,7 @@ from deriver.emission.text import break_brackets, break_call
 from deriver.emission.views import FunctionView, RecordView
 from deriver.model.records import Given
 from deriver.plan.layout import Quantity, offset, unsupported
+from deriver.plan.records import Crossing, LeastSquares, Statistic
 
 
 def data_record(module: Module) -> RecordView:
@@ -33,11 +35,20 @@ def data_record(module: Module) -> RecordView:
         lines.append(f"{name}: Array  # {quantity_shape(module, name)}")
     for statistic in _used_statistics(module):
         shape = quantity_shape(module, statistic.name)
-        comment = f"{shape}: {show(statistic.expression)}"
-        lines.append(f"{statistic.name}: Array  # {comment if len(comment) < 90 else shape}")
+        comment = f"{shape}: {_statistic_words(module, statistic)}"
+        line = f"{statistic.name}: Array  # "
+        lines.append(line + (comment if len(line + comment) <= 84 else shape))
     return RecordView(
         name="Data", summary="What is given, and what the sweeps need of it.", lines=tuple(lines)
     )
+
+
+def _statistic_words(module: Module, statistic: Statistic) -> str:
+    if statistic.procedure is not None:
+        return field_comment(statistic)
+    if isinstance(statistic.expression, PlateSum) and is_made_by_fit(module, statistic.expression.body):
+        return "sum of squares of all rows around their least-squares fits"
+    return show(statistic.expression)
 
 
 def _given_field(module: Module, given: Given) -> str:
@@ -280,8 +291,15 @@ def write_fixed(module: Module, source: Source) -> None:
 
 def write_statistics(module: Module, source: Source) -> None:
     """Write the statistics of the data."""
+    wanted = _wanted_statistics(module)
+    written: list[LeastSquares | Crossing] = []
     for statistic in module.plan.statistics:
-        if not _is_wanted(module, statistic.name):
+        if statistic.name not in wanted:
+            continue
+        if statistic.procedure is not None:
+            if statistic.procedure not in written:
+                write_procedure(source, statistic)
+                written.append(statistic.procedure)
             continue
         inner = source.within(statistic.space)
         axes = inner.space.axes(statistic.indices)
@@ -290,15 +308,25 @@ def write_statistics(module: Module, source: Source) -> None:
         )
 
 
-def _is_wanted(module: Module, name: str) -> bool:
-    """Tell whether a statistic is read by a function, or by another statistic that is."""
-    if name in module.used:
-        return True
-    return any(
-        _is_wanted(module, other.name)
-        for other in module.plan.statistics
-        if other.name != name and any(ref.name == name for ref in other.expression.atoms(Ref))
-    )
+def _wanted_statistics(module: Module) -> set[str]:
+    """Return the statistics that are read by a function, or by others that are."""
+    made_of = {statistic.name: _ingredients(statistic) for statistic in module.plan.statistics}
+    wanted, new = set(), set(made_of) & module.used
+    while new:
+        wanted |= new
+        new = {name for found in new for name in made_of[found] if name in made_of} - wanted
+    return wanted
+
+
+def _ingredients(statistic: Statistic) -> set[str]:
+    """Return the names of what a statistic is computed from; what one procedure makes is made together."""
+    fit = statistic.procedure
+    parts: list[sp.Basic] = [statistic.expression]
+    if isinstance(fit, LeastSquares):
+        parts += [fit.response, fit.weight, *fit.columns, *fit.bounds, *fit.conditions]
+    ends = [end for bound in statistic.quantity.ranges for end in bound]
+    together = set() if fit is None else set(fit.names) - {statistic.name}
+    return together | {ref.name for part in (*parts, *ends) for ref in part.atoms(Ref)}
 
 
 def _named(source: Source, name: str, expr: Expr, frame: Frame) -> None:

@@ -25,6 +25,9 @@ FUNCTIONS = {
     heads.Eye: "eye",
     heads.Ones: "ones",
     heads.LogMultivariateGamma: "lmvgamma",
+    heads.LogPolyaGamma: "log_polya_gamma",
+    heads.NormalCdf: "normal_cdf",
+    heads.Step: "is_positive",
     heads.Exchangeable: "exchangeable",
     heads.Unit: "unit",
 }
@@ -68,6 +71,9 @@ def _show(expr: sp.Basic) -> Text:
             return atom(_show_literal(expr))
         case heads.Stack():
             return atom(f"({show(expr.args[0])})[{show(expr.args[1][0])}=:]")
+        case heads.Branch():
+            sign, above, below = map(show, expr.args)
+            return atom(f"({above} if {sign} > 0 else {below})")
         case heads.Map():
             return atom(f"{expr.function}({show(expr.args[1])})")
     name = FUNCTIONS.get(type(expr), type(expr).__name__.lower())

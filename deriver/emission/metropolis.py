@@ -7,6 +7,7 @@ from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
+from deriver.emission.fits import reduction_words
 from deriver.emission.gibbs import PARAMETERS, bound_text, loop_over_sets, shape_words
 from deriver.emission.mathtext import show
 from deriver.emission.printer import is_negative, lift, print_size
@@ -147,20 +148,23 @@ def describe_update(module: Module, step: Step, coordinate: Coordinate | None) -
         lines.append(f"Not conjugate: {step.reason}.")
     lines += [f"log [{show(step.conditional.target)} | .] ="]
     lines += [
-        f"  {_signed(term, first=place == 0)}"
-        for place, term in enumerate(_ordered_terms(step.conditional.log_kernel))
+        f"  {signed_term(term, first=place == 0)}"
+        for place, term in enumerate(ordered_terms(step.conditional.log_kernel))
     ]
+    lines += reduction_words(step)
     if coordinate is not None and not coordinate.is_plain:
         lines.append(f"It moves on the scale u = {coordinate.words}, whose Jacobian is counted.")
     return lines
 
 
-def _signed(term: Expr, *, first: bool) -> str:
+def signed_term(term: Expr, *, first: bool) -> str:
+    """Return a term of a sum with its sign, as a docstring shows it."""
     text = show(-term if is_negative(term) else term)
     return f"- {text}" if is_negative(term) else text if first else f"+ {text}"
 
 
-def _ordered_terms(kernel: Expr) -> list[Expr]:
+def ordered_terms(kernel: Expr) -> list[Expr]:
+    """Return the terms of a log kernel in a fixed order."""
     return sorted(sp.Add.make_args(kernel), key=sp.default_sort_key)
 
 
@@ -170,7 +174,7 @@ def name_coefficients(source: Source, step: Step) -> Expr:
     Returns the kernel in terms of these names.
     """
     kernel = step.kernel if step.kernel is not None else sp.S.Zero
-    terms = [_with_named_coefficient(source, term, step) for term in _ordered_terms(kernel)]
+    terms = [_with_named_coefficient(source, term, step) for term in ordered_terms(kernel)]
     return sp.Add(*terms)
 
 
@@ -188,8 +192,9 @@ def _with_named_coefficient(source: Source, term: Expr, step: Step) -> Expr:
     if not any(isinstance(part, COSTLY) for part in sp.preorder_traversal(free)):
         return term
     number, rest = free.as_coeff_Mul()
-    positive = rest if number > 0 else -free
-    return (number if number > 0 else -1) * lift(source, positive, "weight") * held
+    negative = number < 0 or free.could_extract_minus_sign()
+    positive = -free if negative else rest
+    return (-1 if negative else number) * lift(source, positive, "weight") * held
 
 
 def _free_of(term: Expr, part: Expr, node: str) -> bool:

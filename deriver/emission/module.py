@@ -8,6 +8,8 @@ from pathlib import Path
 
 from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Derivation
+from deriver.emission.blocks import HELPERS as BLOCK_HELPERS
+from deriver.emission.blocks import THRESHOLD, block_functions, block_key
 from deriver.emission.chain import has_rates, has_steps, starting_function, step_functions, sweep_function
 from deriver.emission.environment import render_module, template_folders
 from deriver.emission.gibbs import draw_function
@@ -20,21 +22,28 @@ from deriver.errors import Mistake, UsageError
 from deriver.plan.make import make_plan
 from deriver.plan.records import Plan
 
-BACKENDS = ("numpy",)
+BACKENDS = ("numpy", "numba")
 # A helper -> the helpers that it calls.
 CALLS = {
+    "least_squares": ("orthogonal_columns", "subtract_exactly", "triangular_fit"),
     "random_wishart": ("bartlett",),
     "random_inverse_wishart": ("bartlett",),
     "random_truncated_normal": ("between",),
     "random_truncated_gamma": ("between",),
     "random_truncated_beta": ("between",),
     "random_truncated_inverse_gamma": ("between", "random_truncated_gamma"),
+    "random_polya_gamma": ("random_cut_inverse_gaussian",),
 }
-PREDICTION_CALLS = {"wishart": ("bartlett",), "inverse_wishart": ("bartlett", "random_inverse_wishart")}
+PREDICTION_CALLS = {
+    "wishart": ("bartlett",),
+    "inverse_wishart": ("bartlett", "random_inverse_wishart"),
+    "polya_gamma": ("random_polya_gamma",),
+}
+DENSITY_CALLS = {"polya_gamma": ("log_untilted_polya_gamma",)}
 SPECIAL = (
     *("betainc", "betaincinv", "betaln", "erf", "expit"),
     *("gammainc", "gammaincc", "gammainccinv", "gammaincinv", "gammaln"),
-    *("log_expit", "log_ndtr", "multigammaln", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
+    *("log_expit", "log_ndtr", "multigammaln", "ndtr", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
 )
 
 
@@ -45,11 +54,13 @@ def emit(
     backend: str = "numpy",
     methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> str:
     """Return the source of a stand-alone sampler for a derivation.
 
     ``methods`` overrides how named nodes are drawn; ``templates`` is a folder searched before the
-    package's own.  Raises ``UsageError`` for an unknown backend, node or method.
+    package's own; ``sizes`` are the dimensions (p = 2) that the numba backend writes out.  Raises
+    ``UsageError`` for an unknown backend, node or method, and for what a backend cannot hold.
     """
     if backend not in BACKENDS:
         found = f"the backend {backend}"
@@ -58,15 +69,21 @@ def emit(
         )
     if plan is None or methods:
         plan = make_plan(derivation, methods)
+    if backend == "numba":
+        from deriver.emission.compiled import emit_compiled
+
+        return emit_compiled(derivation, plan, sizes or {}, templates)
     return render_module(view_module(derivation, plan, templates), templates)
 
 
 def view_module(derivation: Derivation, plan: Plan, templates: str | Path | None = None) -> ModuleView:
     """Return everything that the template needs, as text."""
-    module = Module(derivation=derivation, plan=plan, declared=_declared(derivation))
+    declared = {**declared_bounds(derivation), **plan.cell_bounds()}
+    module = Module(derivation=derivation, plan=plan, declared=declared)
     updates: list[FunctionView] = []
     for step in plan.steps:
         updates += [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
+    updates += block_functions(module)
     running = [sweep_function(module), *step_functions(module), starting_function(module)]
     joint = [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)
@@ -84,10 +101,14 @@ def view_module(derivation: Derivation, plan: Plan, templates: str | Path | None
         helpers=tuple(helpers),
         rates=has_rates(module),
         tuned=has_steps(module),
+        collapse=plan.collapse,
+        block=block_key(plan) if plan.block is not None else "",
+        threshold=str(THRESHOLD),
     )
 
 
-def _declared(derivation: Derivation) -> dict:
+def declared_bounds(derivation: Derivation) -> dict:
+    """Return the declared ends of every plate, by index."""
     lowering = Lowering(derivation.model)
     return {plate.index: tuple(lowering.plate_bound(plate.index))[1:] for plate in derivation.model.plates}
 
@@ -115,13 +136,16 @@ def helper_files(module: Module) -> list[str]:
     helpers = set(module.needs.helpers)
     for family in module.predictions:
         helpers |= set(PREDICTION_CALLS.get(family, ()))
+    for family in module.densities:
+        helpers |= set(DENSITY_CALLS.get(family, ()))
     for helper in sorted(helpers):
         helpers |= set(CALLS.get(helper, ()))
     for helper in sorted(helpers):
         helpers |= set(CALLS.get(helper, ()))
     files = [f"numpy/densities/{family}.py.jinja" for family in sorted(module.densities)]
     files += [f"numpy/predictions/{family}.py.jinja" for family in sorted(module.predictions)]
-    return files + [f"numpy/helpers/{helper}.py.jinja" for helper in sorted(helpers)]
+    folders = {helper: "blocks" if helper in BLOCK_HELPERS else "helpers" for helper in helpers}
+    return files + [f"numpy/{folders[helper]}/{helper}.py.jinja" for helper in sorted(helpers)]
 
 
 def import_lines(functions, helpers: list[str], templates: str | Path | None) -> list[str]:

@@ -28,10 +28,10 @@ UFUNCS = {
     sp.loggamma: "gammaln",
     sp.erf: "erf",
 }
-SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "log_ndtr", "log_expit"}
+SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "ndtr", "log_ndtr", "log_expit"}
 # The families whose truncated members have a helper for the mass that is kept.
 MASSES = ("normal", "gamma", "inverse_gamma", "beta", "exponential", "student_t")
-MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs"}
+MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs", "lgamma": "gammaln"}
 
 
 def print_expression(source: Source, expr: Expr, frame: Frame) -> Text:
@@ -147,7 +147,8 @@ def _term_order(source: Source, term: Expr) -> tuple:
     sums = bool(term.atoms(heads.PlateSum)) or any(
         source.quantity(ref.name).kind == "statistic" for ref in term.atoms(Ref)
     )
-    return (is_negative(term), not term.is_number, not sums, not data, sp.default_sort_key(term))
+    rest = isinstance(-term, Ref) and source.quantity((-term).name).kind == "rest"  # b - fit - rest, so
+    return (rest, is_negative(term), not term.is_number, not sums, not data, sp.default_sort_key(term))
 
 
 def _print_product(source: Source, expr: Expr, frame: Frame) -> Text:
@@ -235,6 +236,9 @@ def _print_function(source: Source, expr: Expr, frame: Frame) -> Text:
         one, rest = expr.args[0].as_coeff_Add()
         if one == 1 and isinstance(rest, sp.exp):
             return call("np.logaddexp", "0", print_expression(source, rest.args[0], frame).text)
+        if isinstance(expr.args[0], heads.NormalCdf):
+            source.needs.special.add("log_ndtr")
+            return call("log_ndtr", print_expression(source, expr.args[0].args[0], frame).text)
     name = UFUNCS[type(expr)]
     if name in SPECIAL:
         source.needs.special.add(name)
@@ -295,6 +299,19 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
             return call("multigammaln", inside, print_size(source, expr.args[1]))
         case heads.LogMass():
             return _print_mass(source, expr, frame)
+        case heads.NormalCdf():
+            source.needs.special.add("ndtr")
+            return call("ndtr", print_expression(source, expr.args[0], frame).text)
+        case heads.Step() | heads.Branch():
+            sign, above, below = (*expr.args, sp.S.One, sp.S.Zero)[:3]
+            test = f"{print_expression(source, sign, frame).wrapped(SUM)} > 0"
+            return call(
+                "np.where", test, *(print_expression(source, end, frame).text for end in (above, below))
+            )
+        case heads.LogPolyaGamma():
+            source.needs.helpers.add("log_untilted_polya_gamma")
+            inside = (print_expression(source, arg, frame).text for arg in expr.args)
+            return call("log_untilted_polya_gamma", *inside)
         case heads.LogIndicator():
             return _print_indicator(source, expr, frame)
         case heads.Transposed():
@@ -306,7 +323,9 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
         case heads.Unit():
             return _print_unit(source, expr, frame)
         case heads.Map():
-            return call(MAPS[expr.function], print_expression(source, expr.args[1], frame).text)
+            function = MAPS[expr.function]
+            source.needs.special |= {function} & SPECIAL
+            return call(function, print_expression(source, expr.args[1], frame).text)
         case heads.Diagonal():
             return _print_diagonal(source, expr.args[0], frame)
         case sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack() | heads.Gated():
@@ -379,4 +398,5 @@ def lift(source: Source, expr: Expr, hint: str | None = None) -> Ref:
     from deriver.emission.statements import assign_local
 
     known = source.recall(expr)
-    return known if known is not None else assign_local(source, expr, hint or name_hint(expr))
+    hint = hint or contraction.distance_hint(source, expr) or name_hint(expr)
+    return known if known is not None else assign_local(source, expr, hint)

@@ -119,6 +119,8 @@ def _matrix_side(expr: sp.Mul) -> list[Expr]:
 def _nameable(arg: Expr) -> bool:
     if isinstance(arg, sp.Add) and 1 in arg.args and any(isinstance(term, sp.exp) for term in arg.args):
         return False  # stays for logaddexp or expit
+    if isinstance(arg, heads.NormalCdf):
+        return False  # stays for log_ndtr
     return not isinstance(arg, heads.Transposed | heads.Gated | sp.Number) and not arg.is_number
 
 

@@ -50,7 +50,10 @@ def join_sum(terms: Sequence[tuple[bool, Text]]) -> Text:
         sign = "-" if negative else "+"
         text = term.wrapped(PRODUCT if negative else SUM)
         if not parts:
-            parts.append(("", _negated(term) if negative else text))
+            whole = _negated(term) if negative else text
+            parts += term.parts if term.level == SUM and not negative and term.parts else [("", whole)]
+        elif term.level == SUM and not negative and term.parts:
+            parts += [(operator or "+", inside) for operator, inside in term.parts]
         else:
             parts.append((sign, text))
     if len(parts) == 1:
@@ -100,8 +103,11 @@ def _joined(parts: Sequence[tuple[str, str]]) -> str:
     return " ".join(f"{operator} {text}" if operator else text for operator, text in parts)
 
 
-def break_statement(head: str, value: Text, depth: int) -> list[str] | None:
-    """Return the lines of ``head value`` (head ends in ``= `` or ``return ``), or None if it cannot be broken."""
+def break_statement(head: str, value: Text, depth: int, *, short: bool = False) -> list[str] | None:
+    """Return the lines of ``head value`` (head ends in ``= `` or ``return ``), or None if it cannot be broken.
+
+    A sum or product of two is broken only if ``short``: none of its operands has brackets to break at.
+    """
     pad = " " * (INDENT * depth)
     whole = f"{pad}{head}{value.text}"
     if len(whole) <= WIDTH:
@@ -109,7 +115,7 @@ def break_statement(head: str, value: Text, depth: int) -> list[str] | None:
     if value.call is not None:
         function, arguments = value.call
         return break_brackets(f"{pad}{head}{function}(", arguments, ")", depth)
-    if len(value.parts) < 3:
+    if len(value.parts) < 2 or (len(value.parts) == 2 and not short):
         return None
     inside = " " * (INDENT * (depth + 1))
     if len(inside + value.text) <= WIDTH:
@@ -121,9 +127,9 @@ def break_statement(head: str, value: Text, depth: int) -> list[str] | None:
     return [f"{pad}{head}(", *body, f"{pad})"]
 
 
-def force_statement(head: str, value: Text, depth: int) -> list[str]:
+def force_statement(head: str, value: Text, depth: int, *, short: bool = False) -> list[str]:
     """Return the lines of ``head value``, one long line where it cannot be broken."""
-    lines = break_statement(head, value, depth)
+    lines = break_statement(head, value, depth, short=short)
     return lines if lines is not None else [" " * (INDENT * depth) + head + value.text]
 
 

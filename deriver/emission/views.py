@@ -25,7 +25,11 @@ class FunctionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleView:
-    """The whole emitted module; ``helpers`` are the template files of the helper functions it uses."""
+    """The whole emitted module; ``helpers`` are the template files of the helper functions it uses.
+
+    ``block`` is the key of the block among the steps, ``collapse`` whether it is used unless the caller says otherwise
+    ("off" where there is none), ``threshold`` the share of the prior above which it pays.
+    """
 
     docstring: str
     imports: tuple[str, ...]
@@ -34,3 +38,6 @@ class ModuleView:
     helpers: tuple[str, ...]
     rates: bool
     tuned: bool
+    collapse: str = "off"
+    block: str = ""
+    threshold: str = ""

@@ -31,6 +31,7 @@ from deriver.families.negative_binomial import NEGATIVE_BINOMIAL
 from deriver.families.normal import NORMAL
 from deriver.families.pareto import PARETO
 from deriver.families.poisson import POISSON
+from deriver.families.polya_gamma import POLYA_GAMMA
 from deriver.families.record import Family
 from deriver.families.student_t import STUDENT_T
 from deriver.families.truncation import log_mass
@@ -66,6 +67,7 @@ FAMILIES: tuple[Family, ...] = (
     PARETO,
     FLAT,
     LKJ,
+    POLYA_GAMMA,
 )
 
 _BY_KEY = {record.key: record for record in FAMILIES}

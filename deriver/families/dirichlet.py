@@ -13,7 +13,7 @@ from deriver.algebra.heads import Map, Ones, inner, shape_of, transpose
 from deriver.families.collect import collect_log_components
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
-from deriver.families.symbolic import keep, natural_coefficient, sum_components
+from deriver.families.symbolic import join_vectors, keep, natural_coefficient, sum_components
 
 
 def log_density(value: Expr, concentration: Expr) -> Expr:
@@ -41,7 +41,8 @@ def statistic_forms(target: Expr) -> Mapping[str, Expr]:
 
 def to_standard(natural: Mapping[str, Expr], target: Expr) -> Mapping[str, Expr]:
     """exp(c'log π) has concentration c + 1, a one added to every component."""
-    return {"concentration": natural_coefficient(natural, "log") + Ones(shape_of(target)[0])}
+    concentration = natural_coefficient(natural, "log") + Ones(shape_of(target)[0])
+    return {"concentration": join_vectors(concentration)}
 
 
 def proper(natural: Mapping[str, Expr], target: Expr) -> tuple[tuple[Expr, str], ...]:

@@ -117,4 +117,4 @@ class Family:
 _PROPER_NAMES = {
     word: word.capitalize()
     for word in ("wishart", "dirichlet", "cauchy", "laplace", "pareto", "weibull", "poisson", "bernoulli")
-}
+} | {"polya": "Pólya"}

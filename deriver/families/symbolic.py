@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import sympy as sp
 from sympy import Expr, S
 
-from deriver.algebra.heads import Ones, inner, shape_of, transpose
+from deriver.algebra.heads import NormalCdf, Ones, inner, shape_of, transpose
 
 HALF = sp.Rational(1, 2)
 
@@ -27,7 +27,9 @@ def expit(logit: Expr) -> Expr:
 
 
 def log_complement(prob: Expr) -> Expr:
-    """Return log(1 - prob); for prob = 1/(1 + e^a) it is a - log(1 + e^a), which keeps its digits."""
+    """Return log(1 - prob); for 1/(1 + e^a) it is a - log(1 + e^a), for Φ(a) log Φ(-a), which keep their digits."""
+    if isinstance(prob, NormalCdf):
+        return sp.log(NormalCdf(-prob.args[0]))
     if isinstance(prob, sp.Pow) and prob.exp == -1 and isinstance(prob.base - 1, sp.exp):
         return sp.log(prob.base - 1) - sp.log(prob.base)
     return log_of(1 - prob)
@@ -46,6 +48,16 @@ def log_choose(size: Expr, chosen: Expr) -> Expr:
 def natural_coefficient(natural: Mapping[str, Expr], statistic: str) -> Expr:
     """Return a natural parameter, zero when the statistic does not occur."""
     return natural.get(statistic, S.Zero)
+
+
+def join_vectors(vector: Expr) -> Expr:
+    """Return a sum of vectors with the coefficients of each added up: (a - 1) v + v is a v."""
+    coefficients: dict[Expr, Expr] = {}
+    for term in sp.Add.make_args(vector):
+        scalars, factors = term.args_cnc()
+        own = sp.Mul(*factors)
+        coefficients[own] = coefficients.get(own, S.Zero) + sp.Mul(*scalars)
+    return sp.Add(*(coefficient * own for own, coefficient in coefficients.items()))
 
 
 def keep(*arguments: Expr) -> tuple[Expr, ...]:

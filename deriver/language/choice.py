@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deriver.families.signatures import Signature, SignatureForm, by_surface, surface_names
+from deriver.families import by_surface, surface_names
+from deriver.families.record import Family, Parametrisation
 from deriver.language.mistakes import LineMistake, listing, suggest
 from deriver.language.syntax import ArgumentText, StatementLine
 from deriver.model.expressions import Span
@@ -31,8 +32,8 @@ _FOREIGN_FAMILIES = {
 class Choice:
     """A family with one of its forms; ``arguments`` stand in the order of the form's keywords."""
 
-    signature: Signature
-    form: SignatureForm
+    signature: Family
+    form: Parametrisation
     arguments: tuple[ArgumentText, ...]
     short: bool
 
@@ -75,7 +76,7 @@ def _match_shape(matches: list[Choice], shapes: Sequence[str | None], wanted: st
     return scalar if "scalar" in shapes else None
 
 
-def _match_form(line: StatementLine, face: Signature) -> Choice | None:
+def _match_form(line: StatementLine, face: Family) -> Choice | None:
     """Return the form whose keywords the arguments fill; None if there is none."""
     arguments = line.arguments
     plain = [each for each in arguments if each.keyword is None]
@@ -112,7 +113,7 @@ def _unknown_family(name: str, span: Span) -> LineMistake:
     )
 
 
-def _no_form(line: StatementLine, candidates: Sequence[Signature], span: Span) -> LineMistake:
+def _no_form(line: StatementLine, candidates: Sequence[Family], span: Span) -> LineMistake:
     written = ", ".join(f"{each.keyword}=" if each.keyword else "..." for each in line.arguments)
     ways = list(dict.fromkeys(way for each in candidates for way in write_forms(each)))
     named = [each.keyword for each in line.arguments if each.keyword]
@@ -131,7 +132,7 @@ def _no_form(line: StatementLine, candidates: Sequence[Signature], span: Span) -
     )
 
 
-def write_forms(face: Signature) -> list[str]:
+def write_forms(face: Family) -> list[str]:
     """Return the ways to write a family, the short one first."""
     ways = []
     if face.short:
@@ -145,6 +146,6 @@ def write_forms(face: Signature) -> list[str]:
     return ways
 
 
-def _friendly(face: Signature) -> list[str]:
+def _friendly(face: Family) -> list[str]:
     names = {"var": "variance", "cov": "covariance"}
     return [names.get(word, word) for word in face.parametrisations[0].keywords]

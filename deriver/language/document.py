@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from deriver.families.signatures import by_surface
+from deriver.families import by_surface
 from deriver.language.functions import BLOCKS, INVERSE_TRANSFORMS
 from deriver.language.mistakes import LineMistake, Mistakes, suggest
 from deriver.language.parser import ExpressionReader, join

@@ -23,6 +23,8 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     "logit": (1, 1),
     "expit": (1, 1),
     "lgamma": (1, 1),
+    "normal_cdf": (1, 1),
+    "is_positive": (1, 1),
 }
 
 ALIASES = {"ilogit": "expit", "inverse": "inv", "trace": "tr", "identity": "eye"}
@@ -34,6 +36,10 @@ FOREIGN = {
     "t": "write x' for a transpose",
     "dot": "write x' * y for the inner product of two vectors",
     "inv_logit": "write expit(x)",
+    "Phi": "write normal_cdf(x)",
+    "phi": "write normal_cdf(x)",
+    "pnorm": "write normal_cdf(x)",
+    "step": "write is_positive(x) for 1 where x > 0, else 0",
     "invlogit": "write expit(x)",
     "logdet": "write log(det(S))",
     "mean": "write sum(j: x[i,j]) / J[i]",
@@ -47,7 +53,9 @@ FOREIGN = {
 # transform on the left -> the function that takes the node back to the name written.
 INVERSE_TRANSFORMS = {"log": "exp", "inv": "inv", "logit": "expit", "sqrt": "square"}
 
-ELEMENTWISE = frozenset({"exp", "log", "sqrt", "abs", "logit", "expit", "lgamma"})
+ELEMENTWISE = frozenset(
+    {"exp", "log", "sqrt", "abs", "logit", "expit", "lgamma", "normal_cdf", "is_positive"}
+)
 
 BLOCKS = ("plates", "given", "data", "process", "parameters")
 

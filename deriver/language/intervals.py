@@ -205,6 +205,10 @@ def _call(function: str, values: list[Interval]) -> Interval:
             return _monotone(math.exp, value, 0.0, _INF)
         case "expit":
             return _monotone(_expit, value, 0.0, 1.0)
+        case "normal_cdf":
+            return _monotone(_phi, value, 0.0, 1.0)
+        case "is_positive":
+            return Interval(float(value.positive), float(not _nonpositive(value)), False, False)
         case "sqrt" if value.nonnegative:
             return _monotone(math.sqrt, value, 0.0, _INF)
         case "log" if value.positive:
@@ -235,6 +239,14 @@ def _monotone(function: Callable[[float], float], value: Interval, bottom: float
 
 def _expit(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _phi(x: float) -> float:
+    return math.erfc(-x / math.sqrt(2.0)) / 2
+
+
+def _nonpositive(value: Interval) -> bool:
+    return value.upper <= 0
 
 
 def _largest(values: list[Interval]) -> Interval:

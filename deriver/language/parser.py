@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from deriver.families.signatures import by_surface
+from deriver.families import by_surface
 from deriver.language.functions import ALIASES, FOREIGN, FUNCTIONS
 from deriver.language.mistakes import LineMistake, listing, suggest
 from deriver.language.tokens import Token

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from deriver.families.signatures import signature
+from deriver.families import family as family_record
 from deriver.language.affine import Affine, read_affine
 from deriver.language.choice import known_keys
 from deriver.language.mistakes import listing, suggest
@@ -286,7 +286,7 @@ def _check_group(scope: Scope, found: Reference, subscript: Reference, index: st
 def _is_discrete(entity: Entity) -> bool:
     line = entity.drafts[0].line
     keys = known_keys(line.family or "")
-    return entity.stochastic and all(signature(key).support.kind == "integer" for key in keys)
+    return entity.stochastic and all(family_record(key).support.kind == "integer" for key in keys)
 
 
 def _is_shift(scope: Scope, value: Affine, moving: list[str], subscript: Expression) -> bool:

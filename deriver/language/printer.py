@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from deriver.families.signatures import signature
+from deriver.families import family as family_record
 from deriver.language.functions import INVERSE_TRANSFORMS
 from deriver.language.syntax import (
     ArgumentText,
@@ -306,7 +306,7 @@ def _lower_statement(statement: Statement, whole: Mapping[str, Range]) -> Statem
 
 
 def _lower_stochastic(statement: Stochastic, ranges: tuple[RangeText, ...]) -> StatementLine:
-    face = signature(statement.family)
+    face = family_record(statement.family)
     short = statement.short
     plain = len(statement.arguments) if short else face.leading
     arguments = tuple(

@@ -207,6 +207,16 @@ def expit(x: object) -> Term:
     return _call("expit", x)
 
 
+def normal_cdf(x: object) -> Term:
+    """The standard normal distribution function."""
+    return _call("normal_cdf", x)
+
+
+def is_positive(x: object) -> Term:
+    """1 where x > 0, else 0."""
+    return _call("is_positive", x)
+
+
 def lgamma(x: object) -> Term:
     """The logarithm of the gamma function."""
     return _call("lgamma", x)

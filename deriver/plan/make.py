@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,39 +10,57 @@ import sympy as sp
 from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
+from deriver.derivation.factors import Definitions
 from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Conditional, Derivation
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
+from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
 from deriver.plan.layout import Quantity, Space, offset
-from deriver.plan.records import Method, Newton, Plan, Step
+from deriver.plan.records import Block, Collapse, Method, Newton, Plan, Step
 from deriver.plan.statistics import Hoisting
 
 SWEEPS_OF_CHEAP_WALK = 5
+COLLAPSE: tuple[Collapse, ...] = ("auto", "on", "off")
 CHOICES = ("gibbs", "mh", "random_walk", "newton", "slice")
 
 
-def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None) -> Plan:
+def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, blocks: str = "off") -> Plan:
     """Return how every node is drawn; ``methods`` overrides the choice for the nodes it names.
 
+    ``blocks`` tells whether nodes are updated together, with others integrated out: "on" wherever the model allows
+    it, "auto" where besides the sampler finds that it pays, "off" nowhere.
     Raises ``UsageError`` for an unknown node or method, or a method that the node cannot have.
     """
     methods = dict(methods or {})
     _check_names(derivation, methods)
+    collapse = _check_blocks(blocks)
     lowering = Lowering(derivation.model)
     quantities = describe_quantities(derivation, lowering)
-    space = Space(order={plate.index: k for k, plate in enumerate(derivation.model.plates)})
-    hoisting = Hoisting(quantities, lambda name: _codomain(derivation.model, lowering, name))
+    cells = _cell_plates(derivation.model)
+    plates = [*(plate.index for plate in derivation.model.plates), *cells]
+    space = Space(order={plate: k for k, plate in enumerate(plates)})
+    hoisting = Hoisting(
+        quantities,
+        lambda name: _codomain(derivation.model, lowering, name),
+        cells,
+        Definitions(derivation.definitions),
+    )
     steps = tuple(
         _make_step(conditional, methods.get(conditional.node), space, hoisting)
         for conditional in derivation.conditionals
     )
+    found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
+    block = found if isinstance(found, Block) else None
     return Plan(
         steps=steps,
-        statistics=tuple(hoisting.statistics.values()),
+        statistics=hoisting.statistics,
         quantities=tuple(quantities.values()),
         space=space,
+        block=block,
+        collapse="off" if block is None else collapse,
+        no_block=found if isinstance(found, str) else "",
     )
 
 
@@ -107,12 +126,22 @@ def _codomain(model: Model, lowering: Lowering, name: str) -> tuple[Symbol, Expr
     return None
 
 
+def _cell_plates(model: Model) -> list[str]:
+    """Return unused names for plates of the distinct combinations of group columns, enough for any model."""
+    taken = {plate.index for plate in model.plates} | {given.name for given in model.givens}
+    taken |= {node.name for node in model.nodes}
+    columns = sum(given.support.kind == "index" for given in model.givens)
+    names = (f"cell{number or ''}" for number in itertools.count())
+    return list(itertools.islice((name for name in names if name not in taken), 2**columns))
+
+
 # --- steps ------------------------------------------------------------------------------------------------
 
 
 def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisting: Hoisting) -> Step:
     space = base.extend(conditional.ranges)
     colours, index = find_colours(conditional)
+    hoisting.reductions.clear()
     method = choose_method(conditional, wanted)
     newton = None
     if method == "newton":
@@ -140,6 +169,7 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
         newton=newton,
         reason=_reason(conditional, wanted),
         inner_steps=SWEEPS_OF_CHEAP_WALK if not conditional.indices and not conditional.shape else 1,
+        reductions=tuple(hoisting.reductions),
     )
 
 
@@ -225,6 +255,14 @@ def _check_names(derivation: Derivation, methods: dict[str, str]) -> None:
     ]
     if mistakes:
         raise UsageError(mistakes)
+
+
+def _check_blocks(blocks: str) -> Collapse:
+    for choice in COLLAPSE:
+        if blocks == choice:
+            return choice
+    expected = f"one of {', '.join(COLLAPSE)}"
+    raise UsageError([Mistake(code="unknown_blocks", found=f"blocks {blocks}", expected=expected)])
 
 
 def _cannot(conditional: Conditional, wanted: str) -> UsageError:

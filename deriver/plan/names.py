@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import sympy as sp
 from sympy import Expr, Symbol
 
@@ -19,6 +21,32 @@ def statistic_name(expr: Expr, indices: tuple[Symbol, ...], taken: set[str]) -> 
         if not name or name in taken:
             name, number = f"{base}_{number}", number + 1
     return name
+
+
+class FitNames:
+    """Hands out unused names for what a least-squares fit makes."""
+
+    def __init__(self, response: Expr, indices: tuple[Symbol, ...], taken: set[str]) -> None:
+        self._taken = set(taken)
+        self._tails = ["_" + "_".join(_names(response)[:2])] if _names(response) else []
+        self._tails += ["_by_" + "_".join(plate_of(s) for s in indices)] if indices else []
+
+    def take(self, base: str) -> str:
+        """Return a name that says what it is, of which response or by what where that name is taken."""
+        tails = itertools.chain(["", *self._tails], (f"_{number}" for number in itertools.count(2)))
+        name = next(base + tail for tail in tails if base + tail not in self._taken)
+        self._taken.add(name)
+        return name
+
+
+def coefficient_name(coordinate: Expr, nodes: set[str]) -> str:
+    """Return a name for a coefficient: that of its node, or of its nodes."""
+    return "_".join(dict.fromkeys(name for name in _names(coordinate) if name in nodes))
+
+
+def root_name(row: str, column: str) -> str:
+    """Return a name for a block of the root of a matrix of sums of squares and products."""
+    return f"root_{row}" if row == column else f"root_{row}_{column}"
 
 
 def _base_name(expr: Expr, indices: tuple[Symbol, ...]) -> str:

@@ -1,22 +1,76 @@
-"""The records of the plan: statistics of the data alone, and one step per node."""
+"""The records of the plan: statistics of the data alone, one step per node, and blocks drawn together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sympy import Expr, Symbol
+from sympy import Expr, S, Symbol, Tuple
 
-from deriver.algebra.heads import Ref
+from deriver.algebra.heads import Condition, Ref
+from deriver.derivation.marginal import Structure
 from deriver.derivation.records import Conditional
 from deriver.plan.layout import Quantity, Space
 
+Collapse = Literal["off", "auto", "on"]
 Method = Literal["gibbs", "random_walk", "newton", "slice", "enumerate", "correlation_walk", "integer_walk"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeastSquares:
+    """A fit of the rows of every cell: it minimises Σ weight × (response − Σ columns × coefficients)².
+
+    The sum is over ``bounds`` where ``conditions`` hold; the free indices are those of the cells.  A column is a
+    number with a number for its coefficient, or an upright vector with a vector.  It makes the statistics
+    ``rss``, and for each column one of ``fits`` and of ``rests``: the coefficient is their sum, in two parts so
+    that a small difference from it keeps its digits (take ``b - fit - rest`` from left to right).  ``roots`` are
+    the blocks on and above the diagonal, row by row, of R in the QR decomposition of the columns times √weight;
+    the block of a number and a vector stands upright.  There are none for one column of numbers.  Where the
+    columns depend on each other, or the cell is empty, any minimum will do.
+    """
+
+    response: Expr
+    columns: tuple[Expr, ...]
+    weight: Expr
+    bounds: tuple[Tuple, ...]
+    conditions: tuple[Condition, ...]
+    rss: str
+    fits: tuple[str, ...]
+    rests: tuple[str, ...]
+    roots: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the statistics that it makes."""
+        return (self.rss, *self.fits, *self.rests, *self.roots)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """The distinct combinations of group columns that the rows have, as a plate ``cell`` = 1..``count``.
+
+    It makes the statistics ``count``, ``of_row`` (the cell of each row) and ``parts`` (for each of the
+    ``columns``, its group in each cell).
+    """
+
+    cell: str
+    columns: tuple[str, ...]
+    count: str
+    of_row: str
+    parts: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the statistics that it makes."""
+        return (self.count, self.of_row, *self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
-    """What is computed once from the data: its name, its value, the scope of its free indices."""
+    """What is computed once from the data: its name, its value, the scope of its free indices.
+
+    ``procedure`` is how it is computed where that is no expression; ``expression`` is then its own ``ref``.
+    """
 
     name: str
     expression: Expr
@@ -24,6 +78,19 @@ class Statistic:
     quantity: Quantity
     space: Space
     ref: Ref
+    procedure: LeastSquares | Crossing | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """A sum of squares (``total``, as derived) and what it equals in terms of statistics of the data.
+
+    ``value`` leaves out the second parts of the fits: it is for reading.
+    """
+
+    total: Expr
+    value: Expr
+    procedure: LeastSquares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +108,7 @@ class Step:
     ``parameters`` (Gibbs) and ``kernel`` (the rest) stand for the conditional's own, with statistics of the
     data replaced by their names.  ``colours`` is how many interleaved sets a coupled node is drawn in (1:
     all at once; 0: one element after another).  ``reason`` says why it is not drawn from its conditional.
+    ``reductions`` are the sums of squares that were replaced by statistics of the data.
     """
 
     node: str
@@ -54,16 +122,70 @@ class Step:
     newton: Newton | None = None
     reason: str = ""
     inner_steps: int = 1
+    reductions: tuple[Reduction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockMember:
+    """A Gaussian node that a block integrates out; its expressions as ``derivation.marginal.Member`` has them.
+
+    Statistics of the data are replaced by their names.
+    """
+
+    node: str
+    conditional: Conditional
+    space: Space
+    precision: Expr
+    linear: Expr
+    slopes: tuple[tuple[str, Expr], ...]
+    prior: Expr
+
+    def slope(self, name: str) -> Expr | None:
+        """Return the slope of the linear term in another member, None where there is none."""
+        return dict(self.slopes).get(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Nodes that can be updated together: the variances with the Gaussian nodes integrated out, then those.
+
+    In this order, and no other: ``variances`` by one Metropolis-Hastings step on their density with ``effects`` and
+    ``shared`` integrated out (``log_kernel`` is the part of the log joint density that
+    mentions a variance, ``kernel`` the same with statistics of the data replaced by their names), ``shared``
+    with the effects integrated out, then each of the ``effects`` from its full conditional.  ``rest`` are the
+    other nodes on which the density of the variances depends.  ``structure`` tells how the elements of the effects depend on each other, given all else.
+    """
+
+    variances: tuple[Step, ...]
+    effects: tuple[BlockMember, ...]
+    shared: tuple[BlockMember, ...]
+    kernel: Expr
+    log_kernel: Expr
+    rest: tuple[str, ...]
+    structure: Structure
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Return every node of the block in the order of its update."""
+        members = (*self.shared, *self.effects)
+        return (*(step.node for step in self.variances), *(member.node for member in members))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps in the order of a sweep, statistics in the order of their computation, and the arrays there are."""
+    """Steps in the order of a sweep, statistics in the order of their computation, and the arrays there are.
+
+    ``block`` holds nodes that the sampler may update together in place of their steps: always (``collapse`` "on"), or
+    when the data say so ("auto"); ``no_block`` tells why there is none.
+    """
 
     steps: tuple[Step, ...]
     statistics: tuple[Statistic, ...]
     quantities: tuple[Quantity, ...]
     space: Space
+    block: Block | None = None
+    collapse: Collapse = "off"
+    no_block: str = ""
 
     def step(self, node: str) -> Step:
         """Return the step of a node; raise ``KeyError`` if there is none."""
@@ -71,3 +193,9 @@ class Plan:
             if step.node == node:
                 return step
         raise KeyError(node)
+
+    def cell_bounds(self) -> dict[str, tuple[Expr, Expr]]:
+        """Return the ends of the plates of distinct combinations of groups, by name."""
+        made = {s.procedure.cell: s for s in self.statistics if isinstance(s.procedure, Crossing)}
+        refs = {statistic.name: statistic.ref for statistic in self.statistics}
+        return {cell: (S.One, refs[s.procedure.count]) for cell, s in made.items()}  # type: ignore[union-attr]

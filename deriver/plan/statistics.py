@@ -1,36 +1,49 @@
 """Hoisting: sums over plates of data alone are taken out of the sweep and computed once.
 
 A sum whose summand is linear in the parameters is multiplied out and split into parameter × sum of data:
-Σ_j x(y − β₀) becomes Σ_j xy − β₀ Σ_j x, and Σ_ij β_i x_ij becomes Σ_i β_i (Σ_j x_ij).  A square of a residual
-is left as it is, as its expansion would lose all digits where the mean is large.
+Σ_j x(y − β₀) becomes Σ_j xy − β₀ Σ_j x, and Σ_ij β_i x_ij becomes Σ_i β_i (Σ_j x_ij).  The square of a residual
+is not multiplied out, as that would lose all digits where the mean is large: ``residuals`` tells what is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import sympy as sp
-from sympy import Expr, Symbol
+from sympy import Expr, S, Symbol
 
 from deriver.algebra import heads
-from deriver.algebra.heads import Condition, PlateSum, Ref, Variable, index_symbol, inner, transpose
+from deriver.algebra.heads import Condition, PlateSum, Ref, index_symbol, inner, transpose
 from deriver.algebra.normal_form import sum_over
+from deriver.derivation.factors import Definitions, substitute
 from deriver.plan.conditions import narrow
 from deriver.plan.layout import Quantity, Space, free_indices
-from deriver.plan.names import statistic_name
-from deriver.plan.records import Statistic
+from deriver.plan.records import Reduction, Statistic
+from deriver.plan.registry import Registry
+from deriver.plan.residuals import block_sides, read_residual, squared_distance
 
 
 class Hoisting:
     """Rewrites expressions, and collects the statistics that it takes out of them."""
 
     def __init__(
-        self, quantities: dict[str, Quantity], codomain: Callable[[str], tuple[Symbol, Expr, Expr] | None]
+        self,
+        quantities: dict[str, Quantity],
+        codomain: Callable[[str], tuple[Symbol, Expr, Expr] | None],
+        cells: Sequence[str] = (),
+        definitions: Definitions | None = None,
     ) -> None:
         self.quantities = quantities
         self.codomain = codomain
-        self.statistics: dict[tuple, Statistic] = {}
+        self.definitions = definitions or Definitions(())
+        self.registry = Registry(quantities, cells)
+        self.reductions: list[Reduction] = []
+
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """Return the statistics in an order in which they can be computed."""
+        return tuple(self.registry.statistics.values())
 
     def rewrite(self, expr: Expr, space: Space) -> Expr:
         """Return the expression with every sum of data alone replaced by a named statistic."""
@@ -90,7 +103,8 @@ class Hoisting:
             plain = sum_over(expr.body, expr.bounds, expr.conditions)
             return self._hoist(plain, space) if _is_costly(plain) else plain
         inside = space.extend(expr.bounds)
-        terms = sp.Add.make_args(self._multiplied_out(expr.body, inside, {b[0] for b in expr.bounds}))
+        body = expr.body.xreplace(_known_groups(expr))
+        terms = sp.Add.make_args(self._multiplied_out(body, inside, expr.bound_symbols))
         return sp.Add(*(self._term(term, expr.bounds, expr.conditions, space) for term in terms))
 
     def _multiplied_out(self, body: Expr, inside: Space, bound: set[Symbol]) -> Expr:
@@ -118,12 +132,34 @@ class Hoisting:
     def _core(self, part: PlateSum, space: Space) -> Expr:
         if self.data_only(part):
             return self._hoist(part, space)
-        for attempt in (self._split_inner, self._split_quadratic, self._split_levels, self._split_groups):
+        attempts = (
+            self._split_definition,
+            self._split_residual,
+            self._split_inner,
+            self._split_quadratic,
+            self._split_levels,
+            self._split_groups,
+        )
+        for attempt in attempts:
             found = attempt(part, space)
             if found is not None:
                 return found
         inside = space.extend(part.bounds)
         return PlateSum(self.rewrite(part.body, inside), part.bounds, part.conditions)
+
+    def _split_definition(self, part: PlateSum, space: Space) -> Expr | None:
+        """Σ_j (y_j − η_j)² with a deterministic η_j as if it were written out, where that sets data free."""
+        inside = space.extend(part.bounds)
+        rules = {
+            ref: self.definitions.expand(self.definitions.at(ref))
+            for ref in part.body.atoms(Ref)
+            if self.definitions.defines(ref.name) and free_indices(ref, inside) & part.bound_symbols
+        }
+        if not rules:
+            return None
+        plain = PlateSum(substitute(part.body, rules), part.bounds, part.conditions)
+        body = self.rewrite(plain, space)
+        return None if body == plain else body
 
     def _split_inner(self, part: PlateSum, space: Space) -> Expr | None:
         """Σ s·x′β·C = (Σ s·C x′) β when β is free of the indices summed over."""
@@ -168,8 +204,6 @@ class Hoisting:
         """Σ_ij β_i x_ij = Σ_i β_i (Σ_j x_ij)."""
         inside = space.extend(part.bounds)
         outer = self._state_indices(part.body, inside)
-        if outer is None:
-            return None
         for symbol in list(outer):
             outer |= inside.parents(symbol)
         bounds = list(part.bounds)
@@ -183,44 +217,106 @@ class Hoisting:
         body = self.rewrite(PlateSum(part.body, summed, within), space.extend(kept))
         if body == PlateSum(part.body, summed, within):
             return None
-        return PlateSum(body, kept, around)
+        return self._sum_around(body, kept, around, space)
 
-    def _state_indices(self, body: Expr, inside: Space) -> set[Symbol] | None:
-        """Return the indices that nodes in the summand have, or None when one is reached by a group column."""
-        found: set[Symbol] = set()
-        for ref in body.atoms(Ref):
-            if self.quantities[ref.name].chain:
-                if any(isinstance(index, Ref) and free_indices(index, inside) for index in ref.indices):
-                    return None
-                found |= free_indices(ref, inside)
-        return found
+    def _state_indices(self, body: Expr, inside: Space) -> set[Symbol]:
+        """Return the indices on which nodes in the summand depend, by themselves or through a group column."""
+        nodes = [ref for ref in body.atoms(Ref) if self.quantities[ref.name].chain]
+        return set().union(*(free_indices(ref, inside) for ref in nodes))
+
+    def _sum_around(self, body: Expr, bounds: list, conditions: list, space: Space) -> Expr:
+        """Sum what a sum over rows has become over the cells, its terms of data alone hoisted."""
+        data = sp.Add(*(term for term in sp.Add.make_args(body) if self.data_only(term)))
+        rest = PlateSum(body - data, bounds, conditions)
+        return rest if data == 0 else rest + self._hoist(PlateSum(data, bounds, conditions), space)
 
     def _split_groups(self, part: PlateSum, space: Space) -> Expr | None:
-        """Σ_k β[g[k]] x_k = Σ_i β_i (Σ of x_k over the k with g[k] = i)."""
+        """Σ_k β[g[k]] x_k = Σ_i β_i (Σ of x_k over the k with g[k] = i).
+
+        With several columns, g[k] and h[k], the sum goes over the distinct pairs that there are.
+        """
         inside = space.extend(part.bounds)
-        columns: set[Ref] = set()
-        for ref in part.body.atoms(Ref):
-            if not self.quantities[ref.name].chain or not free_indices(ref, inside):
-                continue
-            gathers = [index for index in ref.indices if free_indices(index, inside)]
-            if len(gathers) != 1 or not isinstance(gathers[0], Ref):
-                return None
-            columns.add(gathers[0])
-        if len(columns) != 1 or part.conditions or len(part.bounds) != 1:
+        columns = self._columns_of(part, inside)
+        if not columns or len(part.bounds) != 1:
             return None
-        (column,) = columns
-        place = self.codomain(column.name)
-        if place is None or self.quantities[column.name].chain:
+        cells = self._group(columns[0], inside) if len(columns) == 1 else self._crossed(columns, inside)
+        if cells is None or len(columns) == 1 and part.conditions:
             return None
-        symbol = place[0]
-        while symbol in inside.bounds:
-            symbol = index_symbol(symbol.name + "′")
-        bound = sp.Tuple(symbol, *place[1:])
-        members = PlateSum(
-            part.body.xreplace({column: symbol}), part.bounds, [Condition("=", column, symbol)]
-        )
+        bound, rules, column = cells
+        symbol = bound[0]
+        members = PlateSum(part.body.xreplace(rules), part.bounds, [Condition("=", column, symbol)])
+        around = [condition.xreplace(rules) for condition in part.conditions]
         body = self.rewrite(members, space.extend([bound]))
-        return None if body == members else PlateSum(body, [bound])
+        return None if body == members else self._sum_around(body, [bound], around, space)
+
+    def _columns_of(self, part: PlateSum, inside: Space) -> list[Ref]:
+        """Return the group columns by which nodes, and conditions, reach their groups; none if there is another way."""
+        columns: set[Ref | None] = set()
+        for ref in part.body.atoms(Ref):
+            if self.quantities[ref.name].chain and free_indices(ref, inside):
+                own = [index for index in ref.indices if free_indices(index, inside) & part.bound_symbols]
+                columns |= {_first_column(index) for index in own}
+        if not columns:
+            return []
+        for condition in part.conditions:
+            left = condition.left
+            picks = condition.relation == "=" and isinstance(condition.right, Symbol)
+            columns.add(left if picks and isinstance(left, Ref) else None)
+        plates = {column.indices for column in columns if column is not None}
+        if None in columns or len(plates) != 1 or any(self._is_unknown(column) for column in columns):
+            return []
+        return sorted((column for column in columns if column is not None), key=lambda ref: ref.name)
+
+    def _is_unknown(self, column: Ref | None) -> bool:
+        return column is None or len(column.indices) != 1 or self.codomain(column.name) is None
+
+    def _group(self, column: Ref, inside: Space) -> tuple[sp.Tuple, dict[Expr, Expr], Ref]:
+        """Return the groups of one column: their bound, what stands for the column, the column."""
+        place = self.codomain(column.name)
+        assert place is not None
+        symbol = _unused(place[0], inside)
+        return sp.Tuple(symbol, *place[1:]), {column: symbol}, column
+
+    def _crossed(self, columns: list[Ref], inside: Space) -> tuple[sp.Tuple, dict[Expr, Expr], Ref] | None:
+        """Return the distinct combinations of several columns, as ``_group`` those of one."""
+        row = columns[0].indices[0]
+        if row not in inside.bounds:
+            return None
+        crossing = self.registry.crossing(columns, inside)
+        if crossing is None:
+            return None
+        symbol = _unused(index_symbol(crossing.cell), inside)
+        own = (
+            self.registry.ref(name).func(self.registry.ref(name).variable, symbol) for name in crossing.parts
+        )
+        rules = dict(zip(columns, own, strict=True))
+        of_row = Ref(self.registry.ref(crossing.of_row).variable, row)
+        return sp.Tuple(symbol, S.One, self.registry.ref(crossing.count)), rules, of_row
+
+    # --- sums of squares ----------------------------------------------------------------------------------
+
+    def _split_residual(self, part: PlateSum, space: Space) -> Expr | None:
+        """Σ w(y − x′β)² = rss + (β − fit)′ X′X (β − fit) when β is free of the indices summed over."""
+        residual = read_residual(part, space, self.data_only)
+        if residual is None:
+            return None
+        fit = self.registry.fit(residual, part, space)
+        rss, *parts = (self.registry.ref(name) for name in (fit.rss, *fit.fits, *fit.rests))
+        fits, rests = parts[: len(fit.fits)], parts[len(fit.fits) :]
+        near = tuple(c - high for c, high in zip(residual.coordinates, fits, strict=True))
+        apart = tuple(distance - low for distance, low in zip(near, rests, strict=True))
+        if fit.roots:
+            blocks = dict(zip(block_sides(residual), fit.roots, strict=True))
+            squares = [
+                squared_distance(d, lambda *place: self.registry.ref(blocks[place])) for d in (apart, near)
+            ]
+        else:
+            size = sum_over(residual.weight * residual.columns[0] ** 2, part.bounds, part.conditions)
+            squares = [self.rewrite(size, space) * d[0] ** 2 for d in (apart, near)]
+        reduction = Reduction(total=part, value=rss + squares[1], procedure=fit)
+        if reduction not in self.reductions:
+            self.reductions.append(reduction)
+        return rss + squares[0]
 
     # --- statistics ---------------------------------------------------------------------------------------
 
@@ -241,10 +337,7 @@ class Hoisting:
         space = replace(space, subsets={})  # a statistic covers the whole plate; readers pick the subset
         indices = space.sort(free_indices(expr, space))
         scope = tuple((s, space.bounds[s], space.subsets.get(s)) for s in indices)
-        key = (expr, scope)
-        if key not in self.statistics:
-            self.statistics[key] = self._record(expr, indices, space)
-        return self.statistics[key].ref
+        return self.registry.value((expr, scope), expr, indices, space)
 
     def _inner_first(self, expr: Expr, space: Space, *, top: bool = False) -> Expr:
         """Hoist costly inverses inside a statistic on their own, so that each is computed once."""
@@ -255,23 +348,37 @@ class Hoisting:
         args = [self._inner_first(a, space) if isinstance(a, Expr) else a for a in expr.args]
         return expr if list(expr.args) == args else expr.func(*args)
 
-    def _record(self, expr: Expr, indices: tuple[Symbol, ...], space: Space) -> Statistic:
-        taken = set(self.quantities)
-        name = statistic_name(expr, indices, taken)
-        sides = tuple(side for side in heads.shape_of(expr) if side is not None)
-        quantity = Quantity(
-            name=name,
-            prefix="data.",
-            indices=indices,
-            ranges=tuple(space.bounds[symbol] for symbol in indices),
-            sides=sides,
-            kind="statistic",
-        )
-        self.quantities[name] = quantity
-        symmetric = len(sides) == 2 and heads.is_symmetric(expr)
-        assumptions = {} if sides else {"real": True}
-        ref = Ref(Variable(name, sides, symmetric=symmetric, **assumptions), *indices)
-        return Statistic(name=name, expression=expr, indices=indices, quantity=quantity, space=space, ref=ref)
+
+def _known_groups(expr: PlateSum) -> dict[Expr, Expr]:
+    """Return what group columns equal in a sum over the members of a group: g[k] is i where g[k] = i."""
+    return {
+        condition.left: condition.right
+        for condition in expr.conditions
+        if condition.relation == "="
+        and isinstance(condition.left, Ref)
+        and isinstance(condition.right, Symbol)
+        and condition.right not in expr.bound_symbols
+        and condition.left.free_symbols & expr.bound_symbols
+    }
+
+
+def _unused(symbol: Symbol, space: Space) -> Symbol:
+    """Return an index of the same plate that is not in scope."""
+    while symbol in space.bounds:
+        symbol = index_symbol(symbol.name + "′")
+    return symbol
+
+
+def _first_column(index: Expr) -> Ref | None:
+    """Return the group column that is read first: g[k] in school[g[k]]; None for what is no column."""
+    while isinstance(index, Ref):
+        inner_refs = [own for own in index.indices if isinstance(own, Ref)]
+        if not inner_refs:
+            return index
+        if len(index.indices) > 1:
+            return None
+        (index,) = inner_refs
+    return None
 
 
 def spread_number(expr: Expr) -> Expr:

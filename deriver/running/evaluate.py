@@ -86,7 +86,8 @@ _RELATIONS: dict[str, Callable] = {
 
 _ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs, "logit": special.logit,
-    "expit": special.expit, "lgamma": special.gammaln,
+    "expit": special.expit, "lgamma": special.gammaln, "normal_cdf": special.ndtr,
+    "is_positive": lambda x: (x > 0).astype(float),
 }  # fmt: skip
 
 _MATRIX: dict[str, Callable[[Value], Value]] = {

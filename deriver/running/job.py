@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +84,18 @@ def prepare_job(model: Model, data: Any, job: Job) -> Prepared:
     )
 
 
-def sample_job(prepared: Prepared, source: str) -> Result:
-    """Return the result of the emitted source on the job's data; the draws reach a disk whatever happens."""
+def sample_job(prepared: Prepared, source: str, *, note: str = "") -> Result:
+    """Return the result of the emitted source on the job's data; the draws reach a disk whatever happens.
+
+    ``note`` is told with the result.
+    """
     module = load_sampler(source, prepared.binding.model.name)
     draws = draw_samples(module, prepared.observed.arrays, prepared.job.settings, prepared.start)
     if draws.done == 0:
         raise KeyboardInterrupt
     try:
-        return make_result(prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws))
+        result = make_result(prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws))
+        return replace(result, notes=(*result.notes, note)) if note else result
     except Exception as error:  # whatever went wrong, the draws must reach a disk
         path = _save_raw(draws, prepared.binding.model.name)
         raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error

@@ -12,7 +12,7 @@ from deriver.running.results import Result
 
 
 def plot_chains(result: Result, names: Sequence[str], path: Path) -> None:
-    """Write the trace and the ranks of the named quantities; matplotlib must be installed."""
+    """Write the trace and the ranks of the named quantities."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -5,7 +5,6 @@ Part of stage run.  Input: a ``Result``.  Output: lines on standard output, and 
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +12,16 @@ from pathlib import Path
 from deriver.errors import DeriverError, Mistake, UsageError
 from deriver.language.mistakes import listing, suggest
 from deriver.running.results import Result
-from deriver.running.saving import check_output, save_inference_data, write_text
+from deriver.running.saving import check_output, check_plot, save_inference_data, write_text
 
 
-def check_outputs(paths: Sequence[Path | None], overwrite: bool, plot: bool = False) -> None:
+def check_outputs(paths: Sequence[Path | None], overwrite: bool, plot: Path | None = None) -> None:
     """Raise ``UsageError`` if a file cannot be written, or plotted, before anything is sampled."""
     mistakes: list[Mistake] = []
-    if plot and importlib.util.find_spec("matplotlib") is None:
-        found = "--plot: the package matplotlib is not installed"
-        mistakes.append(Mistake(code="no-matplotlib", found=found, remedy="python -m pip install matplotlib"))
-    for path in paths:
+    for path, check in [*((path, check_output) for path in paths), (plot, check_plot)]:
         try:
             if path is not None:
-                check_output(path, overwrite)
+                check(path, overwrite)
         except UsageError as error:
             mistakes += error.mistakes
     if mistakes:

@@ -6,14 +6,16 @@ a private folder and imported, as the user would import it.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import linecache
+import os
 import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -54,25 +56,68 @@ class Draws:
 
 
 def load_sampler(source: str, name: str) -> ModuleType:
-    """Return the emitted source as a module; its lines stay known to tracebacks."""
+    """Return the emitted source as a module; its lines stay known to tracebacks.
+
+    Compiled source stays in a folder of the user's cache, by its contents, so that it is compiled once.
+    """
+    if "import numba" in source:
+        return _load_compiled(source, name)
     folder = Path(tempfile.mkdtemp(prefix="deriver-"))
     path = folder / f"sampler_{name}.py"
     try:
         path.write_text(source, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise InternalError(f"the emitted module for {name} cannot be loaded")
-        module = importlib.util.module_from_spec(spec)
-        previous, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        sys.modules[path.stem] = module
-        try:
-            spec.loader.exec_module(module)
-        finally:
-            sys.dont_write_bytecode = previous
+        module = _import(path)
         linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return module
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise InternalError(f"the emitted module {path.stem} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    previous, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = previous
+    return module
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps compiled samplers: ``DERIVER_CACHE``, or the user's cache."""
+    own = os.environ.get("DERIVER_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deriver"
+
+
+def _load_compiled(source: str, name: str) -> ModuleType:
+    """Import compiled source from the cache, or from a temporary folder where the cache cannot be written."""
+    key = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
+    try:
+        folder = cache_folder() / key
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        _forget_old(folder.parent)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="deriver-"))
+    path = folder / f"sampler_{name}.py"
+    if not path.is_file():
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        partial.write_text(source, encoding="utf-8")
+        partial.replace(path)
+    return _import(path)
+
+
+def _forget_old(cache: Path, kept: int = 50) -> None:
+    """Remove all but the samplers used last."""
+    folders = sorted((f for f in cache.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True)
+    for folder in folders[kept:]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def draw_samples(
@@ -128,8 +173,3 @@ class ProgressBar:
         """Show that ``done`` sweeps of the chains are finished."""
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
-
-
-def check_keep(keep: Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    """Return the names to keep that the model has not."""
-    return [name for name in keep or () if name not in known]

@@ -37,6 +37,17 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise UsageError(mistakes)
 
 
+def check_plot(path: Path, overwrite: bool) -> None:
+    """Raise ``UsageError`` if a plot cannot be written there, or its file's ending names no format of matplotlib."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    check_output(path, overwrite)
+    if path.suffix.lower().lstrip(".") not in FigureCanvasBase.get_supported_filetypes():
+        found = f"no plot can be written as {path.name}"
+        expected = "a name that ends in .png, .pdf or .svg"
+        raise UsageError([Mistake(code="plot-format", found=found, expected=expected)])
+
+
 def write_text(path: Path, text: str, overwrite: bool = False) -> None:
     """Write a text file, whole or not at all."""
     check_output(path, overwrite)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deriver.model.expressions import Expression, Number, Reference, references
+from deriver.model.expressions import Expression, Reference, references
 from deriver.model.records import Given, Model, Node, Plate, Range
 from deriver.running.evaluate import Environment, EvaluationError, Stored, evaluate
 from deriver.running.layout import Layout, make_layout, ranges_of
@@ -131,9 +131,3 @@ def _show(value: np.ndarray) -> str:
         return str(value)
     listed = ", ".join(map(str, value.ravel()[:6].tolist()))
     return f"[{listed}{', ...' if value.size > 6 else ''}]"
-
-
-def number_of(expression: Expression) -> int | None:
-    """Return a literal whole number, or None."""
-    is_whole = isinstance(expression, Number) and expression.value.denominator == 1
-    return int(expression.value) if is_whole and isinstance(expression, Number) else None

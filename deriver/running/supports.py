@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deriver.families.signatures import SIGNATURES
+from deriver.families import FAMILIES
 from deriver.language.printer import print_expression
 from deriver.model.expressions import Expression, references
 from deriver.model.records import Given, Model, Node, Stochastic, Support
@@ -183,7 +183,7 @@ def _check_statement(statement: Stochastic, env: Environment, problems: Problems
 
 def _roles(statement: Stochastic) -> dict[str, str]:
     keywords = tuple(argument.keyword for argument in statement.arguments)
-    for each in SIGNATURES:
+    for each in FAMILIES:
         if each.key == statement.family or statement.family in (each.surface, each.short):
             for form in each.parametrisations:
                 if set(form.keywords) == set(keywords):

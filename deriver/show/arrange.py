@@ -237,6 +237,25 @@ class Arranger:
         return n.Apply("lmgamma", tuple(map(self.arrange, expr.args)))
 
     @arrange.register
+    def _(self, expr: heads.NormalCdf) -> n.Notation:
+        return n.Apply("normal_cdf", (self.arrange(expr.args[0]),))
+
+    @arrange.register
+    def _(self, expr: heads.Step) -> n.Notation:
+        return n.Apply("is_positive", (self.arrange(expr.args[0]),))
+
+    @arrange.register
+    def _(self, expr: heads.Branch) -> n.Notation:
+        return n.Apply("where", tuple(map(self.arrange, expr.args)))
+
+    @arrange.register
+    def _(self, expr: heads.LogPolyaGamma) -> n.Notation:
+        value, size = map(self.arrange, expr.args)
+        return n.Apply(
+            "log", (n.Distribution(short_name("polya_gamma"), (value, size, n.Numeral(Fraction(0)))),)
+        )
+
+    @arrange.register
     def _(self, expr: heads.LogMass) -> n.Notation:
         lower, upper, *arguments = expr.args[1:]
         law = n.Distribution(short_name(expr.family), tuple(map(self.arrange, arguments)))

@@ -20,7 +20,9 @@ from deriver.show.spelling import (
 )
 
 _RELATIONS = {"<=": r"\le", ">=": r"\ge", "!=": r"\ne", "in": r"\in", "not in": r"\notin"}
-_FUNCTIONS = {"tr": r"\operatorname{tr}", "diag": r"\operatorname{diag}", "max": r"\max", "min": r"\min"}
+_FUNCTIONS = {"tr": r"\operatorname{tr}", "diag": r"\operatorname{diag}", "max": r"\max", "min": r"\min",
+    "normal_cdf": r"\Phi", "is_positive": r"\operatorname{is\_positive}",
+}  # fmt: skip
 
 
 class LatexSpelling(Spelling):

@@ -11,13 +11,15 @@ from fractions import Fraction
 import sympy as sp
 from sympy import Expr
 
-from deriver.algebra.heads import Ref, transpose
+from deriver.algebra.heads import Branch, Ref, transpose
 from deriver.algebra.normal_form import sum_over
 from deriver.derivation.records import Conditional, Contribution, Derivation
+from deriver.plan import Plan, make_plan
 from deriver.show import notation as n
 from deriver.show.arrange import Arranger
 from deriver.show.blanket import density_of, joint_density, over_plates
 from deriver.show.cases import Case, split_cases
+from deriver.show.costs import cost_blocks
 from deriver.show.document import Block, Display, Document, Paragraph, Row, Section
 from deriver.show.forms import Entry, Form, form_of, short_name
 from deriver.show.gather import gather_fractions
@@ -36,7 +38,8 @@ def compose(derivation: Derivation, node: str | None = None) -> Document:
     """Return the document of a derivation, or of one node of it."""
     chosen = derivation.conditionals if node is None else (derivation.node(node),)
     opening = (joint_density(derivation),) if node is None else ()
-    sections = tuple(Steps(derivation, conditional).section() for conditional in chosen)
+    plan = make_plan(derivation)
+    sections = tuple(Steps(derivation, conditional).section(plan) for conditional in chosen)
     return Document(title=derivation.model.name, opening=opening, sections=sections)
 
 
@@ -58,9 +61,10 @@ class Steps:
         """Return the notation of an expression, vectors of elements put together and brackets tidied."""
         return self.arranger.arrange(tidy(for_reading(expr), self.arranger.order))
 
-    def section(self) -> Section:
-        """Return all the steps."""
+    def section(self, plan: Plan) -> Section:
+        """Return all the steps, and after them what the plan computes when."""
         blocks = [self.show_blanket(), self.show_kernel(), *self.show_definitions(), *self.show_outcome()]
+        blocks += cost_blocks(plan.step(self.conditional.node), plan, self.arrange)
         ranges = tuple(map(self.arranger.bound, self.conditional.ranges))
         return Section(
             title=self.target,
@@ -174,8 +178,10 @@ class Steps:
         words = "This is the kernel of " + _named(self.conditional.family or "") + ":"
         blocks: list[Block] = [Display(words=(words,), rows=tuple(rows))]
         if form.remark:
-            before = "Before the restriction, " if restriction else "That is, "
+            cut = self.conditional.truncation is not None
+            before = "Before the restriction, " if cut else "That is, "
             blocks.append(Paragraph(words=(before, *form.remark, ".")))
+        blocks += self._sides()
         blocks += self._matrix_form(form)
         if self.split is not None and self.split.needs is not None:
             blocks.append(
@@ -208,12 +214,28 @@ class Steps:
         return form_of(self.conditional.family or "", tuple(name for name, _ in self.conditional.parameters))
 
     def _restriction(self) -> n.Interval | None:
-        if self.conditional.truncation is None:
+        if self.conditional.truncation is None or self._branch() is not None:
             return None
         low, high = self.conditional.support[1:]
         return n.Interval(
             self.arrange(-sp.oo if low is None else low), self.arrange(sp.oo if high is None else high)
         )
+
+    def _branch(self) -> Branch | None:
+        """Return the lower end of an interval that a response chooses, or None."""
+        low = self.conditional.support[1]
+        return low if self.conditional.truncation is not None and isinstance(low, Branch) else None
+
+    def _sides(self) -> tuple[Block, ...]:
+        """Return on which side of zero a value lies whose sign a response tells."""
+        branch = self._branch()
+        if branch is None:
+            return ()
+        low, high = self.conditional.support[1:]
+        above, below = (n.Interval(self.arrange(low.args[k]), self.arrange(high.args[k])) for k in (1, 2))
+        positive = n.Relation(">", self.arrange(branch.args[0]), _ZERO)
+        words = ("It is restricted to ", above, " where ", positive, ", and to ", below, " elsewhere.")
+        return (Paragraph(words=words),)
 
     def _entry_rows(self, entry: Entry) -> list[Row]:
         value = self.conditional.parameter(entry.parameter)

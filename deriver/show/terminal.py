@@ -26,6 +26,10 @@ class Terminal:
         parts += [self._section(section) for section in document.sections]
         return "\n\n".join(parts) + "\n"
 
+    def set_blocks(self, blocks: tuple[Block, ...]) -> str:
+        """Return blocks alone, without a title."""
+        return "\n\n".join(map(self._block, blocks))
+
     def _title(self, title: str) -> str:
         words = f"Full conditionals of the model {title}"
         return f"{words}\n{('=' if not self.spelling.unicode else '═') * len(words)}"

@@ -108,6 +108,10 @@ class Markdown(Formulas):
         parts += [self._section(section) for section in document.sections]
         return "\n\n".join(parts) + "\n"
 
+    def set_blocks(self, blocks: tuple[Block, ...]) -> str:
+        """Return blocks alone, without a title."""
+        return "\n\n".join(map(self._block, blocks))
+
     def _section(self, section: Section) -> str:
         head = f"## ${self.spelling.one_line(section.title)}$"
         if section.ranges:

@@ -164,6 +164,8 @@ class TextSpelling(Spelling):
                 return {"eye": "I", "ones": "1", "unit": "e"}[function] + _lower(
                     [self._tight(arguments[0])], [], []
                 )
+            case "normal_cdf" if self.unicode:
+                return f"Φ{self.enclose(arguments[0])}"
             case "lgamma" | "lmgamma" if self.unicode:
                 below = "_" + self._tight(arguments[1]) if function == "lmgamma" else ""
                 return f"log Γ{below}{self.enclose(arguments[0])}"

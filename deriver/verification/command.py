@@ -16,7 +16,7 @@ from deriver.emission import emit
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan import make_plan
-from deriver.running.saving import check_output
+from deriver.running.saving import check_plot
 from deriver.verification.setting import read_sizes
 from deriver.verification.verify import verify
 
@@ -95,14 +95,8 @@ def _check_options(options: VerifyOptions) -> None:
 def _check_plot(options: VerifyOptions) -> list[Mistake]:
     if options.plot is None:
         return []
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        return [
-            Mistake(code="no-matplotlib", found="--plot needs matplotlib", remedy="pip install matplotlib")
-        ]
     try:
-        check_output(options.plot, options.overwrite)
+        check_plot(options.plot, options.overwrite)
     except UsageError as error:
         return list(error.mistakes)
     return []

@@ -10,12 +10,11 @@ import numpy as np
 
 from deriver.derivation.records import Conditional, Derivation
 from deriver.verification.moves import check_moves, takes_moves
-from deriver.verification.pools import Pools, add_pivots, compare_pools
+from deriver.verification.pools import Pools, PoolTest, add_pivots, compare_pools
 from deriver.verification.records import Outcome
 from deriver.verification.reference import Reference, make_reference
 from deriver.verification.replicates import Bench
 from deriver.verification.simulate import State
-from deriver.verification.statistics import detectable
 
 DRAWS = 400
 MOST_ELEMENTS = 6
@@ -103,8 +102,17 @@ def _judge(node: str, pools: Pools) -> list[Outcome]:
     return [
         Outcome(
             kind="draws", node=node, name=f"{test.aspect} of {test.subject}", passed=True, p=test.p,
-            effect=test.effect,
-            detectable=float(detectable(np.array(1 / np.sqrt(test.draws)), 1e-3, len(tests))),
+            effect=test.effect, error=_error(test),
         )
         for test in tests
     ]  # fmt: skip
+
+
+def _error(test: PoolTest) -> float | None:
+    """Return the standard error of a mean, a correlation, or a relative standard deviation."""
+    match test.aspect:
+        case "shape":
+            return None
+        case "spread":
+            return float(1 / np.sqrt(2 * test.draws))
+    return float(1 / np.sqrt(test.draws))

@@ -61,6 +61,15 @@ def _symmetric(matrix: np.ndarray) -> np.ndarray:
     return (matrix + matrix.T) / 2
 
 
+def draw_polya_gamma(rng: Rng, size: float, tilt: float) -> float:
+    """Draw from PG(size, tilt) as Σ 2 G_k / ((2k − 1)² π² + tilt²); past the 500th term, the mean of the rest."""
+    k = np.arange(1, 501)
+    weights = 2.0 / (((2 * k - 1) * math.pi) ** 2 + tilt**2)
+    half = abs(tilt) / 2
+    mean = size / 4 if half < 1e-6 else size * math.tanh(half) / (4 * half)
+    return float(weights @ rng.standard_gamma(size, len(k)) + mean - size * weights.sum())
+
+
 # One draw function a family, of (rng, *canonical parameters); an improper family has none.
 DRAWS: dict[str, Draw] = {
     "normal": lambda rng, mean, var: rng.normal(mean, math.sqrt(var)),
@@ -89,6 +98,7 @@ DRAWS: dict[str, Draw] = {
     "weibull": lambda rng, shape, scale: scale * rng.weibull(shape),
     "pareto": lambda rng, shape, minimum: minimum * math.exp(rng.exponential() / shape),
     "lkj": draw_lkj,
+    "polya_gamma": draw_polya_gamma,
 }
 
 

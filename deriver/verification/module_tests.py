@@ -33,7 +33,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestsView:
-    """All that the template ``tests/module.py.jinja`` needs, as text and numbers."""
+    """All that the template ``tests/module.py.jinja`` needs; the values of pairs are written as they are."""
 
     model: str
     module: str
@@ -101,7 +101,7 @@ def view_tests(derivation: Derivation, source: str, module: str) -> TestsView:
         observed=tuple((name, array.shape) for name, array in observed.items()),
         drawn=tuple((name, maker.layouts[name].extents) for name in names),
         sides=tuple((name, len(maker.layouts[name].shape)) for name in names),
-        lines=tuple((name, kind[0]) for name, kind in kinds.items() if kind is not None),
+        lines=tuple((name, f'"{kind[0]}"') for name, kind in kinds.items() if kind is not None),
         bounds=tuple((name, kind[1]) for name, kind in kinds.items() if kind is not None and kind[1] is not None),
         logs=logs,
         given_rows=_table([[array for name, array in inputs.items() if name not in observed]], 10, wrap=True),

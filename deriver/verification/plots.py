@@ -14,7 +14,7 @@ from deriver.verification.statistics import rank_counts, simultaneous_band
 
 
 def plot_ranks(report: Verification, path: Path) -> None:
-    """Write a panel for each quantity; matplotlib must be installed."""
+    """Write a panel for each quantity, in the format that the file's ending names."""
     import matplotlib
 
     matplotlib.use("Agg")

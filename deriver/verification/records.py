@@ -18,8 +18,9 @@ TestKind = Literal["density ratio", "log joint", "draws", "update", "chain", "ra
 class Outcome:
     """One test: what was tested, its p value (None if it is exact), and the smallest shift that it would have seen.
 
-    ``adjusted`` is the p value corrected for the number of all tests (Holm).  ``effect`` is what was found, in the
-    units of ``detectable``: standard deviations of the quantity.
+    ``adjusted`` is the p value corrected for the number of all tests (Holm).  ``effect`` is what was found, ``error`` its
+    standard error, ``detectable`` the smallest that is found with probability 0.9: in standard deviations of the
+    quantity, or as a share of one.
     """
 
     kind: TestKind
@@ -29,6 +30,7 @@ class Outcome:
     p: float | None = None
     adjusted: float | None = None
     effect: float | None = None
+    error: float | None = None
     detectable: float | None = None
     detail: str = ""
 

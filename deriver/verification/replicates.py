@@ -6,9 +6,11 @@ Stage verification.  Input: a ``Task``.  Output: a ``Replicate``, plain numbers 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 from types import ModuleType
 from typing import Any, Literal
 
@@ -31,25 +33,26 @@ Kind = Literal["prior", "chain", "ranks"]
 KINDS: tuple[Kind, ...] = ("prior", "chain", "ranks")
 _TUNING, _PILOT = 11, 12  # further children of the seed
 PILOT_DRAWS = 300
+SWEEP = "a whole sweep"  # stands beside the nodes, whose names have no spaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How much is done.
 
-    ``chain`` replicates run ``steps`` sweeps, the data redrawn after each, and try every single update on ``copies``
-    of their first state; ``ranks`` replicates rank the truth among ``draws`` chains run for ``warmup`` sweeps;
-    ``prior`` replicates draw ``block`` states each from the model statement alone.  ``states`` random states serve
-    the density ratio, ``draws_at`` the draws of every update against its conditional.
+    ``prior`` replicates draw ``block`` states each from the model statement alone, and try every single update on
+    ``copies`` of each; ``chain`` replicates run ``steps`` sweeps, the data redrawn after each; ``ranks`` replicates
+    rank the truth among ``draws`` chains run for ``warmup`` sweeps.  ``states`` random states serve the density
+    ratio, ``draws_at`` the draws of every update against its conditional.
     """
 
     states: int = 8
     draws_at: int = 20
-    prior: int = 40
-    block: int = 100
+    prior: int = 200
+    block: int = 20
+    copies: int = 4
     chain: int = 320
     steps: int = 40
-    copies: int = 16
     tuning: int = 150
     ranks: int = 240
     draws: int = 31
@@ -61,9 +64,9 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(states=3, draws_at=8, prior=10, chain=80, steps=20, ranks=50, warmup=80),
+    "quick": Effort(states=3, draws_at=8, prior=50, chain=80, steps=20, ranks=50, warmup=80),
     "default": Effort(),
-    "long": Effort(states=20, draws_at=100, prior=200, chain=2400, ranks=2000, warmup=300),
+    "long": Effort(states=20, draws_at=100, prior=1000, chain=2400, ranks=2000, warmup=300),
 }
 
 
@@ -121,7 +124,10 @@ class Bench:
         return {node: function for node, function in found.items() if function}
 
     def steps(self, chains: int) -> Any:
-        """Return the proposals, tuned on other data and then left alone, for that many chains; None without any."""
+        """Return the proposals, tuned on other data and then left alone, for that many chains; None without any.
+
+        Where nodes can be updated together, sweeps do so; the function ``sample`` chooses for itself.
+        """
         if chains not in self._steps:
             self._steps[chains] = self._tune(chains) if hasattr(self.module, "first_steps") else None
         return self._steps[chains]
@@ -130,15 +136,16 @@ class Bench:
         rng = self.rng(_TUNING, chains)
         data = self.module.prepare(self.maker.inputs(self.simulator.draw(rng)))
         state = self.module.starting_values(rng, data, chains)
-        steps = self.module.first_steps(state)
+        choices = inspect.signature(self.module.first_steps).parameters
+        steps = self.module.first_steps(state, **({"collapse": "on"} if "collapse" in choices else {}))
         for number in range(self.task.effort.tuning):
             state, accepted = self.module.sweep(rng, state, data, steps)
             self.module.adapt_steps(steps, state, accepted, number)
         return steps
 
-    def sweep(self, rng: np.random.Generator, state: Any, data: Any) -> Any:
-        """Return the sampler's state after one sweep."""
-        steps = self.steps(1)
+    def sweep(self, rng: np.random.Generator, state: Any, data: Any, chains: int = 1) -> Any:
+        """Return the sampler's state, of that many chains, after one sweep."""
+        steps = self.steps(chains)
         found = self.module.sweep(rng, state, data, *(() if steps is None else (steps,)))
         return found[0] if isinstance(found, tuple) else found
 
@@ -183,8 +190,11 @@ class Bench:
         return apply_functions(self.functions, self.scales.squeeze(quantities))
 
     def functions_of(self, node: str) -> np.ndarray:
-        """Return the places of the functions that an update of the node can change."""
-        return np.array([k for k, f in enumerate(self.functions) if node in f.nodes or "" in f.nodes])
+        """Return the places of the functions that an update of the node, or a whole sweep, can change."""
+        every = node == SWEEP
+        return np.array(
+            [k for k, f in enumerate(self.functions) if every or node in f.nodes or "" in f.nodes]
+        )
 
 
 def _plain(value: np.ndarray) -> Any:
@@ -195,36 +205,48 @@ def _plain(value: np.ndarray) -> Any:
 
 
 def run_prior(bench: Bench, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the mean and mean square of the functions over forward draws (the marginal-conditional simulator)."""
-    draws = np.concatenate([bench.draw_quantities(rng) for _ in range(bench.task.effort.block)])
-    values = bench.bounded(draws)
-    return {"mean": values.mean(axis=0), "square": (values**2).mean(axis=0)}
+    """Return the means of the functions over forward draws, and what single updates do to them.
+
+    ``mean`` and ``square`` are of the functions and their squares (the marginal-conditional simulator).
+    ``update NODE`` is the change of the functions by one update; its mean is 0 if the update is right.
+    """
+    found, block = [], bench.task.effort.block
+    for _ in range(block):
+        drawn = bench.simulator.draw(rng)
+        data, arrays = bench.module.prepare(bench.maker.inputs(drawn)), bench.maker.data(drawn)
+        before = bench.bounded(bench.measure(bench.to_state(drawn), data, arrays))[0]
+        changes = _try_updates(bench, rng, drawn, data, arrays, before)
+        found.append({"mean": before, "square": before**2} | changes)
+    return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
+
+
+def _try_updates(
+    bench: Bench, rng: np.random.Generator, drawn: State, data: Any, arrays: Arrays, before: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the change of the functions by each node's update, and by a sweep, averaged over copies of a state."""
+    copies, found = bench.task.effort.copies, {}
+    state = bench.to_state(drawn, copies)
+    for node in (*bench.updates, SWEEP):
+        if node == SWEEP:
+            moved = bench.sweep(rng, state, data, copies)
+        else:
+            moved = bench.update(node, rng, state, data, copies)
+        after = bench.bounded(bench.measure(moved, data, arrays))
+        found[f"update {node}"] = (after.mean(axis=0) - before)[bench.functions_of(node)]
+    return found
 
 
 def run_chain(bench: Bench, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return what single updates and a chain of sweeps and data do to an exact joint draw.
-
-    ``update NODE``: the change of the functions, averaged over copies; its mean is 0 if the update is right.
-    ``chain``: the mean of the functions over the successive-conditional simulator.
-    """
+    """Return the mean of the functions over sweeps and new data (the successive-conditional simulator)."""
     effort, drawn = bench.task.effort, bench.simulator.draw(rng)
-    data, arrays = bench.module.prepare(bench.maker.inputs(drawn)), bench.maker.data(drawn)
-    found = {}
-    copies = bench.to_state(drawn, effort.copies)
-    before = bench.bounded(bench.measure(copies, data, arrays)[:1])
-    for node in bench.updates:
-        after = bench.bounded(
-            bench.measure(bench.update(node, rng, copies, data, effort.copies), data, arrays)
-        )
-        found[f"update {node}"] = (after - before).mean(axis=0)[bench.functions_of(node)]
+    data = bench.module.prepare(bench.maker.inputs(drawn))
     state, total = bench.to_state(drawn), np.zeros(len(bench.functions))
     for _ in range(effort.steps):
-        state = bench.sweep(rng, state, data)
+        state, arrays = bench.sweep(rng, state, data), bench.maker.data(drawn)
         total += bench.bounded(bench.measure(state, data, arrays))[0]
         drawn = bench.simulator.redraw_data(bench.to_values(drawn, state), rng)
-        data, arrays = bench.module.prepare(bench.maker.inputs(drawn)), bench.maker.data(drawn)
-    found["chain"] = total / effort.steps
-    return found
+        data = bench.module.prepare(bench.maker.inputs(drawn))
+    return {"chain": total / effort.steps}
 
 
 def run_ranks(bench: Bench, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -252,14 +274,16 @@ RUNNERS: dict[Kind, Callable[[Bench, np.random.Generator], dict[str, np.ndarray]
 }
 
 _benches: dict[str, Bench] = {}
+_setting_up = Lock()  # a worker of a cluster may have several threads
 
 
 def bench_of(task: Task) -> Bench:
     """Return the bench of a task, set up once in each process."""
-    if task.key not in _benches:
-        _benches.clear()
-        _benches[task.key] = Bench(task)
-    return _benches[task.key]
+    with _setting_up:
+        if task.key not in _benches:
+            _benches.clear()
+            _benches[task.key] = Bench(task)
+        return _benches[task.key]
 
 
 def run_replicate(task: Task, kind: Kind, number: int) -> Replicate:

@@ -11,9 +11,12 @@ from math import isfinite
 from typing import Any
 
 from deriver.verification.records import Outcome, Verification
+from deriver.verification.replicates import SWEEP
+from deriver.verification.statistics import POWER
 
 BLIND_SPOTS = (
-    "an error smaller than the shifts above, or one that changes none of the quantities compared",
+    "an error smaller than those above, or one that changes none of the quantities compared",
+    "the exact shape of draws of coupled elements, and of Metropolis steps of simplexes and matrices: no draws test",
     "anything that happens only at larger sizes, other covariates, or under vague priors: other --sizes and --set",
     "slow mixing on data of your own: look at R-hat and the effective sample size there",
     "a mistake in the model statement itself: data are simulated from it",
@@ -65,10 +68,8 @@ def _draws_title(report: Verification) -> str:
 
 
 def _update_title(report: Verification) -> str:
-    count = report.counts["chain"]
-    return (
-        f"Each update by itself, from {count} exact joint draws (it must leave their distribution in place):"
-    )
+    count = report.counts["prior"]
+    return f"Each update by itself, and a sweep, from {count} exact joint draws (it must leave their distribution in place):"
 
 
 def _node_lines(report: Verification, kind: str, title: str) -> list[str]:
@@ -154,14 +155,14 @@ def _how_much(outcome: Outcome) -> str:
 def _advice(report: Verification) -> list[str]:
     """Return what the pattern of failures points to."""
     kinds = {o.kind for o in report.failures}
-    nodes = sorted({o.node for o in report.failures if o.kind in ("draws", "update")})
+    nodes = sorted({o.node for o in report.failures if o.kind in ("draws", "update")} - {SWEEP})
     if nodes:
         return [f"  Look first at the update of {', '.join(nodes)}."]
     if kinds == {"ranks"}:
         return [
             "  Every update is right by itself: chains may be too short for their starts, or `sample` keeps wrong draws."
         ]
-    if "chain" in kinds:
+    if kinds & {"chain", "update"}:
         return [
             "  Every update is right by itself: look at the order in `sweep`, and at what one update hands to the next."
         ]
@@ -170,25 +171,41 @@ def _advice(report: Verification) -> list[str]:
 
 def _power_lines(report: Verification) -> list[str]:
     alarm = f"All tests together raise a false alarm with probability {report.level:g} (Holm's correction)."
-    lines = [f"Power. {alarm} With probability 0.8 they see:"]
-    for node, seen in _detectable_by_node(report, "draws").items():
-        lines.append(f"  draws of {node} off by {max(seen):.2f} sd of its conditional")
-    for node, seen in _detectable_by_node(report, "update").items():
-        lines.append(
-            f"  an update of {node} that shifts its summaries by {min(seen):.2f} to {max(seen):.2f} prior sd"
-        )
+    lines = [f"Power. {alarm} With probability {POWER:g} they see:"]
+    lines += [f"  draws of {', '.join(nodes)} off by {text}" for text, nodes in _draws_seen(report).items()]
+    for node, seen in _updates_seen(report).items():
+        low, high = f"{min(seen):.2f}", f"{max(seen):.2f}"
+        span = low if low == high else f"{low} to {high}"
+        what = "that shifts a summary" if node == SWEEP else "that shifts its summaries"
+        lines.append(f"  {node if node == SWEEP else f'an update of {node}'} {what} by {span} prior sd")
     for kind, what in (("chain", "a stationary mean"), ("ranks", "a posterior")):
-        seen = [o.detectable for o in _of(report, kind) if o.detectable and isfinite(o.detectable)]
+        seen = _seen(_of(report, kind))
         unit = "prior sd of the quantity" if kind == "chain" else "posterior sd"
         if seen:
             lines.append(f"  {what} off by {max(seen):.2f} {unit}")
     return lines
 
 
-def _detectable_by_node(report: Verification, kind: str) -> dict[str, list[float]]:
+def _seen(outcomes: Iterable[Outcome]) -> list[float]:
+    return [o.detectable for o in outcomes if o.detectable and isfinite(o.detectable)]
+
+
+def _draws_seen(report: Verification) -> dict[str, list[str]]:
+    """Return the nodes by what their draws show: a shift, and a share of the standard deviation where that is tested."""
+    found: dict[str, list[str]] = {}
+    for node in dict.fromkeys(o.node for o in _of(report, "draws")):
+        tests = _of(report, "draws", node)
+        shift = max(_seen(o for o in tests if o.name.startswith("location")), default=0.0)
+        ratio = max(_seen(o for o in tests if o.name.startswith("spread")), default=0.0)
+        wide = f", or with an sd off by {100 * ratio:.0f} %" if ratio else ""
+        found.setdefault(f"{shift:.2f} sd of the conditional{wide}", []).append(node)
+    return found
+
+
+def _updates_seen(report: Verification) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
-    for o in _of(report, kind):
-        if o.detectable and (kind == "draws" or (o.node in o.name and " with " not in o.name)):
+    for o in _of(report, "update"):
+        if o.detectable and (o.node in o.name or o.node == SWEEP) and " with " not in o.name:
             found.setdefault(o.node, []).append(o.detectable)
     return found
 

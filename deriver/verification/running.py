@@ -19,6 +19,8 @@ from deriver.errors import Mistake, UsageError
 from deriver.verification.replicates import KINDS, Kind, Replicate, Task, run_batch
 
 BATCHES_A_CORE = 16
+MOST_IN_A_BATCH = 8  # an interrupt waits for the batches that are being done
+PATIENCE = "20s"  # for a scheduler to answer
 Place = tuple[Kind, int]
 
 
@@ -36,7 +38,7 @@ def run_replicates(
     todo = [place for place in wanted if place not in done]
     cores = max(1, min(jobs or os.cpu_count() or 1, len(todo) or 1))
     with StateFile(resume, task) as file:
-        for replicate in _run(task, _batches(todo, cores), cores, dask):
+        for replicate in _run(task, todo, cores, dask):
             done[replicate.kind, replicate.number] = replicate
             file.append(replicate)
             if progress is not None:
@@ -46,23 +48,24 @@ def run_replicates(
 
 def _batches(todo: Sequence[Place], cores: int) -> list[list[Place]]:
     """Return batches of unlike replicates, so that all take about as long."""
-    count = max(1, min(len(todo), cores * BATCHES_A_CORE))
-    return [list(todo[k::count]) for k in range(count)] if todo else []
+    count = min(len(todo), max(cores * BATCHES_A_CORE, len(todo) // MOST_IN_A_BATCH))
+    return [list(todo[k::count]) for k in range(count)]
 
 
-def _run(task: Task, batches: list[list[Place]], cores: int, dask: str | None) -> Iterator[Replicate]:
+def _run(task: Task, todo: Sequence[Place], cores: int, dask: str | None) -> Iterator[Replicate]:
+    if not todo:
+        return
     if dask is not None:
-        yield from _run_on_dask(task, batches, dask)
+        yield from _run_on_dask(task, todo, dask)
     elif cores == 1:
-        for batch in batches:
-            for place in batch:
-                yield from run_batch(task, [place])
+        for place in todo:
+            yield from run_batch(task, [place])
     else:
-        yield from _run_on_cores(task, batches, cores)
+        yield from _run_on_cores(task, _batches(todo, cores), cores)
 
 
 def _run_on_cores(task: Task, batches: list[list[Place]], cores: int) -> Iterator[Replicate]:
-    with ProcessPoolExecutor(cores, initializer=_prepare_worker) as pool:
+    with ProcessPoolExecutor(cores, initializer=_leave_interrupts) as pool:
         futures = [pool.submit(run_batch, task, batch) for batch in batches]
         try:
             for future in as_completed(futures):
@@ -72,21 +75,20 @@ def _run_on_cores(task: Task, batches: list[list[Place]], cores: int) -> Iterato
             raise
 
 
-def _prepare_worker() -> None:
-    """Leave interrupts to the parent, and arithmetic of small arrays to one thread."""
+def _leave_interrupts() -> None:
+    """Leave interrupts to the parent: Ctrl-C reaches every process of a terminal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 
-def _run_on_dask(task: Task, batches: list[list[Place]], address: str) -> Iterator[Replicate]:
+def _run_on_dask(task: Task, todo: Sequence[Place], address: str) -> Iterator[Replicate]:
     try:
         import distributed
     except ImportError:
         found = "--dask needs the package `distributed`, which is not installed"
-        raise UsageError([Mistake(code="no-dask", found=found, remedy="pip install distributed")]) from None
+        remedy = "pip install 'deriver[cluster]'"
+        raise UsageError([Mistake(code="no-dask", found=found, remedy=remedy)]) from None
     try:
-        client = distributed.Client(address, timeout="20s")
+        client = distributed.Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         found = f"--dask {address}: the scheduler cannot be reached ({error})"
         raise UsageError([
@@ -94,6 +96,7 @@ def _run_on_dask(task: Task, batches: list[list[Place]], address: str) -> Iterat
         ]) from None  # fmt: skip
     with client:
         shared = client.scatter(task, broadcast=True)
+        batches = _batches(todo, max(1, sum(client.nthreads().values())))
         futures = [client.submit(run_batch, shared, batch, pure=False) for batch in batches]
         for _, replicates in distributed.as_completed(futures, with_results=True):
             yield from replicates

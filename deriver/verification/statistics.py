@@ -9,6 +9,9 @@ import numpy as np
 from scipy import stats
 from scipy.special import ndtri
 
+LEVEL = 1e-3  # of all tests together
+POWER = 0.9
+
 
 def paired_p(values: np.ndarray) -> np.ndarray:
     """Return two-sided p values that each column of (replicates, functions) has mean 0; 1 where nothing varies."""
@@ -118,15 +121,19 @@ def simultaneous_band(level: float, replicates: int, draws: int) -> tuple[np.nda
 # --- power ------------------------------------------------------------------------------------------------
 
 
-def detectable(error: np.ndarray, level: float, tests: int, power: float = 0.8) -> np.ndarray:
-    """Return the smallest mean that a two-sided test at ``level / tests`` sees with that power."""
-    return (ndtri(1 - level / tests / 2) + ndtri(power)) * error
+def detectable(error: float, level: float, tests: int, power: float = POWER) -> float:
+    """Return the smallest effect, of a standard error, that a two-sided test at ``level / tests`` sees."""
+    return float((ndtri(1 - level / tests / 2) + ndtri(power)) * error)
 
 
-def detectable_shift(replicates: int, draws: int, level: float, power: float = 0.8) -> float:
-    """Return the smallest shift, in posterior standard deviations, that ranks see with that power."""
+def detectable_shift(replicates: int, draws: int, level: float, power: float = POWER) -> float:
+    """Return the smallest shift, in posterior standard deviations, that ranks see with that power.
+
+    The rank of a shifted truth is below the middle as often as the truth is below the median of the draws, whose
+    variance is about pi / 2 divided by their number.
+    """
     lower, upper = simultaneous_band(level, replicates, draws)
     middle = draws // 2
     width = (upper[middle] - lower[middle]) / 2 / replicates
     needed = width + ndtri(power) * 0.5 / np.sqrt(replicates)
-    return float(ndtri(min(0.5 + needed, 1 - 1e-9)) * np.sqrt(2)) if needed < 0.5 else float("inf")
+    return float(ndtri(0.5 + needed) * np.sqrt(1 + np.pi / 2 / draws)) if needed < 0.5 else float("inf")

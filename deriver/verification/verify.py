@@ -25,13 +25,20 @@ from deriver.language.mistakes import suggest
 from deriver.model.records import Model
 from deriver.verification.draw_checks import check_draws
 from deriver.verification.records import Outcome, Verification
-from deriver.verification.replicates import EFFORTS, Bench, Effort, Replicate, Task, bench_of
+from deriver.verification.replicates import EFFORTS, SWEEP, Bench, Effort, Replicate, Task, bench_of
 from deriver.verification.running import run_replicates
 from deriver.verification.setting import choose_givens
 from deriver.verification.simulate import State
-from deriver.verification.statistics import compared_p, detectable, detectable_shift, holm, paired_p, rank_p
+from deriver.verification.statistics import (
+    LEVEL,
+    compared_p,
+    detectable,
+    detectable_shift,
+    holm,
+    paired_p,
+    rank_p,
+)
 
-LEVEL = 1e-3
 _SETTING, _STATES, _JOINT = 21, 22, 23  # children of the seed
 
 
@@ -181,13 +188,19 @@ def judge(
     ranks = _ranks(bench, good)
     raw += _rank_outcomes(bench, ranks)
     adjusted = holm(np.array([outcome.p for outcome in raw])) if raw else np.array([])
+    shift = _shift_seen(bench, ranks, len(raw))
     for outcome, p in zip(raw, adjusted.tolist(), strict=True):
-        outcomes.append(_corrected(outcome, p))
+        seen = shift if outcome.error is None else detectable(outcome.error, LEVEL, len(raw))
+        seen = None if outcome.kind == "draws" and outcome.error is None else seen
+        outcomes.append(replace(outcome, adjusted=p, passed=p > LEVEL, detectable=seen))
     return outcomes, ranks
 
 
-def _corrected(outcome: Outcome, adjusted: float) -> Outcome:
-    return replace(outcome, adjusted=adjusted, passed=adjusted > LEVEL)
+def _shift_seen(bench: Bench, ranks: dict[str, np.ndarray], tests: int) -> float | None:
+    """Return the smallest shift of a posterior that its ranks show."""
+    if not ranks:
+        return None
+    return detectable_shift(len(next(iter(ranks.values()))), bench.task.effort.draws, LEVEL / tests)
 
 
 def _run_outcome(errors: list[Replicate], total: int) -> Outcome:
@@ -212,28 +225,26 @@ def _chain_outcomes(bench: Bench, replicates: list[Replicate]) -> list[Outcome]:
     spread = np.sqrt(np.maximum(squares.mean(axis=0) - mean**2, 1e-12))
     error = spread / np.sqrt(len(means) * bench.task.effort.block)
     names = np.array([function.name for function in bench.functions])
-    places = {node: bench.functions_of(node) for node in bench.updates}
-    tests = sum(len(place) for place in places.values()) + len(names) + len(bench.quantities.all)
     outcomes = []
-    for node, place in places.items():
-        values = _stack(replicates, "chain", f"update {node}")
+    for node in (*bench.updates, SWEEP):
+        place = bench.functions_of(node)
+        values = _stack(replicates, "prior", f"update {node}")
         own = values.std(axis=0, ddof=1) / np.sqrt(len(values))
         p = paired_p(values)
-        outcomes += _outcomes("update", node, names[place], p, values.mean(axis=0), own, spread[place], tests)
+        outcomes += _outcomes("update", node, names[place], p, values.mean(axis=0), own, spread[place])
     own = np.sqrt(chains.var(axis=0, ddof=1) / len(chains) + error**2)
     p = compared_p(chains, mean, error)
-    return outcomes + _outcomes("chain", "", names, p, chains.mean(axis=0) - mean, own, spread, tests)
+    return outcomes + _outcomes("chain", "", names, p, chains.mean(axis=0) - mean, own, spread)
 
 
 def _outcomes(
     kind: Any, node: str, names: np.ndarray, p: np.ndarray, effect: np.ndarray, error: np.ndarray,
-    spread: np.ndarray, tests: int,
+    spread: np.ndarray,
 ) -> list[Outcome]:  # fmt: skip
-    seen = detectable(error, LEVEL, tests)
     return [
         Outcome(
             kind=kind, node=node, name=str(names[k]), passed=True, p=float(p[k]),
-            effect=float(effect[k] / spread[k]), detectable=float(seen[k] / spread[k]),
+            effect=float(effect[k] / spread[k]), error=float(error[k] / spread[k]),
         )
         for k in range(len(names))
     ]  # fmt: skip
@@ -250,18 +261,11 @@ def _ranks(bench: Bench, replicates: list[Replicate]) -> dict[str, np.ndarray]:
 def _rank_outcomes(bench: Bench, ranks: dict[str, np.ndarray]) -> list[Outcome]:
     draws, outcomes = bench.task.effort.draws, []
     by_name = {q.name: q.node for q in bench.quantities.all}
-    shift = detectable_shift(len(next(iter(ranks.values()))), draws, LEVEL) if ranks else None
     for name, values in ranks.items():
         offset = float(np.mean((values + 0.5) / (draws + 1)) - 0.5) * np.sqrt(12)
         outcomes.append(
             Outcome(
-                kind="ranks",
-                node=by_name[name],
-                name=name,
-                passed=True,
-                p=rank_p(values, draws),
-                effect=offset,
-                detectable=shift,
+                kind="ranks", node=by_name[name], name=name, passed=True, p=rank_p(values, draws), effect=offset,
             )
-        )
+        )  # fmt: skip
     return outcomes

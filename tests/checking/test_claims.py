@@ -156,4 +156,4 @@ def test_unknown_claims_are_refused() -> None:
 
 
 def test_slip_names_are_fixed() -> None:
-    assert len(SLIPS) == len(set(SLIPS)) == 15
+    assert len(SLIPS) == len(set(SLIPS)) == 16

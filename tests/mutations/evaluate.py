@@ -17,6 +17,7 @@ from deriver.model.expressions import (
     Binary,
     Call,
     Colon,
+    Condition,
     Expression,
     MatrixRows,
     Negate,
@@ -65,25 +66,29 @@ class Environment:
                 return _call(function, [self.value(each) for each in arguments])
             case MatrixRows(rows=rows):
                 return np.array([[_number(self.value(each)) for each in row] for row in rows])
-            case SumOver(index=index, body=body, conditions=()):
-                return self._sum(index, body)
+            case SumOver(index=index, body=body, conditions=conditions):
+                return self._sum(index, body, conditions)
         raise BadClaim(f"no value for {type(expression).__name__}")
 
-    def _sum(self, index: str, body: Expression) -> Value:
+    def _sum(self, index: str, body: Expression, conditions: tuple[Condition, ...]) -> Value:
         if index in self.bound:
             raise BadClaim(f"{index} is bound already")
-        found = [
-            Environment(self.state, self.names, {**self.bound, index: k}).value(body)
-            for k in self._range(index)
-        ]
+        inside = [Environment(self.state, self.names, {**self.bound, index: k}) for k in self._range(index)]
+        found = [each.value(body) for each in inside if all(each.holds(c) for c in conditions)]
         if found:
             return sum(found[1:], found[0])
         own = Environment(self.state, self.names, {**self.bound, index: 1})
         return _zero_like(own, body)
 
+    def holds(self, condition: Condition) -> bool:
+        """Tell whether the labels of a group are equal."""
+        if condition.relation != "=":
+            raise BadClaim("a group is given by `=`")
+        return _number(self.value(condition.left)) == _number(self.value(condition.right))
+
     def _range(self, index: str) -> range:
         """The values of a plate's index; a size of one for all is keyed by ()."""
-        sizes = {"i": "n", "j": "J", "t": "T"}
+        sizes = {"i": "n", "j": "J", "t": "T", "k": "K", "c": "C", "l": "L"}
         if index not in sizes or sizes[index] not in self.state:
             raise BadClaim(f"{index} is not a plate's index")
         lengths = self.state[sizes[index]]

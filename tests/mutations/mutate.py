@@ -24,7 +24,8 @@ from deriver.model.expressions import (
     Transpose,
 )
 
-from .claims import Claim, Subject
+from .forms import Claim, Subject
+from .trees import fields, is_number, joined, number, over, replace_field, sites, terms
 
 Edit = tuple[str, Expression]
 
@@ -40,12 +41,17 @@ class Mutant:
     def names(self) -> frozenset[str]:
         """Return the names under which the slip may be reported: its own, and those that make the same edit."""
         same = set(_SAME.get(self.slip, ()))
+        before, _, after = self.change.replace(" ", "").partition("->")
         if self.slip == "n for np" and self.claim.two_coefficients():
             same.add("factor of 2")
-        if self.slip == "wrong index" and self.change == "J[i] -> J[1]":
+        if self.slip == "wrong index" and before.replace("J[i]", "J[1]") == after.replace("J[i]", "J[1]"):
             same.add("J for nJ")  # the number of repeats of another individual
         if self.slip == "sign" and _POWER_SIGN.search(self.change):
             same |= {*_RECIPROCAL}
+        if self.slip == "sign" and _only_of_one(self.change):
+            same |= {"exponent off by one", "missing Jacobian"}  # +1 for -1 in an exponent: two powers off
+        if self.slip == "factor of 2" and _HALF.sub("1", before) == after:
+            same.add("exponent off by one")  # 1 for 1/2 in an exponent
         return frozenset({self.slip} | same)
 
 
@@ -62,76 +68,18 @@ _SAME: dict[str, tuple[str, ...]] = {
     "variance for sd": ("exponent off by one",),
     "exponent off by one": ("variance for sd", "missing Jacobian"),
     "missing Jacobian": ("exponent off by one",),
+    # the family of 1/x is that of the precision for that of the variance
+    "wrong family": ("variance for precision",),
 }
+_HALF = re.compile(r"\b1 ?/ ?2\b")
+_SIGNED_ONE = re.compile(r"[+-]1\)")
 _POWER_SIGN = re.compile(r"\^-|\^\(-")
 
 
-# --- trees ----------------------------------------------------------------------------------------------------------
-
-
-def sites(tree: Expression) -> Iterator[tuple[Expression, Callable[[Expression], Expression]]]:
-    """Yield every part of a tree with the function that puts another in its place."""
-    yield tree, lambda new: new
-    for field, held in _fields(tree):
-        for part, put in sites(held):
-            yield part, lambda new, field=field, put=put: _replace(tree, field, put(new))
-
-
-def _fields(tree: Expression) -> list[tuple[tuple, Expression]]:
-    match tree:
-        case Binary(left=left, right=right):
-            return [(("left",), left), (("right",), right)]
-        case Negate(operand=operand) | Transpose(operand=operand):
-            return [(("operand",), operand)]
-        case Call(arguments=arguments):
-            return [(("arguments", k), each) for k, each in enumerate(arguments)]
-        case SumOver(body=body):
-            return [(("body",), body)]
-    return []
-
-
-def _replace(tree: Expression, field: tuple, new: Expression) -> Expression:
-    if len(field) == 1:
-        return dataclasses.replace(tree, **{field[0]: new})
-    held = list(getattr(tree, field[0]))
-    held[field[1]] = new
-    return dataclasses.replace(tree, **{field[0]: tuple(held)})
-
-
-def number(value: int) -> Number:
-    """Return a whole number."""
-    found = parse_expression(str(value))
-    assert isinstance(found, Number)
-    return found
-
-
-def is_number(tree: Expression, value: int) -> bool:
-    """Tell whether a tree is this number."""
-    return isinstance(tree, Number) and tree.value == value
-
-
-def over(left: Expression, operator: str, right: Expression) -> Expression:
-    """Return ``left operator right``."""
-    return Binary(operator=operator, left=left, right=right)
-
-
-def terms(tree: Expression) -> list[tuple[bool, Expression]]:
-    """Return the terms of a sum: (whether it is subtracted, term)."""
-    match tree:
-        case Binary(operator="+" | "-" as operator, left=left, right=right):
-            return [*terms(left), (operator == "-", right)]
-        case Negate(operand=operand):
-            return [(True, operand)]
-    return [(False, tree)]
-
-
-def joined(found: list[tuple[bool, Expression]]) -> Expression:
-    """Return the sum of terms."""
-    (minus, first), *rest = found
-    total = Negate(operand=first) if minus else first
-    for minus, term in rest:
-        total = over(total, "-" if minus else "+", term)
-    return total
+def _only_of_one(change: str) -> bool:
+    """Tell whether two texts differ in the sign of an added 1 alone."""
+    before, _, after = (_SIGNED_ONE.sub("1)", side) for side in change.replace(" ", "").partition("->"))
+    return before == after
 
 
 # --- edits of an expression ----------------------------------------------------------------------------------------
@@ -162,6 +110,7 @@ def _edits_of(subject: Subject, part: Expression) -> Iterator[Edit]:
         case Transpose(operand=operand):
             yield "transpose", operand
         case SumOver():
+            yield from _group_edits(part)
             yield from _index_edits(part)
             yield from _count_edits(part)
         case Binary():
@@ -229,6 +178,20 @@ def _count_edits(part: SumOver) -> Iterator[Edit]:
             yield "J for nJ", Reference(name="n")
 
 
+_COLUMNS = {"f": "h", "h": "f"}
+
+
+def _group_edits(part: SumOver) -> Iterator[Edit]:
+    """All rows for those of one group, or the rows of another grouping."""
+    for condition in part.conditions:
+        yield "wrong index", dataclasses.replace(part, conditions=())
+        column = condition.left
+        if isinstance(column, Reference) and column.name in _COLUMNS:
+            other = dataclasses.replace(column, name=_COLUMNS[column.name])
+            changed = dataclasses.replace(condition, left=other)
+            yield "wrong index", dataclasses.replace(part, conditions=(changed,))
+
+
 def _index_edits(part: SumOver) -> Iterator[Edit]:
     """One subscript in the body that should be the sum's own: the first element for each, or a lag too many."""
     for inner, put in sites(part.body):
@@ -272,11 +235,11 @@ def _open_sites(tree: Expression) -> Iterator[tuple[Expression, Callable[[Expres
     if isinstance(tree, SumOver | Transpose):
         return
     power = isinstance(tree, Binary) and tree.operator == "^"
-    for field, held in _fields(tree):
+    for field, held in fields(tree):
         if power and field == ("left",) and not is_number(getattr(tree.right, "operand", tree.right), 1):
             continue
         for part, put in _open_sites(held):
-            yield part, lambda new, field=field, put=put: _replace(tree, field, put(new))
+            yield part, lambda new, field=field, put=put: replace_field(tree, field, put(new))
 
 
 def source(subject: Subject, term: Expression) -> str:
@@ -309,6 +272,7 @@ def _all_mutants(claim: Claim) -> Iterator[Mutant]:
                     slip=name, claim=_put(claim, field, k, tree), change=f"{text} -> {print_expression(tree)}"
                 )
     yield from _family_mutants(claim)
+    yield from _other_family(claim)
     yield from _shape_mutants(claim)
     yield from _jacobian_mutants(claim)
     yield from _index_of_element(claim)
@@ -365,6 +329,27 @@ def _family_mutants(claim: Claim) -> Iterator[Mutant]:
         elif _simple_inverse(tree) or claim.family not in ("N", "Wish"):
             broken = _put(claim, "arguments", place, _inverted(tree))
             yield Mutant(slip=slip, claim=broken, change=f"{text} inverted")
+
+
+_OTHER_FAMILY = {
+    # (family, keywords): the family of the reciprocal, with the same numbers in it
+    ("IG", ("", "")): ("Gamma", ("shape", "scale")),
+    ("InverseGamma", ("shape", "scale")): ("Gamma", ("shape", "rate")),
+    ("Gamma", ("shape", "rate")): ("InverseGamma", ("shape", "scale")),
+    ("Gamma", ("shape", "scale")): ("IG", ("", "")),
+    ("Wishart", ("rate", "df")): ("InverseWishart", ("scale", "df")),
+    ("InverseWishart", ("scale", "df")): ("Wishart", ("rate", "df")),
+}
+
+
+def _other_family(claim: Claim) -> Iterator[Mutant]:
+    """The family of the reciprocal: a gamma variance, an inverse Wishart precision."""
+    keywords = tuple(keyword for keyword, _ in claim.arguments)
+    if (claim.family, keywords) in _OTHER_FAMILY:
+        family, others = _OTHER_FAMILY[claim.family, keywords]
+        arguments = tuple((other, text) for other, (_, text) in zip(others, claim.arguments, strict=True))
+        broken = dataclasses.replace(claim, family=family, arguments=arguments)
+        yield Mutant(slip="wrong family", claim=broken, change=f"{claim.family} -> {family}")
 
 
 def _shape_words(claim: Claim) -> str:

@@ -17,8 +17,8 @@ from scipy.special import gammaln, multigammaln
 from deriver.model.expressions import Binary, Call, Expression
 from tests.hand.common import Index, State, Value, replaced
 
-from .claims import Claim
 from .evaluate import BadClaim, Environment, parsed
+from .forms import Claim
 
 TOLERANCE = 1e-7
 _POINTS = 4
@@ -132,7 +132,7 @@ def log_claim(claim: Claim, state: State, at: Index, value: Value) -> float | No
         base, _, indices = name.partition("[")
         names[base] = (tuple(indices.rstrip("]").split(",")) if indices else (), parsed(text))
     letter = claim.subject.element.partition("[")[2].rstrip("]")
-    bound = {letter: at[0]} if letter in ("i", "t") else {}
+    bound = {letter: at[0]} if letter in ("i", "t", "c", "l") else {}
     environment = Environment(state, names, bound)
     if not claim.family:
         return _log_kernel(environment, parsed(claim.arguments[0][1]), claim.log)

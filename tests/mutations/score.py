@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,8 +18,9 @@ from typing import Literal
 from deriver.checking import check_claim
 from deriver.errors import ModelError
 
-from .claims import CLAIMS, Claim, model_of
+from .claims import CLAIMS
 from .evaluate import BadClaim
+from .forms import Claim, model_of
 from .mutate import Mutant, mutants
 from .oracle import is_right
 
@@ -30,12 +31,13 @@ ACCEPTED = ("equal", "proportional")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One claim checked: what it is by the oracle, what the checker said, and the slips it named."""
+    """One claim checked: what it is by the oracle, what the checker said in how many processor seconds, the slips it named."""
 
     kind: Kind
     slip: str
     allowed: frozenset[str]
     model: str
+    element: str
     text: str
     verdict: str
     named: tuple[str, ...]
@@ -70,18 +72,71 @@ def all_mutants() -> tuple[Mutant, ...]:
 
 
 def sample_mutants(count: int, seed: int) -> list[Mutant]:
-    """Return ``count`` mutants (all for 0), taken in turn from each (slip, model, node), so that none is left out."""
+    """Return ``count`` wrong mutants (all mutants for 0), with those drawn on the way that turned out not to be wrong.
+
+    They are drawn in turn from each slip, in a slip from each model, in that from each form: so every kind of slip
+    has its equal share of wrong claims (all it has, where that is less), and no model or form is left out.
+    """
     if not count:
         return list(all_mutants())
-    strata: dict[tuple, list[Mutant]] = defaultdict(list)
-    for mutant in all_mutants():
-        subject = mutant.claim.subject
-        strata[mutant.slip, subject.model, subject.element].append(mutant)
     rng = random.Random(seed)
-    groups = [rng.sample(group, len(group)) for group in strata.values()]
-    rng.shuffle(groups)
-    rounds = (group[k] for k in range(max(map(len, groups))) for group in groups if k < len(group))
-    return [mutant for mutant, _ in zip(rounds, range(count), strict=False)]
+    groups = _grouped(list(all_mutants()), _slip)
+    waiting = [_in_turn(group, (_model, _form), rng) for group in rng.sample(groups, len(groups))]
+    drawn: list[Mutant] = []
+    wrong = 0
+    while waiting and wrong < count:
+        for queue in list(waiting):
+            before = len(drawn)
+            wrong += _draw_wrong(queue, drawn) if wrong < count else 0
+            if len(drawn) == before:
+                waiting.remove(queue)
+    return drawn
+
+
+def _draw_wrong(queue: Iterator[Mutant], drawn: list[Mutant]) -> bool:
+    """Draw mutants until one is wrong, by the oracle; tell whether there was one."""
+    for mutant in queue:
+        drawn.append(mutant)
+        if judge_mutant(mutant) == "wrong":
+            return True
+    return False
+
+
+def _slip(mutant: Mutant) -> str:
+    return mutant.slip
+
+
+def _model(mutant: Mutant) -> str:
+    return mutant.claim.subject.model
+
+
+def _form(mutant: Mutant) -> tuple[str, str, bool]:
+    return mutant.claim.subject.element, mutant.claim.family, mutant.claim.log
+
+
+def _grouped(items: list[Mutant], key: Callable[[Mutant], object]) -> list[list[Mutant]]:
+    groups: dict[object, list[Mutant]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return list(groups.values())
+
+
+def _in_turn(
+    items: list[Mutant], keys: tuple[Callable[[Mutant], object], ...], rng: random.Random
+) -> Iterator[Mutant]:
+    """Yield items one of each group in turn, the groups those of the first key, each in turn by the rest."""
+    if not keys:
+        yield from rng.sample(items, len(items))
+        return
+    groups = _grouped(items, keys[0])
+    waiting = [_in_turn(group, keys[1:], rng) for group in rng.sample(groups, len(groups))]
+    while waiting:
+        for queue in list(waiting):
+            item = next(queue, None)
+            if item is None:
+                waiting.remove(queue)
+            else:
+                yield item
 
 
 def judge_mutant(mutant: Mutant) -> Kind:
@@ -106,20 +161,22 @@ def check(claim: Claim) -> tuple[str, tuple[str, ...], str]:
 
 def score_one(item: Claim | Mutant) -> Outcome:
     """Return the outcome of a right claim or a mutant."""
-    start = time.perf_counter()
     mutant = item if isinstance(item, Mutant) else None
     claim = item if isinstance(item, Claim) else item.claim
+    start = time.process_time()
     verdict, named, message = check(claim)
+    seconds = time.process_time() - start
     return Outcome(
         kind=judge_mutant(mutant) if mutant else "right",
         slip=mutant.slip if mutant else "",
         allowed=mutant.names() if mutant else frozenset(),
         model=claim.subject.model,
+        element=claim.subject.element,
         text=claim.text(),
         verdict=verdict,
         named=named,
         message=message,
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
     )
 
 
@@ -175,23 +232,55 @@ class Score:
         return sum(each.named_right for each in wrong) / max(1, len(wrong))
 
     def render(self) -> str:
-        """Return the table."""
-        right, same = self.of("right"), self.of("equivalent")
-        lines = []
-        if right:
-            lines.append(f"right claims accepted: {_accepted(right)} of {len(right)}")
+        """Return the tables."""
+        parts = [self._right_table(), self._wrong_table(), self._times()]
+        return "\n\n".join("\n".join(part) for part in parts if part)
+
+    def _right_table(self) -> list[str]:
+        right = self.of("right")
+        if not right:
+            return []
+        written = Counter((each.model, each.element) for each in right)
+        header = f"{'model':<28}{'right claims':>14}{'accepted':>10}"
+        rows = [
+            f"{model:<28}{len(own):>14}{_accepted(own):>10}"
+            for model in sorted({each.model for each in right})
+            for own in [[each for each in right if each.model == model]]
+        ]
+        total = f"{'all':<28}{len(right):>14}{_accepted(right):>10}"
+        return [
+            header,
+            *rows,
+            total,
+            f"{len(written)} conditionals, each written in at least {min(written.values())} ways",
+        ]
+
+    def _wrong_table(self) -> list[str]:
         slips = sorted({each.slip for each in self.outcomes if each.slip})
-        header = ("slip planted", "made", "malformed", "equivalent", "wrong", "caught", "named")
-        lines.append("{:<24}{:>7}{:>11}{:>12}{:>8}{:>8}{:>8}".format(*header))
+        if not slips:
+            return []
+        header = ("slip planted", "made", "malformed", "equivalent", "wrong", "caught", "named", "share")
+        lines = ["{:<24}{:>7}{:>11}{:>12}{:>8}{:>8}{:>8}{:>8}".format(*header)]
         for name, slip in [*((slip, slip) for slip in slips), ("all", None)]:
             lines.append(self._row(name, slip))
-        lines.append(f"equivalent mutants accepted: {_accepted(same)} of {len(same)}")
-        malformed = self.of("malformed")
-        lines.append(
-            f"malformed mutants not accepted: {len(malformed) - _accepted(malformed)} of {len(malformed)}"
-        )
-        lines.append(f"named right: {self.named_share():.1%} of the wrong claims")
-        return "\n".join(lines)
+        same, malformed = self.of("equivalent"), self.of("malformed")
+        refused = len(malformed) - _accepted(malformed)
+        return [
+            *lines,
+            "(the numeric oracle removes what is malformed, and what is equivalent to the right claim)",
+            f"equivalent mutants accepted: {_accepted(same)} of {len(same)}",
+            f"malformed mutants not accepted: {refused} of {len(malformed)}",
+            f"wrong claims accepted: {_accepted(self.of('wrong'))}",
+            f"named right: {self.named_share():.1%} of the wrong claims",
+        ]
+
+    def _times(self) -> list[str]:
+        seconds = sorted(each.seconds for each in self.of("wrong"))
+        if not seconds:
+            return []
+        places = {"median": 0.5, "95 %": 0.95}
+        shown = [f"{name} {seconds[int(share * (len(seconds) - 1))]:.1f}" for name, share in places.items()]
+        return [f"processor seconds a wrong claim: {', '.join(shown)}, longest {seconds[-1]:.1f}"]
 
     def _row(self, name: str, slip: str | None) -> str:
         made = [each for each in self.of("wrong", "equivalent", "malformed", slip=slip)]
@@ -200,7 +289,8 @@ class Score:
             len(made), len(self.of("malformed", slip=slip)), len(self.of("equivalent", slip=slip)), len(wrong),
             sum(each.caught for each in wrong), sum(each.named_right for each in wrong),
         )  # fmt: skip
-        return "{:<24}{:>7}{:>11}{:>12}{:>8}{:>8}{:>8}".format(name, *counts)
+        share = f"{counts[-1] / len(wrong):.1%}" if wrong else "–"
+        return "{:<24}{:>7}{:>11}{:>12}{:>8}{:>8}{:>8}{:>8}".format(name, *counts, share)
 
 
 def _accepted(outcomes: Iterable[Outcome]) -> int:

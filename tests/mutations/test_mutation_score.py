@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 
 import pytest
 
 from deriver.checking import SLIPS
+from deriver.checking.slips import SlipFinder
 
-from .claims import CLAIMS, Claim
+from . import score as score_module
+from .claims import CLAIMS
+from .forms import Claim
 from .mutate import Mutant
 from .oracle import is_right
 from .score import Score, all_mutants, describe, judge_mutant, sample_mutants, score_all
@@ -62,6 +66,39 @@ def _with_parts(claim: Claim, arguments: tuple, names: tuple) -> Claim:
         subject=claim.subject, head=claim.head, coordinate=claim.coordinate, family=claim.family,
         arguments=arguments, names=names, log=claim.log,
     )  # fmt: skip
+
+
+@pytest.fixture
+def few() -> list[Mutant]:
+    """Three wrong mutants of one conditional."""
+    found = (m for m in all_mutants() if (m.claim.subject.model, m.slip) == ("random_intercepts", "sign"))
+    return list(islice((m for m in found if judge_mutant(m) == "wrong"), 3))
+
+
+def test_the_score_fails_for_a_wrong_claim_accepted(few, monkeypatch):
+    monkeypatch.setattr(score_module, "check", lambda claim: ("equal", (), ""))
+    score = Score(outcomes=tuple(score_all(few, processes=1)))
+    assert not score.passed and "wrong claims accepted: 3" in score.render()
+
+
+def test_the_score_fails_for_a_right_claim_refused(monkeypatch):
+    monkeypatch.setattr(score_module, "check", lambda claim: ("wrong", (), ""))
+    score = Score(outcomes=tuple(score_all(CLAIMS[:2], processes=1)))
+    assert not score.passed and "accepted" in score.render()
+
+
+def test_the_score_falls_when_no_slip_is_named(few, monkeypatch):
+    monkeypatch.setattr(SlipFinder, "find", lambda self, statement: ())
+    score = Score(outcomes=tuple(score_all(few, processes=1)))
+    assert score.passed and score.named_share() == 0.0
+
+
+def test_each_kind_of_slip_has_its_share_of_wrong_claims():
+    kinds = Counter(
+        mutant.slip for mutant in sample_mutants(2 * len(SLIPS), SEED) if judge_mutant(mutant) == "wrong"
+    )
+    assert set(kinds) == set(SLIPS) - {"wrong symbol"}
+    assert max(kinds.values()) - min(kinds.values()) <= 1
 
 
 def test_no_right_claim_is_refused_and_no_wrong_one_accepted(score):

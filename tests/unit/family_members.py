@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy as sp
 from scipy import stats
@@ -72,7 +74,27 @@ MEMBERS: dict[str, Callable[[np.random.Generator], Member]] = {
     "pareto": lambda g: (2 + _positive(g), (_positive(g), g.uniform(0.5, 2))),
     "flat": lambda g: (g.normal(), ()),
     "lkj": lambda g: (random_correlation(g), (3, _positive(g))),
+    "polya_gamma": lambda g: (_positive(g) / 2, (int(g.integers(1, 8)), g.normal(0, 2))),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PolyaGammaByInversion:
+    """PG(size, tilt), its Laplace transform (cosh(c/2)/cosh(√((c²/2 + t)/2)))^b inverted by Talbot's method."""
+
+    size: float
+    tilt: float
+
+    def logpdf(self, value: float) -> float:
+        """The log density."""
+        half = mpmath.cosh(self.tilt / 2)
+
+        def transform(t):
+            return (half / mpmath.cosh(mpmath.sqrt((mpmath.mpf(self.tilt) ** 2 / 2 + t) / 2))) ** self.size
+
+        with mpmath.workdps(40):
+            return float(mpmath.log(mpmath.invertlaplace(transform, value, method="talbot")))
+
 
 # Family key and keywords -> the distribution of scipy.stats, from the arguments of that parametrisation.
 # LKJ is not in scipy and is integrated instead; the flat prior has no density.
@@ -118,6 +140,7 @@ SCIPY: dict[tuple[str, ...], Callable[..., Any]] = {
     ("weibull", "shape", "scale"): lambda shape, scale: stats.weibull_min(shape, scale=scale),
     ("weibull", "shape", "rate"): lambda k, rate: stats.weibull_min(k, scale=rate ** (-1 / k)),
     ("pareto", "shape", "minimum"): lambda shape, minimum: stats.pareto(shape, scale=minimum),
+    ("polya_gamma", "size", "tilt"): lambda size, tilt: PolyaGammaByInversion(size, tilt),
 }
 
 
@@ -149,6 +172,7 @@ OUTSIDE: dict[str, tuple] = {
     "lognormal": (0.0, -1.0),
     "weibull": (0.0, -1.0),
     "pareto": (0.1, -1.0),
+    "polya_gamma": (0.0, -1.0, np.inf),
     "lkj": (2 * np.eye(3), np.ones((3, 3)), np.eye(2)),
 }
 

@@ -14,6 +14,7 @@ STAGES = ("model", "algebra", "families", "language", "derivation", "plan", "emi
 READERS = {
     "show": STAGES[: STAGES.index("plan") + 1],
     "checking": (*STAGES[: STAGES.index("derivation") + 1], "show"),
+    "remedies": (*STAGES[: STAGES.index("derivation") + 1], "show"),
     "examples": STAGES,
     "verification": STAGES,
 }

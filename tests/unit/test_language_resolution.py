@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from deriver.errors import ModelError
-from deriver.families import FAMILIES
-from deriver.families.signatures import SIGNATURES
 from deriver.language import parse_model, print_expression
 from deriver.model.records import Deterministic, Model, Stochastic, Support
 
@@ -26,21 +24,6 @@ def bounds(support: Support) -> tuple[str | None, ...]:
     """Return the bounds of a support as text."""
     pair = (support.lower, support.upper)
     return tuple(None if each is None else print_expression(each, True) for each in pair)
-
-
-def test_signatures_agree_with_the_families() -> None:
-    faces = {face.key: face for face in SIGNATURES}
-    assert set(faces) == {family.key for family in FAMILIES}
-    for family in FAMILIES:
-        face = faces[family.key]
-        assert (face.surface, face.short, face.shape, face.support) == (
-            family.surface,
-            family.short,
-            family.shape,
-            family.support,
-        )
-        found = [(each.keywords, each.roles) for each in face.parametrisations]
-        assert found == [(each.keywords, each.roles) for each in family.parametrisations]
 
 
 # givens

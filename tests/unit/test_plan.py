@@ -55,10 +55,10 @@ def test_statistics_hold_data_alone():
     assert {"sum_y_by_i", "sum_x_by_i", "sum_xy", "sum_xx"} <= names
 
 
-def test_a_residual_is_not_multiplied_out():
-    derivation = derivation_of("random_intercepts")
-    scale = dict(make_plan(derivation).step("sigma2").parameters)["scale"]
-    assert scale == derivation.node("sigma2").parameter("scale")
+def test_a_residual_with_an_effect_for_every_row_stays_as_it_is():
+    derivation = derivation_of("state_space")
+    scale = dict(make_plan(derivation).step("sigma2_y").parameters)["scale"]
+    assert scale == derivation.node("sigma2_y").parameter("scale")
 
 
 def test_gradient_and_hessian_are_those_of_finite_differences():

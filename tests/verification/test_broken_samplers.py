@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+import deriver
+from deriver.verification.replicates import SWEEP
+from tests.verification.faults import EDITS, KINDS, list_faults
 from tests.verification.samplers import SMALL, edited, sampler, verify_small
 
 # name: (model, text of the emitted source, what it is replaced by, node at fault)
@@ -73,7 +76,7 @@ def test_a_wrong_line_in_the_sweep_fails_by_the_chain() -> None:
     )  # fmt: skip
     report = verify_small("random_intercepts", source, replace(SMALL, chain=60, steps=12))
     assert "chain" in {outcome.kind for outcome in report.failures}
-    assert not {outcome.kind for outcome in report.failures} & {"draws", "update"}
+    assert {outcome.node for outcome in report.failures if outcome.kind in ("draws", "update")} == {SWEEP}
     assert "look at the order in `sweep`" in report.to_text()
 
 
@@ -90,3 +93,16 @@ def test_a_sampler_that_raises_is_reported() -> None:
     report = verify_small("random_intercepts", source, replace(SMALL, chain=3, steps=1, ranks=2))
     assert not report.passed
     assert "ValueError" in report.to_text()
+
+
+def test_every_way_to_break_a_sampler_is_found_in_the_packaged_models() -> None:
+    faults = [fault for name in deriver.packaged_models() for fault in list_faults(sampler(name)[1])]
+    assert {fault.kind for fault in faults} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", EDITS)
+def test_each_kind_of_fault_is_caught_at_the_update(kind: str) -> None:
+    name = "all_random" if kind == "a missing Jacobian" else "random_intercepts"
+    fault = next(fault for fault in list_faults(sampler(name)[1]) if fault.kind == kind)
+    report = verify_small(name, fault.source, replace(SMALL, prior=3, chain=3, steps=1, ranks=0))
+    assert fault.node in {outcome.node for outcome in report.failures if outcome.kind == "draws"}

@@ -66,13 +66,9 @@ def test_exit_statuses(
     assert main([*right, "--sizes", "n=3"]) == 2
     assert main([*right, "--resume", str(plot)]) == 2
     assert main(["verify", "state_space", "--resume", "x", "--jobs", "0"]) == 2
-
-
-def test_dask_that_is_missing_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    derivation, source = sampler("state_space")
-    with pytest.raises(UsageError, match="--dask needs the package `distributed`"):
-        verify(derivation, source, effort=TINY, seed=5, dask="tcp://127.0.0.1:1")
+    capsys.readouterr()
+    assert main([*right, "--plot", str(tmp_path / "ranks.xyz")]) == 2
+    assert "ends in .png, .pdf or .svg" in capsys.readouterr().err
 
 
 def run_module(folder: Path) -> subprocess.CompletedProcess[str]:

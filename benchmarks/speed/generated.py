@@ -1,0 +1,87 @@
+"""Emits this project's samplers, and times and runs them through the interface of the emitted module."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import deriver
+from cases import Case
+from datasets import Rows
+from deriver.running.fixing import fix_nodes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampler:
+    """A sampler with its data bound: ``module.sample(data, ...)`` runs it."""
+
+    module: ModuleType
+    data: Any
+    nodes: tuple[str, ...]
+
+    def run(self, *, draws: int, warmup: int, chains: int, seed: int) -> tuple[dict[str, Any], float]:
+        """Draws of the top-level nodes, and processor seconds of a sweep after the warm-up.
+
+        The clock is read at the first report of progress after the warm-up and at the last, so that starts, and a
+        compilation before them, do not count; where a backend reports but once, the whole call is shared out.
+        """
+        marks: list[tuple[int, float]] = []
+
+        def mark(number: int, total: int) -> None:
+            if number >= warmup and (not marks or number == total):
+                marks.append((number, time.process_time()))
+
+        began = time.process_time()
+        found = self.module.sample(
+            self.data, draws=draws, warmup=warmup, chains=chains, seed=seed, keep=self.nodes, progress=mark
+        )
+        if len(marks) == 2 and marks[1][0] > marks[0][0]:
+            return found, (marks[1][1] - marks[0][1]) / (marks[1][0] - marks[0][0])
+        return found, (time.process_time() - began) / (draws + warmup)
+
+
+def make_sampler(
+    case: Case, rows: Rows, folder: Path, backend: str, methods: Mapping[str, str] | None = None
+) -> Sampler:
+    """Emit the sampler of a case, import it, and prepare the data."""
+    model = deriver.load_model(case.packaged)
+    if case.start:
+        model = fix_nodes(model, {name: str(value) for name, value in case.start.items()})
+    source = deriver.emit(model, backend=backend, methods=dict(methods or {}))
+    module = import_source(source, folder, f"{case.packaged}_{backend}")
+    return Sampler(module=module, data=module.prepare(case.bind(rows)), nodes=case.nodes)
+
+
+def import_source(source: str, folder: Path, stem: str) -> ModuleType:
+    """Write emitted source to the folder and import it; its name carries its content, as caches need."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{stem}_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    path = folder / f"{name}.py"
+    path.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def choose_draws(sampler: Sampler, budget: float, limit: int) -> int:
+    """How many sweeps fill a budget of seconds, from a few sweeps after one call that compiles."""
+    sampler.run(draws=1, warmup=1, chains=1, seed=0)
+    _, seconds = sampler.run(draws=6, warmup=0, chains=1, seed=0)
+    return int(np.clip(budget / max(seconds, 1e-8), 4, limit))
+
+
+def time_sweep(sampler: Sampler, draws: int, seed: int) -> float:
+    """Seconds of a sweep of one chain."""
+    return max(sampler.run(draws=draws, warmup=0, chains=1, seed=seed)[1], 1e-9)

@@ -1,0 +1,351 @@
+"""Derivation → marginal: Gaussian nodes integrated out of the density of the variances that govern them.
+
+Input: a ``Derivation``.  Output: a ``Marginal``: effects (a Gaussian element for each group, the elements independent
+of each other), the Gaussian nodes that all groups share (their means, common slopes), and the variances, correlations
+and precisions V whose full conditionals mention them; or why there is none.
+
+Premises: given V and the rest, the log joint density is quadratic in the effects e_i and the shared nodes m together,
+
+    log joint(e + s, m + t) = log joint(e, m) + Σ_i {c_i's_i + s_i'B_i t − s_i'A_i s_i/2} + h't − t'P t/2,
+
+with A_i, P the precisions of their full conditionals, B_i = ∂b_i/∂m for b_i the linear term of e_i (free of every one
+of them), c_i = b_i − A_i e_i, and h likewise.  Completing squares, the effects first, gives with the Schur complement
+S = P − Σ_i B_i'A_i⁻¹B_i and g = h + Σ_i B_i'A_i⁻¹c_i
+
+    log [V | rest] = log joint(V, e, m, rest) + Σ_i (c_i'A_i⁻¹c_i − log|A_i|)/2 + (g'S⁻¹g − log|S|)/2 + constant,
+
+the same for every reference (e, m): Chib (1995), J. Am. Stat. Assoc. 90, 1313-1321, equation 5.  The current values
+serve as reference, so that nothing large cancels.  V drawn (or moved) by this density, then m with the effects
+integrated out, N(m + S⁻¹g, S⁻¹), then e from its full conditional, is one update of V, m and e together; drawn in
+this order, and in no other, it keeps the target (van Dyk & Park 2008, J. Am. Stat. Assoc. 103, 790-796, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import sympy as sp
+from sympy import Expr, S
+
+from deriver.algebra import heads
+from deriver.algebra.heads import PlateSum, Ref, invert, shape_of, transpose
+from deriver.algebra.normal_form import expand_in, sum_over
+from deriver.derivation.factors import Definitions
+from deriver.derivation.records import Conditional, Derivation, Factor
+from deriver.derivation.slice import slice_factor
+
+Structure = Literal["independent", "chain"]
+_CONTINUOUS = ("real", "spd", "correlation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A Gaussian node that is integrated out.
+
+    ``precision`` and ``linear`` are its full conditional's (A and b: at a state, the gradient of the log joint
+    density in it is b − A × value).  ``slopes`` hold ∂b/∂m for each member m that b mentions, by name: a scalar,
+    a vector, a row or a matrix, as the two nodes are.  ``prior`` is the share of its own prior in the precision.
+    """
+
+    conditional: Conditional
+    precision: Expr
+    linear: Expr
+    slopes: tuple[tuple[str, Expr], ...]
+    prior: Expr
+
+    @property
+    def node(self) -> str:
+        """Return the node's name."""
+        return self.conditional.node
+
+    def slope(self, name: str) -> Expr:
+        """Return ∂b/∂m, zero for a member that b does not mention."""
+        return dict(self.slopes).get(name, S.Zero)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marginal:
+    """The density of ``variances`` (nodes without indices) with ``effects`` and ``shared`` integrated out.
+
+    The effects have the same indices and ranges; those of one element depend on each other, those of different
+    elements do not (``structure`` "independent"; "chain" is for elements that follow one another).
+    ``log_kernel`` is the part of the log joint density that mentions a variance; ``rest`` are the other nodes on which
+    the density depends.
+    """
+
+    variances: tuple[Conditional, ...]
+    effects: tuple[Member, ...]
+    shared: tuple[Member, ...]
+    log_kernel: Expr
+    rest: tuple[str, ...] = ()
+    structure: Structure = "independent"
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Return the effects, then the shared nodes."""
+        return (*self.effects, *self.shared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoMarginal:
+    """Why nothing is integrated out of a model."""
+
+    why: str
+
+
+class NotAffine(ValueError):
+    """A linear term is not affine in a node, as far as the rules here can tell."""
+
+
+def find_marginal(derivation: Derivation) -> Marginal | NoMarginal:
+    """Return what can be integrated out of a model, found from the structure of its conditionals."""
+    definitions = Definitions(derivation.definitions)
+    gaussian = [c for c in derivation.conditionals if _is_gaussian(c)]
+    candidates = [c for c in gaussian if c.indices]
+    if not candidates:
+        return NoMarginal(why="no node with an element for each group is conditionally Gaussian")
+    free = [c for c in candidates if not c.coupled]
+    if not free:
+        return NoMarginal(why=f"the elements of {candidates[0].node} depend on each other")
+    effects = _choose(free[:1], [c for c in free[1:] if c.ranges == free[0].ranges], definitions)
+    chosen = _choose(effects, [c for c in gaussian if not c.indices], definitions)
+    shared = _connected(effects, chosen[len(effects) :], definitions)
+    names = {c.node for c in (*effects, *shared)}
+    variances = tuple(c for c in derivation.conditionals if _is_variance(c, names, definitions))
+    if not variances:
+        return NoMarginal(why=f"no variance, correlation or precision governs {effects[0].node}")
+    members = [_member(c, [*effects, *shared], definitions) for c in (*effects, *shared)]
+    kernel = joint_kernel(derivation.factors, [c.target for c in variances], definitions)
+    read = {name for member in members for name in _read(member, definitions)}
+    read |= _names(definitions.expand(kernel))
+    inside = {c.node for c in (*variances, *effects, *shared)}
+    return Marginal(
+        variances=variances,
+        effects=tuple(members[: len(effects)]),
+        shared=tuple(members[len(effects) :]),
+        log_kernel=kernel,
+        rest=tuple(c.node for c in derivation.conditionals if c.node in read - inside),
+    )
+
+
+def _read(member: Member, definitions: Definitions) -> set[str]:
+    """Return the names that a member's precision, linear term and slopes mention."""
+    expressions = (member.precision, member.linear, *(slope for _, slope in member.slopes))
+    return {name for expr in expressions for name in _names(definitions.expand(expr))}
+
+
+def _names(expr: Expr) -> set[str]:
+    return {ref.name for ref in expr.atoms(Ref)}
+
+
+def _is_gaussian(conditional: Conditional) -> bool:
+    family = conditional.family in ("normal", "mvnormal")
+    return family and conditional.method == "gibbs" and conditional.truncation is None
+
+
+def _is_variance(conditional: Conditional, members: set[str], definitions: Definitions) -> bool:
+    """Tell whether a node without indices, not itself Gaussian, has a density that mentions a member."""
+    if conditional.indices or conditional.node in members or _is_gaussian(conditional):
+        return False
+    kind, *ends = conditional.support
+    if kind not in _CONTINUOUS or conditional.method == "prior" or any(_moves(end) for end in ends):
+        return False
+    return _mentions(definitions.expand(conditional.log_kernel), members)
+
+
+def _moves(end: Expr | None) -> bool:
+    """Tell whether an end of a support may depend on a node: then its coordinate would move with others."""
+    return end is not None and any(not isinstance(part, Ref) or part.indices for part in end.atoms(Ref))
+
+
+# --- who is integrated out together -----------------------------------------------------------------------
+
+
+def _choose(
+    chosen: list[Conditional], candidates: list[Conditional], definitions: Definitions
+) -> list[Conditional]:
+    """Return the chosen nodes with every candidate that is jointly Gaussian with all of them."""
+    chosen = list(chosen)
+    for candidate in candidates:
+        if _jointly_gaussian([*chosen, candidate], definitions):
+            chosen.append(candidate)
+    return chosen
+
+
+def _jointly_gaussian(nodes: list[Conditional], definitions: Definitions) -> bool:
+    """Tell whether nodes with Gaussian conditionals are Gaussian together.
+
+    So they are when each precision and each slope of a linear term is free of all of them: then the log density is
+    quadratic in them together.  Elements of nodes of one plate may meet only at the same index.
+    """
+    names = {node.node for node in nodes}
+    for one in nodes:
+        written = [_written_out(one.parameter(name), nodes, definitions) for name in ("precision", "linear")]
+        if _mentions(written[0], names):
+            return False
+        for other in nodes:
+            if other is one or (other.indices and not one.indices):
+                continue  # the mixed derivative is that of the pair the other way round
+            if any(ref.name == other.node and ref != other.target for ref in written[1].atoms(Ref)):
+                return False
+            try:
+                slope = affine_slope(written[1], other.target)
+            except NotAffine:
+                return False
+            if _mentions(slope, names):
+                return False
+    return True
+
+
+def _mentions(expr: Expr, names: set[str]) -> bool:
+    return not names.isdisjoint(_names(expr))
+
+
+def _connected(
+    effects: list[Conditional], candidates: list[Conditional], definitions: Definitions
+) -> list[Conditional]:
+    """Return the candidates on which the effects depend, directly or through one another."""
+    found: list[Conditional] = []
+    reached = list(effects)
+    for _ in candidates:
+        mentioned = {
+            ref.name
+            for c in reached
+            for ref in _written_out(c.parameter("linear"), candidates, definitions).atoms(Ref)
+        }
+        found = [c for c in candidates if c.node in mentioned or c in found]
+        reached = [*effects, *found]
+    return found
+
+
+def _member(conditional: Conditional, members: list[Conditional], definitions: Definitions) -> Member:
+    """Return a node as a member: its slopes in the others that are drawn after it is integrated out, or beside it."""
+    linear = conditional.parameter("linear")
+    written = _written_out(linear, members, definitions)
+    others = [m for m in members if m.node != conditional.node and (conditional.indices or not m.indices)]
+    slopes = [(m.node, affine_slope(written, m.target)) for m in others]
+    return Member(
+        conditional=conditional,
+        precision=conditional.parameter("precision"),
+        linear=linear,
+        slopes=tuple((name, slope) for name, slope in slopes if slope != 0),
+        prior=_prior_precision(conditional),
+    )
+
+
+def _written_out(expr: Expr, nodes: Iterable[Conditional], definitions: Definitions) -> Expr:
+    """Expand the deterministic nodes that have one of the nodes below them."""
+    for conditional in nodes:
+        expr = definitions.expand(expr, conditional.node)
+    return expr
+
+
+def _prior_precision(conditional: Conditional) -> Expr:
+    """Return the precision that the node's own statements give it."""
+    own = [c for c in conditional.contributions if c.value == conditional.target]
+    pieces = []
+    for contribution in own:
+        variance = contribution.arguments[1]
+        precision = 1 / variance if conditional.family == "normal" else invert(variance)
+        pieces.append(heads.Gated(precision, contribution.gates) if contribution.gates else precision)
+    return sp.Add(*pieces)
+
+
+# --- affine terms -------------------------------------------------------------------------------------------
+
+
+def affine_slope(expr: Expr, target: Ref) -> Expr:
+    """Return the derivative of a scalar or vector expression that is affine in a scalar or vector.
+
+    A row for a scalar expression and a vector target.  Raises ``NotAffine`` where it is not affine.
+    """
+    slope = _slope(expr, target)
+    if slope.has(target):
+        raise NotAffine(str(expr))
+    return slope
+
+
+def _slope(expr: Expr, target: Ref) -> Expr:
+    if not expr.has(target):
+        return S.Zero
+    if expr == target:
+        return heads.Eye(shape_of(target)[0]) if target.variable.shape else S.One
+    match expr:
+        case sp.Add():
+            return sp.Add(*(_slope(term, target) for term in expr.args))
+        case PlateSum():
+            return sum_over(_slope(expr.body, target), tuple(expr.bounds), tuple(expr.conditions))
+        case heads.Gated():
+            return heads.Gated(_slope(expr.args[0], target), expr.args[1])
+        case heads.Inner():
+            return _inner_slope(expr, target)
+        case heads.Component() if expr.args[0] == target:
+            return transpose(heads.Unit(expr.args[1], shape_of(target)[0]))
+        case sp.Mul():
+            return _product_slope(expr, target)
+    raise NotAffine(str(expr))
+
+
+def _inner_slope(expr: heads.Inner, target: Ref) -> Expr:
+    """x'θ has the slope x', a row."""
+    scalars, factors = expr.args[0].args_cnc()
+    if factors[-1] == target:
+        row = sp.Mul(*factors[:-1])
+    elif factors[0] == transpose(target):
+        row = transpose(sp.Mul(*factors[1:]))
+    else:
+        raise NotAffine(str(expr))
+    return sp.Mul(*scalars) * row
+
+
+def _product_slope(expr: sp.Mul, target: Ref) -> Expr:
+    scalars, factors = expr.args_cnc()
+    held = [factor for factor in (*scalars, *factors) if factor.has(target)]
+    if len(held) != 1:
+        raise NotAffine(str(expr))
+    slope = _slope(held[0], target)
+    if held[0] in scalars:
+        rest = sp.Mul(*(s for s in scalars if s != held[0]))
+        return rest * sp.Mul(*factors) * slope if factors else rest * slope
+    if factors[-1] != held[0]:
+        raise NotAffine(str(expr))
+    product = sp.Mul(*factors[:-1])
+    if isinstance(slope, heads.Eye) and product != 1:
+        return sp.Mul(*scalars) * product
+    return sp.Mul(*scalars) * product * slope
+
+
+# --- the kernel of the variances ----------------------------------------------------------------------------
+
+
+def joint_kernel(factors: tuple[Factor, ...], targets: list[Ref], definitions: Definitions) -> Expr:
+    """Return the log joint density up to terms free of every target (nodes without indices)."""
+    names = [target.name for target in targets]
+    total: list[Expr] = []
+    for factor in factors:
+        there = [t for t in targets if t.name == factor.value.name or t.name in factor.parents]
+        if not there:
+            continue
+        for contribution in slice_factor(factor, there[0], (), definitions):
+            density = contribution.log_density
+            for name in names:
+                density = definitions.expand(density, name)
+            total += _kernel_terms(density, contribution.bounds, contribution.conditions, targets)
+    return sp.Add(*total)
+
+
+def _kernel_terms(density: Expr, bounds: tuple, conditions: tuple, targets: list[Ref]) -> list[Expr]:
+    """Return the summed terms of one factor, collected in one target after another."""
+    symbols = {bound[0] for bound in bounds}
+    found: list[Expr] = []
+    for target in targets:
+        terms = expand_in(density, target)
+        density = terms.pop(S.One, S.Zero)
+        for monomial, coefficient in terms.items():
+            if monomial.free_symbols & symbols:
+                found.append(sum_over(coefficient * monomial, bounds, conditions))
+            else:
+                found.append(monomial * sum_over(coefficient, bounds, conditions))
+    return found

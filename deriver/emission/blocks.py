@@ -1,0 +1,386 @@
+"""Functions that update nodes together, with Gaussian nodes integrated out: a block of the plan as source.
+
+``to_coordinates`` and ``from_coordinates`` put the variances on an unbounded scale; ``integrate_<effects>`` and
+``log_marginal`` are their density with effects and shared nodes integrated out; ``update_<variances>`` moves them and
+draws the shared nodes; the effects are then drawn by the function of their full conditional.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy import Expr
+
+from deriver.algebra import heads
+from deriver.algebra.heads import Ref
+from deriver.emission.coordinates import Place, lay_out, place_variances
+from deriver.emission.gibbs import PARAMETERS
+from deriver.emission.mathtext import show
+from deriver.emission.metropolis import ordered_terms, signed_term
+from deriver.emission.naming import name_hint
+from deriver.emission.scope import Module, make_function
+from deriver.emission.source import Source
+from deriver.emission.statements import parameter_frame, print_fitting, write_assignment, write_parameter
+from deriver.emission.text import break_call
+from deriver.emission.views import FunctionView
+from deriver.plan.records import Block, BlockMember, Plan
+
+THRESHOLD = 0.5  # of the prior's share in the effects' precision; above it the block pays
+HELPERS = ("block_steps", "block_move", "complete_square", "half_solve", "integrate", "integrate_numbers")
+STATE = ("state: State", "data: Data")
+
+
+def block_key(plan: Plan) -> str:
+    """Return the key of the block among the steps of the walks, which are keyed by node."""
+    return _fresh("block", [step.node for step in plan.steps])
+
+
+def update_name(plan: Plan) -> str:
+    """Return the name of the function that updates the variances, distinct from those of the nodes."""
+    return _fresh("update_variances", [f"update_{step.node}" for step in plan.steps])
+
+
+def _fresh(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def block_functions(module: Module) -> list[FunctionView]:
+    """Return the functions of the plan's block, none where it has none."""
+    block = module.plan.block
+    if block is None:
+        return []
+    places = place_variances(module, block)
+    sums, marginal = marginal_functions(module, block)
+    return [
+        *places.functions,
+        integrate_function(module, block),
+        *([sums] if sums is not None else []),
+        marginal,
+        update_function(module, block, sums is not None),
+        share_function(module, block),
+    ]
+
+
+# --- the density --------------------------------------------------------------------------------------------
+
+
+def integrate_function(module: Module, block: Block) -> FunctionView:
+    """Return ``integrate_<effects>``: the effects integrated out, seen from the current values."""
+    source = module.source(block.effects[0].space)
+    rows, columns = lay_out(source, block.effects), lay_out(source, block.shared, first=1)
+    if _is_number(block):
+        return _integrate_numbers(module, source, block, columns)
+    module.needs.helpers |= {"integrate", "half_solve"}
+    first = block.effects[0]
+    lead = f"*state.{first.node}.shape" + ("[:-1]" if first.conditional.shape else "")
+    write_precision(source, block.effects, rows, lead)
+    source.add(f"right = np.zeros(({lead}, {rows.total}, {columns.total}))")
+    for effect in block.effects:
+        name = write_gradient(source, effect, _name(block.effects, effect, "precision"))
+        source.add(f"right[..., {rows.at(effect.node)}, 0] = {name}")
+        for other in block.shared:
+            slope = effect.slope(other.node)
+            if slope is not None:
+                head = f"right[..., {rows.at(effect.node)}, {columns.at(other.node)}] = "
+                write_into(source, head, slope, effect.conditional.target)
+    source.add("return integrate(precision, right)")
+    return _integrate_view(block, source)
+
+
+def _is_number(block: Block) -> bool:
+    """Tell whether the effects are one number for each group."""
+    return len(block.effects) == 1 and not block.effects[0].conditional.shape
+
+
+def _integrate_numbers(module: Module, source: Source, block: Block, columns: Place) -> FunctionView:
+    (effect,) = block.effects
+    module.needs.helpers.add("integrate_numbers")
+    target, value = effect.conditional.target, f"state.{effect.node}"
+    precision = write_parameter(source, effect.precision, target, "precision")
+    linear = write_parameter(source, effect.linear, target, "linear")
+    source.taken.add("right")
+    source.add(f"right = np.zeros((len({value}), {columns.total}, *{value}.shape[1:]))")
+    source.add(f"right[:, 0] = {linear} - {precision} * {value}")
+    for other in block.shared:
+        slope = effect.slope(other.node)
+        if slope is not None and not other.conditional.shape:
+            write_into(source, f"right[:, {columns.at(other.node)}] = ", slope, target)
+        elif slope is not None:
+            name = write_parameter(source, slope, target, f"slope_{other.node}")
+            source.add(f"right[:, {columns.at(other.node)}] = np.moveaxis({name}, -1, 1)")
+    source.add(f"return integrate_numbers({precision}, right)")
+    return _integrate_view(block, source)
+
+
+def _integrate_view(block: Block, source: Source) -> FunctionView:
+    doc = [
+        f"Integrate {_and(block.effects)} out; return what is left, as sums over them.",
+        "With the log joint density s'c + s'B t - s'A s / 2 in steps s of them and t of "
+        f"{_and(block.shared) or 'nothing'} from their current values, up to what is free of s: "
+        "the sums of [c, B]' inv(A) [c, B] and of log|A|, by the chain.",
+    ]
+    for effect in block.effects:
+        doc += [
+            f"A and c = b - A {show(effect.conditional.target)} as in draw_{effect.node};"
+            + _slope_words(effect)
+        ]
+    return make_function(_integrate_name(block), STATE, "tuple[Array, Array]", doc, source.lines)
+
+
+def _integrate_name(block: Block) -> str:
+    return f"integrate_{'_'.join(effect.node for effect in block.effects)}"
+
+
+def _slope_words(effect: BlockMember) -> str:
+    found = [f"db/d{name} = {show(slope)}" for name, slope in effect.slopes]
+    return f" B: {', '.join(found)}" if found else " no B"
+
+
+def _and(members: tuple[BlockMember, ...]) -> str:
+    names = [member.node for member in members]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _name(members: tuple[BlockMember, ...], member: BlockMember, hint: str) -> str:
+    return hint if len(members) == 1 else f"{hint}_{member.node}"
+
+
+def write_precision(source: Source, effects: tuple[BlockMember, ...], rows: Place, lead: str) -> None:
+    """Write ``precision``, that of all effects of one group together (..., p, p)."""
+    if len(effects) == 1:
+        (effect,) = effects
+        write_parameter(source, effect.precision, effect.conditional.target, "precision")
+        return
+    source.add(f"precision = np.zeros(({lead}, {rows.total}, {rows.total}))")
+    source.taken.add("precision")
+    for place, effect in enumerate(effects):
+        target = effect.conditional.target
+        name = write_parameter(source, effect.precision, target, f"precision_{effect.node}")
+        source.add(f"precision[..., {rows.at(effect.node)}, {rows.at(effect.node)}] = {name}")
+        for other in effects[:place]:
+            slope = effect.slope(other.node)
+            if slope is not None:
+                _write_pair(source, effect, other, slope, rows)
+
+
+def _write_pair(source: Source, left: BlockMember, right: BlockMember, slope: Expr, places: Place) -> None:
+    """Write minus a slope into both triangles of ``precision``."""
+    name = source.fresh(f"slope_{left.node}_{right.node}")
+    write_into(source, f"{name} = ", -slope, left.conditional.target)
+    here, there = places.at(left.node), places.at(right.node)
+    turned = f"np.swapaxes({name}, -1, -2)" if heads_sides(slope) == 2 else name
+    source.add(f"precision[..., {here}, {there}] += {name}")
+    source.add(f"precision[..., {there}, {here}] += {turned}")
+
+
+def heads_sides(expr: Expr) -> int:
+    """Return how many component axes an expression has."""
+    return sum(side is not None for side in heads.shape_of(expr))
+
+
+def write_gradient(source: Source, member: BlockMember, precision: str) -> str:
+    """Write b - A × value, the gradient at the current value; return its text."""
+    linear = write_parameter(source, member.linear, member.conditional.target, f"linear_{member.node}")
+    value = f"state.{member.node}"
+    if not member.conditional.shape:
+        return f"{linear} - {precision} * {value}"
+    product = source.fresh(f"product_{member.node}")
+    source.add(f"{product} = np.sum({precision} * {value}[..., None, :], axis=-1)")
+    return f"{linear} - {product}"
+
+
+def write_into(source: Source, head: str, expr: Expr, target: Ref) -> None:
+    """Write ``head expression`` with the target's axes."""
+    if any(isinstance(part, heads.Gated) for part in sp.preorder_traversal(expr)):
+        source.add(head + write_parameter(source, expr, target, "slope"))
+        return
+    value = print_fitting(source, expr, parameter_frame(source, expr, target), 84 - len(head))
+    if not source.statement(head, value):
+        source.add(head + value.text)
+
+
+def free_parts(expr: sp.Basic, nodes: set[str]) -> list[Expr]:
+    """Return the largest sums over plates that mention none of the nodes, so that they are worth keeping."""
+    if not isinstance(expr, Expr) or isinstance(expr, heads.Gated | Ref):
+        return []
+    if isinstance(expr, heads.PlateSum):
+        return [] if nodes & {ref.name for ref in expr.atoms(Ref)} else [expr]
+    parts: list[Expr] = []
+    for arg in sorted(expr.args, key=sp.default_sort_key):
+        parts += [part for part in free_parts(arg, nodes) if part not in parts]
+    return parts
+
+
+def marginal_functions(module: Module, block: Block) -> tuple[FunctionView | None, FunctionView]:
+    """Return ``marginal_sums`` (None where there are none) and ``log_marginal``.
+
+    The first gives the sums that stay while the variances move, the second the log density of the variances, and what
+    the shared nodes are drawn from.
+    """
+    source = module.source()
+    target = block.variances[0].conditional.target
+    read = [block.kernel, *(e for m in block.shared for e in (m.linear, m.precision))]
+    moving = {step.node for step in block.variances}
+    found = dict.fromkeys(part for expr in read for part in free_parts(expr, moving))
+    parts = [part for part in found if source.uses_state(part)]
+    sums = None
+    if parts:
+        before = module.source()
+        names = [_write_part(before, part) for part in parts]
+        before.add(f"return {', '.join(names)}" + ("," if len(names) == 1 else ""))
+        doc = ["Return the sums in log_marginal that stay as they are while the variances move."]
+        sums = make_function("marginal_sums", STATE, "tuple[Array, ...]", doc, before.lines)
+        for part, name in zip(parts, names, strict=True):
+            source.remember(part, name, source.frame_of(part))
+            source.taken.add(name)
+        source.add(f"{', '.join(names)}{',' if len(names) == 1 else ''} = sums")
+    kernel = write_parameter(source, block.kernel, target, "log_kernel")
+    source.add(f"inner, log_det = {_integrate_name(block)}(state, data)")
+    source.add(f"value = {kernel} + (inner[:, 0, 0] - log_det) / 2")
+    source.taken |= {"inner", "log_det", "value", "precision", "linear", "more", "root", "half"}
+    result = "tuple[Array, Array, Array]" if block.shared else "tuple[Array]"
+    if block.shared:
+        _write_shared(source, block)
+    else:
+        source.add("return (value,)")
+    parameters = (*STATE, "sums: tuple[Array, ...]") if parts else STATE
+    return sums, make_function("log_marginal", parameters, result, _marginal_words(block), source.lines)
+
+
+def _write_part(source: Source, part: Expr) -> str:
+    name = write_assignment(source, part, source.frame_of(part), name_hint(part))
+    source.remember(part, name, source.frame_of(part))
+    return name
+
+
+def _write_shared(source: Source, block: Block) -> None:
+    places = lay_out(source, block.shared)
+    source.add("precision, linear = -inner[:, 1:, 1:], inner[:, 0, 1:].copy()")
+    for place, member in enumerate(block.shared):
+        target = member.conditional.target
+        own = write_parameter(source, member.precision, target, f"precision_{member.node}")
+        at = places.at(member.node)
+        source.add(f"precision[:, {at}, {at}] += {own}")
+        source.add(f"linear[:, {at}] += {write_gradient(source, member, own)}")
+        for other in block.shared[:place]:
+            slope = member.slope(other.node)
+            if slope is not None:
+                _write_pair(source, member, other, slope, places)
+    source.add("more, root, half = complete_square(precision, linear)")
+    source.add("return value + more, root, half")
+
+
+def _marginal_words(block: Block) -> list[str]:
+    variances = ", ".join(step.node for step in block.variances)
+    members = (*block.effects, *block.shared)
+    shared = _and(block.shared)
+    doc = [f"Return log [{variances} | rest] with {_and(members)} integrated out."]
+    if block.shared:
+        doc.append(
+            f"Return too what {shared} is drawn from, with {_and(block.effects)} integrated out: its current value + "
+            "N(inv(S) g, inv(S)), where S = root root' and root half = g."
+        )
+        doc.append(
+            f"Up to a constant, with A, B and c as in {_integrate_name(block)}, P and h such for {shared}:"
+        )
+        doc.append("  log [.] = log joint + sum(c' inv(A) c - log|A|) / 2 + (g' inv(S) g - log|S|) / 2")
+        doc.append("  S = P - sum(B' inv(A) B), g = h + sum(B' inv(A) c)")
+    else:
+        doc.append("Up to a constant, with A and c as there:")
+        doc.append("  log [.] = log joint + sum(c' inv(A) c - log|A|) / 2")
+    doc.append("The terms of log joint that mention them:")
+    terms = ordered_terms(block.log_kernel)
+    return [*doc, *(f"  {signed_term(term, first=place == 0)}" for place, term in enumerate(terms))]
+
+
+# --- the update ---------------------------------------------------------------------------------------------
+
+
+def update_function(module: Module, block: Block, with_sums: bool) -> FunctionView:
+    """Return the function that moves the variances and draws the shared nodes.
+
+    Where the density depends on no node outside the block, it is seen from an anchor, a state that stays, so that it
+    is known at the current value from the sweep before.
+    """
+    module.needs.helpers |= {"block_steps", "block_move"}
+    source = module.source()
+    found = "(_, root, half)" if block.shared else "_"
+    nodes = [step.node for step in block.variances]
+    cached = not block.rest
+    seen = f"(data, {', '.join(f'state.{node}' for node in nodes)})"
+    if cached:
+        kept = "data, state" + (", marginal_sums(state, data)" if with_sums else "")
+        source.add("if not steps.anchor or steps.anchor[0] is not data:")
+        source.add(f"    steps.anchor = ({kept})")
+        source.add(f"anchor{', sums' if with_sums else ''} = steps.anchor[{'1:' if with_sums else '1'}]")
+    elif with_sums:
+        source.add("sums = marginal_sums(state, data)")
+    source.add("")
+    source.add("def log_target(u: Array) -> tuple[Array, ...]:")
+    source.add(f"    moved, log_jacobian = from_coordinates({'anchor' if cached else 'state'}, data, u)")
+    source.add(f"    value, *found = log_marginal(moved, data{', sums' if with_sums else ''})")
+    source.add("    return value + log_jacobian, *found")
+    source.add("")
+    source.add("u = to_coordinates(state, data)")
+    known = ""
+    if cached:
+        source.lines += break_call("known = steps.recall(", seen[1:-1].split(", "), ")", 1)
+        known = ", known"
+    source.add(f"u, accepted, {found} = block_move(rng, u, log_target, steps{known})")
+    source.add("state = from_coordinates(state, data, u)[0]")
+    if cached:
+        source.lines += break_call("steps.seen = (", seen[1:-1].split(", "), ")", 1)
+    if block.shared:
+        places = lay_out(source, block.shared)
+        source.add("noise = rng.standard_normal(half.shape)")
+        module.needs.helpers.add("complete_square")
+        source.add("upper = np.swapaxes(root, -1, -2)")
+        source.add("shift = np.linalg.solve(upper, (half + noise)[..., None])[..., 0]")
+        for member in block.shared:
+            node, at = member.node, places.at(member.node)
+            call = [f"{node}={'anchor' if cached else 'state'}.{node} + shift[:, {at}]"]
+            source.lines += break_call("state = replace(state, ", call, ")", 1)
+    source.add("return state, accepted")
+    variances = ", ".join(step.node for step in block.variances)
+    effects = _and(block.effects)
+    doc = [
+        f"Update {variances} together, {effects} integrated out"
+        + (f", and draw {_and(block.shared)}." if block.shared else "."),
+        f"{effects} must be drawn next, from what is then the full conditional: together this is one "
+        "update of all of them. In another order it would not keep the target "
+        "(van Dyk and Park 2008, J. Am. Stat. Assoc. 103, 790-796).",
+    ]
+    parameters = (*PARAMETERS, "steps: BlockSteps")
+    return make_function(update_name(module.plan), parameters, "tuple[State, Array]", doc, source.lines)
+
+
+def share_function(module: Module, block: Block) -> FunctionView:
+    """Return ``prior_share``, by which the sampler decides whether the block pays."""
+    source = module.source(block.effects[0].space)
+    rows = lay_out(source, block.effects)
+    first = block.effects[0]
+    target = first.conditional.target
+    lead = f"*state.{first.node}.shape" + ("[:-1]" if first.conditional.shape else "")
+    if _is_number(block):
+        name = write_parameter(source, first.precision, target, "precision")
+        source.add(f"return float(np.mean({write_parameter(source, first.prior, target, 'prior')} / {name}))")
+    elif len(block.effects) == 1:
+        write_precision(source, block.effects, rows, lead)
+        name = write_parameter(source, first.prior, target, "prior")
+        source.add(f"shares = np.linalg.solve(precision, {name})")
+        source.add("return float(np.mean(np.diagonal(shares, axis1=-2, axis2=-1)))")
+    else:
+        write_precision(source, block.effects, rows, lead)
+        source.add("prior = np.zeros_like(precision)")
+        source.taken.add("prior")
+        for effect in block.effects:
+            name = write_parameter(source, effect.prior, effect.conditional.target, f"prior_{effect.node}")
+            at = rows.at(effect.node)
+            source.add(f"prior[..., {at}, {at}] = {name}")
+        source.add("shares = np.linalg.solve(precision, prior)")
+        source.add("return float(np.mean(np.diagonal(shares, axis1=-2, axis2=-1)))")
+    doc = [
+        f"Return the share of the prior in the precision of {_and(block.effects)}: the mean of tr(inv(A) Q) / p."
+    ]
+    return make_function("prior_share", STATE, "float", doc, source.lines)

@@ -1,0 +1,185 @@
+"""Compiled functions that draw a node from its full conditional."""
+
+from __future__ import annotations
+
+from deriver.emission.compiled import unrolled
+from deriver.emission.compiled.body import Body
+from deriver.emission.compiled.functions import finish, new_body, over_elements, place, target_text
+from deriver.emission.compiled.scalars import give_names, matrix, scalar, vector, write_sums
+from deriver.emission.gibbs import SHOWN, conditional_words, shape_words
+from deriver.emission.scope import Module
+from deriver.emission.text import Text, atom, call, join_product, join_sum
+from deriver.emission.views import FunctionView
+from deriver.plan.layout import unsupported
+from deriver.plan.records import Step
+
+LETTERS = {"precision": "A", "linear": "b", "inverse_scale": "V"}
+SCALAR_DRAWS = ("inverse_gamma", "gamma", "beta")
+
+
+def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
+    """Return the function ``draw_<node>``."""
+    body = new_body(module, sizes, step)
+    family = step.conditional.family or ""
+    writers = {
+        "normal": _write_normal,
+        "mvnormal": _write_mvnormal,
+        "wishart": _write_wishart,
+        "inverse_wishart": _write_wishart,
+        "dirichlet": _write_dirichlet,
+        **dict.fromkeys(SCALAR_DRAWS, _write_scalar),
+    }
+    if family not in writers or step.conditional.method == "prior":
+        raise unsupported(f"a draw of {step.node} from {family or 'its prior'}", "use the numpy backend")
+    if step.conditional.truncation is not None and family != "normal":
+        raise unsupported(f"a truncated {family} for {step.node}", "use the numpy backend")
+    writers[family](body, step)
+    doc = [
+        f"Draw {step.node}, shape {_one_chain(shape_words(module, step))}.",
+        *conditional_words(step.conditional),
+    ]
+    return finish(f"draw_{step.node}", body, doc)
+
+
+def _one_chain(shape: str) -> str:
+    inside = shape.removeprefix("(chains, ").removeprefix("(chains,")
+    return "(1,)" if inside == ")" else _tuple("(" + inside)
+
+
+def _tuple(shape: str) -> str:
+    return shape if "," in shape else shape.replace(")", ",)")
+
+
+def parameters(body: Body, step: Step, *names: str) -> list:
+    """Return the parameters of the conditional, their sums written first."""
+    values = dict(step.parameters)
+    write_sums(body, [values[name] for name in names])
+    return [values[name] for name in names]
+
+
+def named_scalar(body: Body, step: Step, name: str) -> Text:
+    """Write a number-valued parameter under its own name."""
+    return unrolled.named(body, name, scalar(body, dict(step.parameters)[name]))
+
+
+def noise(body: Body, step: Step) -> Text:
+    """Return the standard normal variate of the element being drawn, drawn ahead of the loop."""
+    body.needs.helpers.add("fill_normal")
+    if not step.conditional.indices:
+        body.needs.helpers.add("normal")
+        return call("normal", "rng")
+    with body.at(0):
+        if "noise" not in body.taken:
+            body.taken.add("noise")
+            body.add(f"noise = fill_normal(rng, state.{step.node}.size)")
+    simple = len(step.conditional.indices) == 1 or len(target_text(body, step).split("[")[1].split(",")) == 1
+    if not simple:
+        raise unsupported(f"{step.node} over several plates of fixed length", "use the numpy backend")
+    return atom(f"noise[{target_text(body, step).split('[', 1)[1]}")
+
+
+def _write_normal(body: Body, step: Step) -> None:
+    with over_elements(body, step):
+        parameters(body, step, "precision", "linear")
+        if step.conditional.truncation is not None:
+            _write_truncated(body, step)
+            return
+        precision, linear = named_scalar(body, step, "precision"), named_scalar(body, step, "linear")
+        variate = noise(body, step)
+        root = call("math.sqrt", precision.text)
+        drawn = join_product(
+            [join_sum([(False, linear), (False, join_product([root, variate], []))])], [precision]
+        )
+        body.assign(place(target_text(body, step), ()), drawn)
+
+
+def _write_truncated(body: Body, step: Step) -> None:
+    bounds = []
+    for side, end in enumerate(step.conditional.truncation or ()):
+        infinite = end is None or end.is_infinite
+        bounds.append(("-math.inf" if side == 0 else "math.inf") if infinite else scalar(body, end).text)
+    precision, linear = named_scalar(body, step, "precision"), named_scalar(body, step, "linear")
+    body.needs.helpers.add("random_truncated_normal")
+    drawn = call("random_truncated_normal", "rng", precision.text, linear.text, *bounds)
+    body.assign(place(target_text(body, step), ()), drawn)
+
+
+def _write_scalar(body: Body, step: Step) -> None:
+    family = step.conditional.family or ""
+    order = {"inverse_gamma": ("shape", "scale"), "gamma": ("shape", "rate"), "beta": ("a", "b")}[family]
+    with over_elements(body, step):
+        parameters(body, step, *order)
+        first, second = (named_scalar(body, step, name) for name in order)
+        if family == "beta":
+            body.needs.helpers.add("random_beta")
+            drawn = call("random_beta", "rng", first.text, second.text)
+        else:
+            body.needs.helpers.add("random_gamma")
+            gamma = call("random_gamma", "rng", first.text)
+            drawn = (
+                join_product([second], [gamma])
+                if family == "inverse_gamma"
+                else join_product([gamma], [second])
+            )
+        body.assign(place(target_text(body, step), ()), drawn)
+
+
+def _write_mvnormal(body: Body, step: Step) -> None:
+    """A = LL', h = L^-1 b, the draw solves L'v = h + z."""
+    with over_elements(body, step):
+        precision, linear = parameters(body, step, "precision", "linear")
+        cells = give_names(body, matrix(body, precision), "A", symmetric=True)
+        right = give_names(body, vector(body, linear), "b")
+        lower = unrolled.write_cholesky(body, cells)  # type: ignore[arg-type]
+        half = unrolled.write_forward(body, lower, right)  # type: ignore[arg-type]
+        variates = _vector_noise(body, step, len(half))
+        noisy = [join_sum([(False, h), (False, z)]) for h, z in zip(half, variates, strict=True)]
+        base = target_text(body, step)
+        drawn = [body.fresh(f"{step.node}_{a}") for a in range(len(noisy))]
+        unrolled.back_solution(body, lower, noisy, drawn)
+        for a, name in enumerate(drawn):
+            body.add(f"{place(base, (a,))} = {name}")
+
+
+def _vector_noise(body: Body, step: Step, size: int) -> list[Text]:
+    body.needs.helpers.add("fill_normal")
+    base = target_text(body, step)
+    with body.at(0):
+        if "noise" not in body.taken:
+            body.taken.add("noise")
+            body.add(f"noise = fill_normal(rng, state.{step.node}.size).reshape(state.{step.node}.shape)")
+    inside = base.partition("[")[2]
+    return [atom(f"noise[{inside[:-1]}, {a}]" if inside else f"noise[{a}]") for a in range(size)]
+
+
+def _write_wishart(body: Body, step: Step) -> None:
+    family = step.conditional.family or ""
+    name = "inverse_scale" if family == "wishart" else "scale"
+    with over_elements(body, step):
+        _, inner = parameters(body, step, "df", name)
+        df = named_scalar(body, step, "df")
+        cells = matrix(body, inner)
+        base = target_text(body, step)
+        side = len(cells)
+        for a in range(side):
+            for b in range(a + 1):
+                body.assign(place(base, (a, b)), cells[a][b])
+        body.needs.helpers.add(f"random_{family}")
+        body.add(
+            f"random_{family}(rng, {df.text}, {base})  # from {SHOWN.get(name, name)} to the draw, in place"
+        )
+
+
+def _write_dirichlet(body: Body, step: Step) -> None:
+    body.needs.helpers.add("random_gamma")
+    with over_elements(body, step):
+        (inner,) = parameters(body, step, "concentration")
+        cells = vector(body, inner)
+        base = target_text(body, step)
+        names = [
+            unrolled.named(body, f"gamma_{a}", call("random_gamma", "rng", c.text))
+            for a, c in enumerate(cells)
+        ]
+        total = unrolled.named(body, "total", join_sum([(False, name) for name in names]))
+        for a, name in enumerate(names):
+            body.assign(place(base, (a,)), join_product([name], [total]))

@@ -1,0 +1,78 @@
+"""A function inside an update: the log density of a proposal, as a function of its own.
+
+What the moving node does not change is computed once, outside, and handed over as arguments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from deriver.algebra.heads import Ref
+from deriver.emission.compiled.body import Block, Body, Value
+
+WORD = re.compile(r"(?<![\w.])([A-Za-z_]\w*)")
+BUILT_IN = {"range", "abs", "max", "min", "math", "return", "if", "else", "for", "in", "and", "or", "not"}
+
+
+@dataclass(slots=True)
+class Inner:
+    """The lines of the inner function, and the names that were taken before it."""
+
+    outside: set[str]
+    lines: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def inner_function(body: Body, moving: Ref, value: Value) -> Iterator[Inner]:
+    """Write the body of a function of the moving node, whose components are named by ``value``."""
+    inner = Inner(outside=set(body.taken))
+    outer = body.level
+    block = Block(depth=1, owns=(moving,))
+    block.known[moving] = value
+    body.blocks.append(block)
+    body.level = len(body.blocks) - 1
+    try:
+        yield inner
+    finally:
+        body.blocks.pop()
+        body.level = outer
+        inner.lines = block.lines
+
+
+def arguments_of(body: Body, inner: Inner, own: Sequence[str]) -> list[str]:
+    """Return the names that an inner function needs from outside, in the order of their use."""
+    local = _assigned(inner.lines) | set(own)
+    around = {name for block in body.blocks for name in _assigned(block.lines)}
+    known = around | set(body.aliases) | set(body.loops.values())
+    used = [word for line in inner.lines for word in WORD.findall(line.split("  # ")[0])]
+    return [name for name in dict.fromkeys(used) if name in known and name not in local | BUILT_IN]
+
+
+def _assigned(lines: Sequence[str]) -> set[str]:
+    """Return the names that lines assign to, loop variables among them."""
+    found: set[str] = set()
+    for line in lines:
+        text = line.strip()
+        if text.startswith("for "):
+            found |= set(WORD.findall(text.removeprefix("for ").partition(" in ")[0]))
+        head, equals, _ = text.partition(" = ")
+        if equals and "(" not in head and "[" not in head:
+            found |= set(WORD.findall(head))
+    return found
+
+
+def kind_of(name: str, body: Body) -> str:
+    """Return the annotation of an argument."""
+    if name in body.loops.values():
+        return "int"
+    source = body.aliases.get(name, "")
+    return "Array" if source and not source.endswith("]") and name_is_array(name, body) else "float"
+
+
+def name_is_array(name: str, body: Body) -> bool:
+    """Tell whether an unpacked name is an array."""
+    quantity = body.quantities.get(name)
+    return quantity is None or bool(quantity.indices or quantity.sides)

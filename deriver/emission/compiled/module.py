@@ -1,0 +1,261 @@
+"""Derivation and plan → the text of the compiled sampler module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from sympy import Expr
+
+from deriver.derivation.records import Derivation
+from deriver.emission.chain import spread_lines, start_text
+from deriver.emission.compiled.draws import draw_function
+from deriver.emission.compiled.functions import sizes_of
+from deriver.emission.compiled.newton import newton_functions
+from deriver.emission.compiled.walks import walk_functions
+from deriver.emission.environment import make_environment
+from deriver.emission.gibbs import quantity_shape
+from deriver.emission.inputs import data_record, prepare_function
+from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
+from deriver.emission.metropolis import is_tuned, returns_rate
+from deriver.emission.scope import Module, make_function
+from deriver.emission.text import break_call
+from deriver.emission.views import FunctionView, RecordView
+from deriver.plan.records import Plan, Step
+
+# A compiled helper -> the helpers that it calls.
+CALLS = {
+    "normal": ("fill_normal",),
+    "fill_normal": ("ziggurat",),
+    "ziggurat": ("next_word",),
+    "uniform": ("next_word",),
+    "random_gamma": ("normal", "uniform"),
+    "random_beta": ("random_gamma",),
+    "random_wishart": ("bartlett", "cholesky", "square"),
+    "random_inverse_wishart": ("bartlett", "cholesky", "square"),
+    "bartlett": ("normal", "random_gamma"),
+    "random_truncated_normal": ("normal", "uniform"),
+}
+ORDER = (
+    *("apart", "next_word", "ziggurat", "fill_normal", "normal", "uniform", "softplus"),
+    *("random_gamma", "random_beta"),
+    *(
+        "random_truncated_normal",
+        "cholesky",
+        "bartlett",
+        "square",
+        "random_wishart",
+        "random_inverse_wishart",
+    ),
+)
+
+
+def emit_compiled(
+    derivation: Derivation,
+    plan: Plan,
+    sizes: Mapping[str, int],
+    templates: str | Path | None = None,
+) -> str:
+    """Return the source of a stand-alone compiled sampler.
+
+    ``sizes`` gives the dimensions by name (p = 2), which are written out.  Raises ``UsageError`` for a model that
+    needs a dimension which is not given, or a structure that the compiled loops cannot hold.
+    """
+    from deriver.emission.module import declared_bounds, helper_files, module_docstring
+
+    module = Module(derivation=derivation, plan=plan, declared=declared_bounds(derivation))
+    known = sizes_of(module, dict(sizes))
+    updates = [view for step in plan.steps for view in update_functions(module, known, step)]
+    compiled = [*updates, sweep_function(module)]
+    compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
+    module.needs.helpers = set()
+    start = starting_function(module)
+    joint = [joint_function(module), likelihood_function(module), predict_function(module)]
+    definitions = definition_functions(module)
+    arrays = "\n".join(line for view in (*compiled, *definitions, *joint, start) for line in view.body)
+    module.used = set(re.findall(r"\bdata\.(\w+)", arrays))
+    prepare = plain_numbers(module, prepare_function(module))
+    names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
+    values = {
+        "docstring": module_docstring(derivation).replace(
+            "Arrays of the state begin with an axis of chains; those of the data have none.",
+            "Functions marked ``compiled`` update one chain in place; the others see all chains at once.",
+        ),
+        "data": data_fields(module),
+        "state": state_record(module),
+        "prepare": prepare,
+        "functions": [*definitions, *joint, start, shapes_function(module)],
+        "compiled": compiled,
+        "helpers": helper_files(module),
+        "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
+        "rates": [step.node for step in plan.steps if returns_rate(step)],
+        "tuned": [step.node for step in plan.steps if is_tuned(step)],
+        "climbs": [step.node for step in plan.steps if step.method == "newton"],
+        "numbers": break_call("NUMBERS = frozenset(", [f"[{', '.join(names)}]"] if names else [], ")", 0),
+        "scales": [step.node for step in plan.steps if is_scale(step)],
+        "rate_shapes": {step.node: rate_shape(module, step) for step in plan.steps if returns_rate(step)},
+    }
+    environment = make_environment(templates)
+    text = environment.get_template("numba/module.py.jinja").render(values)
+    return with_imports(text).rstrip() + "\n"
+
+
+def update_functions(module: Module, sizes: dict[Expr, int], step: Step) -> list[FunctionView]:
+    """Return the functions that update a node."""
+    if step.method == "gibbs":
+        return [draw_function(module, sizes, step)]
+    if step.method == "newton":
+        return newton_functions(module, sizes, step)
+    return walk_functions(module, sizes, step)
+
+
+def needed_helpers(names: set[str]) -> list[str]:
+    """Return helpers with all that they call, each after what it needs."""
+    found = set(names)
+    for _ in ORDER:
+        found |= {called for name in found for called in CALLS.get(name, ())}
+    return [name for name in ORDER if name in found]
+
+
+def with_imports(text: str) -> str:
+    """Put the imports that a module uses in the place kept for them."""
+    from deriver.emission.module import SPECIAL
+
+    special = sorted({name for name in SPECIAL if re.search(rf"(?<![\w.]){name}\(", text)})
+    joined = f"from scipy.special import {', '.join(special)}"
+    if len(joined) > 88:
+        joined = "\n".join(["from scipy.special import (", *(f"    {name}," for name in special), ")"])
+    return text.replace("@@special@@\n", f"{joined}\n" if special else "")
+
+
+# --- records and preparation ----------------------------------------------------------------------------------
+
+
+def data_fields(module: Module) -> RecordView:
+    """Return the record of the data, numbers as numbers."""
+    record = data_record(module)
+    lines = tuple(_number_field(module, line) for line in record.lines)
+    return RecordView(name=record.name, summary=record.summary, lines=lines)
+
+
+def _number_field(module: Module, line: str) -> str:
+    name = line.partition(":")[0]
+    return line.replace(": Array", ": float", 1) if is_number(module, name) else line
+
+
+def is_number(module: Module, name: str) -> bool:
+    """Tell whether a field of the data is one number."""
+    quantity = next(
+        (
+            q
+            for q in [*module.plan.quantities, *(s.quantity for s in module.plan.statistics)]
+            if q.name == name
+        ),
+        None,
+    )
+    return quantity is not None and not quantity.indices and not quantity.sides and quantity.kind != "subset"
+
+
+def plain_numbers(module: Module, prepare: FunctionView) -> FunctionView:
+    """Hand numbers over as numbers and arrays in C order, as the compiled functions read them."""
+    from deriver.emission.inputs import field_names
+
+    body = list(prepare.body)
+    at = next(k for k, line in enumerate(body) if line.lstrip().startswith("return Data("))
+    fields = []
+    whole = set(re.findall(r"^\s+(\w+) = int\(", "\n".join(body), re.MULTILINE))
+    for name in field_names(module):
+        if name in whole:
+            fields.append(f"{name}={name}")
+        elif is_number(module, name):
+            fields.append(f"{name}=float({name})")
+        else:
+            fields.append(f"{name}=np.ascontiguousarray({name})")
+    return FunctionView(
+        signature=prepare.signature,
+        docstring=prepare.docstring,
+        body=(*body[:at], *break_call("return Data(", fields, ")", 1)),
+    )
+
+
+def state_record(module: Module) -> RecordView:
+    """Return the record of the nodes that are drawn."""
+    lines = [f"{q.name}: Array  # {quantity_shape(module, q.name)}" for q in module.state_nodes()]
+    return RecordView(
+        name="State",
+        summary="The nodes that are drawn, for all chains; for one chain, a number is an array of one.",
+        lines=tuple(lines),
+    )
+
+
+# --- functions --------------------------------------------------------------------------------------------------
+
+
+def sweep_function(module: Module) -> FunctionView:
+    """Return ``sweep``: every node once, in order."""
+    rated = [step for step in module.plan.steps if returns_rate(step)]
+    tuned = [step for step in module.plan.steps if is_tuned(step)]
+    body = []
+    for step in module.plan.steps:
+        name = f"draw_{step.node}" if step.method == "gibbs" else f"update_{step.node}"
+        extra = [f"steps.{step.node}"] if is_tuned(step) else []
+        extra += [f"rates.{step.node}"] if returns_rate(step) else []
+        extra += ["gain"] if is_tuned(step) else []
+        body += break_call(f"{name}(", ["rng", "state", "data", *extra], ")", 1)
+    parameters = ["rng: Random", "state: State", "data: Data"]
+    parameters += ["rates: Rates"] if rated else []
+    parameters += ["steps: Steps", "gain: float"] if tuned else []
+    return make_function(
+        "sweep", parameters, "None", ["Update every node once, each given all the others."], body
+    )
+
+
+def rate_shape(module: Module, step: Step) -> str:
+    """Return the text of the shape in which acceptance is counted: an entry per element."""
+    quantity = module.quantity(step.node)
+    if not quantity.indices:
+        return "(1,)"
+    drop = len(quantity.sides)
+    return f"shapes.{step.node}" if not drop else f"shapes.{step.node}[:-{drop}]"
+
+
+def shapes_function(module: Module) -> FunctionView:
+    """Return ``shapes``: the shape of every node for one chain, a number as an array of one."""
+    from deriver.emission.printer import print_size
+    from deriver.emission.scope import own_space
+    from deriver.emission.source import Frame
+    from deriver.emission.statements import shape_text
+
+    fields = []
+    for quantity in module.state_nodes():
+        source = module.source(own_space(module, quantity))
+        axes = source.space.axes(quantity.indices, as_given=True)
+        sides = [print_size(source, side) for side in quantity.sides]
+        text = shape_text(source, Frame(axes=axes), sides) or "1"
+        fields.append(f"{quantity.name}=({text}{',' if ',' not in text else ''})")
+    body = break_call("return State(", fields, ")", 1)
+    return make_function(
+        "node_shapes",
+        ("data: Data",),
+        "State",
+        ["Return the shape of every node for one chain; a number is an array of one."],
+        body,
+    )
+
+
+def starting_function(module: Module) -> FunctionView:
+    """Return ``first_values``: random and different in every chain."""
+    source = module.source()
+    starts = [(step, start_text(module, step)) for step in module.plan.steps]
+    source.lines += spread_lines(module, [text for _, text in starts])
+    source.lines += break_call("return State(", [f"{s.node}={text}" for s, text in starts], ")", 1)
+    doc = ["Return values to begin with: different in every chain, groups far apart, variances large."]
+    parameters = ("rng: np.random.Generator", "data: Data", "chains: int")
+    return make_function("first_values", parameters, "State", doc, source.lines)
+
+
+def is_scale(step: Step) -> bool:
+    """Tell whether a node is a positive number."""
+    kind, lower, upper = step.conditional.support
+    return kind == "real" and lower == 0 and upper is None and not step.conditional.shape

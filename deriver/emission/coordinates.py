@@ -1,0 +1,170 @@
+"""The variances of a block on an unbounded scale, one after another in a vector u: there and back, with the Jacobian."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deriver.emission.metropolis import Coordinate
+from deriver.emission.printer import print_size
+from deriver.emission.scope import Module, make_function
+from deriver.emission.source import Source
+from deriver.emission.text import break_call
+from deriver.emission.views import FunctionView
+from deriver.plan.records import Block, BlockMember, Step
+
+FARTHEST = 23  # on the scale of a logit: nearer to a bound than 1e-10 of the interval, digits are lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where each of several nodes lies along one axis: ``slots`` by node, and the length ``total``."""
+
+    slots: tuple[tuple[str, str], ...]
+    total: str
+
+    def at(self, node: str) -> str:
+        """Return the subscript of a node: a number, or a slice."""
+        return dict(self.slots)[node]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """The functions that lay the variances out in a vector."""
+
+    functions: tuple[FunctionView, ...]
+    total: str
+
+
+def lay_out(source: Source, members: Sequence[BlockMember], first: int = 0) -> Place:
+    """Return where the components of Gaussian nodes lie, one node after another from ``first``."""
+    sizes = [
+        (m.node, print_size(source, m.conditional.shape[0]) if m.conditional.shape else "") for m in members
+    ]
+    return place_sizes(sizes, first)
+
+
+def place_sizes(sizes: list[tuple[str, str]], first: int = 0) -> Place:
+    """Return the places of nodes by the texts of their sizes, "" for one number without an axis."""
+    slots: list[tuple[str, str]] = []
+    number, names = first, ""
+    for node, size in sizes:
+        start = _add(number, names)
+        if not size:
+            slots.append((node, start))
+            number += 1
+            continue
+        if size.isdigit():
+            number += int(size)
+        else:
+            names = f"{names} + {size}" if names else size
+        slots.append((node, _slice("" if start == "0" else start, _add(number, names))))
+    whole = [(node, ":") for node, _ in slots] if len(slots) == 1 and not first and sizes[0][1] else slots
+    return Place(slots=tuple(whole), total=_add(number, names))
+
+
+def _slice(start: str, stop: str) -> str:
+    """Return a slice, spaced as ruff spaces it: around the colon where an end is more than a name or number."""
+    plain = all(end.replace(".", "").replace("_", "").isalnum() or not end for end in (start, stop))
+    return f"{start}:{stop}" if plain else f"{start} : {stop}".lstrip()
+
+
+def _add(number: int, names: str) -> str:
+    if not names:
+        return str(number)
+    return f"{number} + {names}" if number else names
+
+
+# --- the variances ------------------------------------------------------------------------------------------
+
+
+def variance_size(step: Step, side: str) -> str:
+    """Return how many numbers stand for a node, "" for one that is a number itself."""
+    kind = step.conditional.support[0]
+    if kind == "real":
+        return side
+    more = "+" if kind == "spd" else "-"
+    if side.isdigit():
+        p = int(side)
+        return str(p * (p + 1) // 2 if kind == "spd" else p * (p - 1) // 2)
+    return f"{side} * ({side} {more} 1) // 2"
+
+
+def place_variances(module: Module, block: Block) -> Placed:
+    """Return ``to_coordinates`` and ``from_coordinates``, and the length of u."""
+    there, back = module.source(), module.source()
+    sizes = []
+    for step in block.variances:
+        side = print_size(there, step.conditional.shape[0]) if step.conditional.shape else ""
+        sizes.append((step.node, variance_size(step, side)))
+    places = place_sizes(sizes)
+    parts: list[str] = []
+    jacobians: list[str] = []
+    words: list[str] = []
+    for step, (_, size) in zip(block.variances, sizes, strict=True):
+        coordinate = Coordinate(module, there, step)
+        for line in coordinate.setup:
+            _add_setup(there, back, step.node, line, coordinate)
+        text = coordinate.forth.format(f"state.{step.node}")
+        parts.append(text if size else f"{text}[:, None]" if text.endswith(")") else f"({text})[:, None]")
+        jacobians += _write_back(back, step, coordinate, places.at(step.node), bool(size))
+        words.append(step.node if coordinate.is_plain else coordinate.words)
+    if len(parts) == 1:
+        there.add(f"return {parts[0]}")
+    else:
+        there.lines += break_call("parts = [", parts, "]", 1)
+        there.add("return np.concatenate(parts, axis=-1)")
+    named = ", ".join(f"{step.node}={step.node}" for step in block.variances)
+    back.statement("log_jacobian = ", _sum(jacobians))
+    back.lines += break_call("moved = replace(state, ", named.split(", "), ")", 1)
+    back.add("return moved, log_jacobian")
+    nodes = ", ".join(step.node for step in block.variances)
+    doc = [f"Return {nodes} on an unbounded scale, (chains, d): {'; '.join(words)}."]
+    other = [f"Return the state with {nodes} at the place u of to_coordinates, and log |d/du|."]
+    signature = ("state: State", "data: Data")
+    return Placed(
+        functions=(
+            make_function("to_coordinates", signature, "Array", doc, there.lines),
+            make_function(
+                "from_coordinates", (*signature, "u: Array"), "tuple[State, Array]", other, back.lines
+            ),
+        ),
+        total=places.total,
+    )
+
+
+def _sum(parts: list[str]):
+    from deriver.emission.text import Text, join_sum
+
+    return join_sum([(False, Text(text=part, level=1 if " " not in part else 0)) for part in parts])
+
+
+def _add_setup(there: Source, back: Source, node: str, line: str, coordinate: Coordinate) -> None:
+    """Write a named bound in both functions, under a name with the node in it."""
+    name, value = line.split(" = ", 1)
+    own = f"{name}_{node}"
+    for field in ("forth", "back", "jacobian"):
+        setattr(coordinate, field, re.sub(rf"\b{name}\b", own, getattr(coordinate, field)))
+    coordinate.words = coordinate.words.replace(name, own)
+    there.add(f"{own} = {value}")
+    back.add(f"{own} = {value}")
+
+
+def _write_back(back: Source, step: Step, coordinate: Coordinate, at: str, has_axis: bool) -> list[str]:
+    """Write the value of one node from its part of u; return the texts of its log Jacobian."""
+    node, piece = step.node, f"u[:, {at}]" if at != ":" else "u"
+    if hasattr(coordinate, "pair"):
+        back.add(f"{node}, log_jacobian_{node} = {coordinate.pair.format(piece)}")
+        return [f"log_jacobian_{node}"]
+    if coordinate.is_plain:
+        back.add(f"{node} = {piece}")
+        return []
+    if coordinate.jacobian == "u":
+        back.add(f"{node} = {coordinate.back.format(piece)}")
+        return [f"np.sum({piece}, axis=-1)" if has_axis else piece]
+    back.add(f"{node} = {coordinate.back.format(f'np.clip({piece}, -{FARTHEST}, {FARTHEST})')}")
+    back.add(f"log_jacobian_{node} = {coordinate.jacobian}")
+    back.add(f"far = np.abs({piece}) > {FARTHEST}  # too near to a bound to keep digits")
+    back.add(f"log_jacobian_{node} = np.where(far, -np.inf, log_jacobian_{node})")
+    return [f"np.sum(log_jacobian_{node}, axis=-1)" if has_axis else f"log_jacobian_{node}"]

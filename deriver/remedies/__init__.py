@@ -1,0 +1,11 @@
+"""Why a node is not conjugate, and what would mend it: changed models that were derived anew before they are offered.
+
+``explain`` searches a table of rewrites of the model (``search.REWRITES``), none of which knows a model by name;
+``render`` shows what it found.
+"""
+
+from deriver.remedies.records import Explanation, Remedy, Step
+from deriver.remedies.render import remedy_of, render
+from deriver.remedies.search import explain
+
+__all__ = ["Explanation", "Remedy", "Step", "explain", "remedy_of", "render"]

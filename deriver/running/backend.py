@@ -1,0 +1,92 @@
+"""Which backend a run uses, from the model and its sizes alone.
+
+Stage run, before sampling.  Input: a plan, the arrays, the settings.  Output: a ``Choice``, with its reason in words.
+NumPy needs no compiling; Numba compiles for some seconds at the first run of a model, and is then many times faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sympy import Basic
+
+from deriver.algebra.heads import Ref
+from deriver.derivation.records import Derivation
+from deriver.emission.module import emit
+from deriver.errors import UsageError
+from deriver.model.records import Model
+from deriver.plan.records import Plan, Step
+from deriver.running.sampling import Settings
+
+# Measured on one core: what compiling costs, a call of a NumPy update for a few chains, and a number read by it.
+COMPILE_SECONDS = 6.0
+CALL_SECONDS = {"gibbs": 8e-5, "newton": 2e-3, "slice": 4e-3}
+WALK_SECONDS = 2e-4
+READ_SECONDS = 5e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The backend, why it was chosen, and the source."""
+
+    backend: str
+    reason: str
+    source: str
+
+
+def choose_source(
+    derivation: Derivation,
+    plan: Plan,
+    arrays: Mapping[str, np.ndarray],
+    settings: Settings,
+    *,
+    backend: str = "auto",
+    templates: object = None,
+) -> Choice:
+    """Return the source to run: compiled where the predicted NumPy time exceeds the time to compile.
+
+    Raises ``UsageError`` when ``backend`` is "numba" and the compiled loops cannot hold the model.
+    """
+    sizes = dimensions(derivation.model, arrays)
+    seconds = predict_seconds(plan, arrays, settings)
+    if backend == "numpy" or (backend == "auto" and seconds < COMPILE_SECONDS):
+        reason = (
+            "as asked" if backend == "numpy" else f"a run of about {seconds:.1g} s is not worth compiling"
+        )
+        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates))  # type: ignore[arg-type]
+    try:
+        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes)  # type: ignore[arg-type]
+    except UsageError as error:
+        if backend == "numba":
+            raise
+        reason = f"the compiled loops cannot hold {error.mistakes[0].found}"
+        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates))  # type: ignore[arg-type]
+    reason = "as asked" if backend == "numba" else f"NumPy would take about {seconds:.0f} s"
+    return Choice(backend="numba", reason=reason, source=source)
+
+
+def dimensions(model: Model, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Return the dimensions of vectors and matrices by name."""
+    names = [given.name for given in model.givens if given.origin == "dimension"]
+    return {name: int(np.asarray(arrays[name])) for name in names if name in arrays}
+
+
+def predict_seconds(plan: Plan, arrays: Mapping[str, np.ndarray], settings: Settings) -> float:
+    """Return roughly how long the NumPy backend would take."""
+    sweeps = settings.warmup + settings.draws * settings.thin
+    total = 0.0
+    for step in plan.steps:
+        calls = CALL_SECONDS.get(step.method, WALK_SECONDS)
+        repeats = 1 if step.method in ("gibbs", "newton") else 2 * step.inner_steps
+        total += calls + settings.chains * READ_SECONDS * repeats * numbers_read(step, arrays)
+    return sweeps * total
+
+
+def numbers_read(step: Step, arrays: Mapping[str, np.ndarray]) -> int:
+    """Return how many numbers of the data a step reads."""
+    parts: list[Basic] = [expr for _, expr in step.parameters]
+    parts += [step.kernel] if step.kernel is not None else []
+    names = {ref.name for part in parts for ref in part.atoms(Ref)}
+    return sum(int(np.size(arrays[name])) for name in names if name in arrays)
