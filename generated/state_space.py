@@ -36,6 +36,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import cholesky_banded
+from scipy.linalg.lapack import dtbtrs
 from scipy.special import gammaln
 
 Array = np.ndarray
@@ -105,20 +107,16 @@ def draw_z(rng: np.random.Generator, state: State, data: Data) -> Array:
       b = m0 / v0 [t = 0] + y[t] / sigma2_y [t >= 1] + phi * z[t-1] / sigma2_z [t >= 1]
           + phi * z[1+t] / sigma2_z [t <= T - 1]
     """
-    z = state.z.copy()
-    precision = np.zeros_like(z)
+    precision = np.zeros_like(state.z)
     precision[:, :-1] += state.phi[:, None] ** 2 / state.sigma2_z[:, None]
     precision[:, 0] += 1 / data.v0
     precision[:, 1:] += 1 / state.sigma2_y[:, None] + 1 / state.sigma2_z[:, None]
-    for first in range(2):  # no two neighbours in t together
-        linear = np.zeros_like(z)
-        linear[:, :-1] += state.phi[:, None] * z[:, 1:] / state.sigma2_z[:, None]
-        linear[:, 0] += data.m0 / data.v0
-        sigma2_z_phi_z = state.phi[:, None] * z[:, :-1] / state.sigma2_z[:, None]
-        linear[:, 1:] += data.y / state.sigma2_y[:, None] + sigma2_z_phi_z
-        drawn = random_normal(rng, precision, linear, z.shape)
-        z[:, first::2] = drawn[:, first::2]
-    return z
+    linear = np.zeros_like(state.z)
+    linear[:, 0] += data.m0 / data.v0
+    linear[:, 1:] += data.y / state.sigma2_y[:, None]
+    coupling = np.zeros_like(state.z)
+    coupling[:, 1:] += state.phi[:, None] / state.sigma2_z[:, None]
+    return random_chain(rng, precision, linear, coupling, state.z.shape)
 
 
 def draw_phi(rng: np.random.Generator, state: State, data: Data) -> Array:
@@ -290,6 +288,29 @@ def predict_normal(
 ) -> Array:
     """Draw from the distribution itself, given its parameters."""
     return mean + np.sqrt(variance) * rng.standard_normal(size)
+
+
+def random_chain(
+    rng: np.random.Generator,
+    precision: Array,
+    linear: Array,
+    coupling: Array,
+    size: Sequence[int],
+) -> Array:
+    """Draw whole chains from N(A^-1 b, A^-1), A tridiagonal; all of them as one system.
+
+    precision is the diagonal of A, minus coupling the entry to the element before,
+    0 for the first of each chain (Rue and Held 2005, section 2.4).
+    """
+    diagonal, right, beside = (
+        np.broadcast_to(part, size).ravel() for part in (precision, linear, coupling)
+    )
+    band = np.stack([diagonal, np.append(-beside[1:], 0.0)])
+    root = cholesky_banded(band, lower=True)
+    half, _ = dtbtrs(root, right[:, None], uplo="L")
+    noisy = half + rng.standard_normal(half.shape)
+    drawn, _ = dtbtrs(root, noisy, uplo="L", trans="T")
+    return drawn.reshape(size)
 
 
 def random_inverse_gamma(

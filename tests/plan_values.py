@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,7 @@ def fitted(plan: Plan, fit: LeastSquares, state: State) -> State:
         inside = [k for k in index_values(sp.Tuple(*fit.bounds), state, at)]
         inside = [k for k in inside if holds(sp.Tuple(*fit.conditions), state, k)]
         root = np.sqrt([float(evaluate(fit.weight, state, k)) for k in inside])
-        design = [
-            np.concatenate([np.atleast_1d(evaluate(c, state, k)) for c in fit.columns]) for k in inside
-        ]
-        columns = [np.zeros(0)] * len(fit.columns)
+        design = [np.concatenate([np.atleast_1d(evaluate(c, state, k)) for c in fit.columns]) for k in inside]
         sizes = [_side(column, state) for column in fit.columns]
         x = np.reshape(design, (len(inside), sum(sizes))) * root[:, None]
         y = np.array([evaluate(fit.response, state, k) for k in inside], dtype=float) * root
@@ -83,11 +81,11 @@ def fitted(plan: Plan, fit: LeastSquares, state: State) -> State:
         upper = _triangle(x)
         found[fit.rss][index] = float(np.sum((y - x @ solution) ** 2))
         ends = np.cumsum([0, *sizes])
-        spans = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        spans = [slice(a, b) for a, b in pairwise(ends)]
         for name, rest, span, column in zip(fit.fits, fit.rests, spans, fit.columns, strict=True):
             found[name][index] = _shaped(solution[span], column)
             found[rest][index] = _shaped(0 * solution[span], column)
-        pairs = [(r, c) for r in range(len(columns)) for c in range(r, len(columns))]
+        pairs = [(r, c) for r in range(len(spans)) for c in range(r, len(spans))]
         for name, (r, c) in zip(fit.roots, pairs, strict=False):
             block = upper[spans[r], spans[c]]
             both = not (fit.columns[r].is_commutative or fit.columns[c].is_commutative)

@@ -39,8 +39,8 @@ def discrepancies(posterior, references: Mapping[str, Mapping[str, float]]) -> d
     found = {}
     for name, reference in references.items():
         draws = element(posterior, name)
-        mcse = float(az.mcse(draws, method="mean"))
-        sd_mcse = float(az.mcse(draws, method="sd"))
+        mcse = np.asarray(az.mcse(draws, method="mean")).item()
+        sd_mcse = np.asarray(az.mcse(draws, method="sd")).item()
         gaps = {
             "mean": (draws.mean() - reference["mean"], np.hypot(mcse, reference.get("mcse", 0.0))),
             "sd": (draws.std(ddof=1) - reference["sd"], np.hypot(sd_mcse, reference.get("sd_mcse", 0.0))),

@@ -125,7 +125,7 @@ parameters
     held(text, {"pi": "dirichlet"}, ("h",) if "h" in concentration.replace("alpha", "") else ())
 
 
-@pytest.mark.parametrize("minimum", ["0.1", "0.01", "m", "m[k]", "2 * m[k]"])
+@pytest.mark.parametrize("minimum", ["0.1", "m", "m[k]", "2 * m[k]"])
 def test_a_pareto_shape_has_a_gamma_conditional(minimum: str) -> None:
     """The rate adds sum(log y - log minimum), which is positive because y lies above its minimum."""
     given = "m > 0" if minimum == "m" else "m[k] > 0"

@@ -88,9 +88,10 @@ def _exact_squares(rows: Rows, state: Any) -> Fraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Seconds on the clock and largest resident memory (bytes) of a process."""
+    """Seconds on the clock and of processors, and largest resident memory (bytes), of a process."""
 
     seconds: float
+    processor: float
     memory: float
 
 
@@ -106,39 +107,39 @@ def measure(command: list[str], folder: Path, **variables: str) -> Measured:
         if process.returncode:
             output.seek(0)
             raise RuntimeError(output.read()[-1500:])
-    return Measured(seconds=seconds, memory=usage.ru_maxrss * 1024.0)
+    processor = usage.ru_utime + usage.ru_stime
+    return Measured(seconds=seconds, processor=processor, memory=usage.ru_maxrss * 1024.0)
 
 
 def table_of_processes(settings: Settings) -> Table:
     """``deriver run`` on the rats, to the saved file, against the import of what it rests on; taking turns."""
     imports = [sys.executable, "-c", "import numba, sympy, xarray"]
-    seconds: dict[str, list[float]] = {"imports": []}
-    notes = ""
+    runs: dict[str, list[Measured]] = {"imports": []}
+    note = ""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for turn in range(settings.repeats):
-            try:
-                seconds["imports"].append(measure(imports, folder).seconds)
+        try:
+            if settings.backend == "numba":
+                measure(_run_rats("numba"), folder, NUMBA_CACHE_DIR=str(folder / "warm"))
+            for turn in range(settings.repeats):
+                runs["imports"].append(measure(imports, folder))
                 for label, backend, cache in _process_kinds(settings, folder, turn):
-                    command = _run_rats(backend)
-                    taken = measure(command, folder, NUMBA_CACHE_DIR=str(cache)).seconds
-                    seconds.setdefault(label, []).append(taken)
-            except RuntimeError as error:
-                notes = str(error).strip().splitlines()[-1]
-                break
-    if settings.backend == "numba":
-        seconds["run, numba warm"] = seconds.get("run, numba warm", [])[1:]  # the first one compiled
-    base = statistics.median(seconds["imports"]) if seconds["imports"] else None
-    rows = [(label, *_median_and_ratio(values, base)) for label, values in seconds.items()]
-    columns = ("process", "seconds", "÷ imports")
+                    taken = measure(_run_rats(backend), folder, NUMBA_CACHE_DIR=str(cache))
+                    runs.setdefault(label, []).append(taken)
+        except RuntimeError as error:
+            note = str(error).strip().splitlines()[-1]
+    rows = [(label, *_compare_processes(taken, runs["imports"])) for label, taken in runs.items()]
+    columns = ("process", "seconds", "processor seconds", "÷ imports", "÷ imports, processor")
     title = "Whole process: deriver run, rats, G5, 4 × 2,500 draws, ÷ import numba, sympy, xarray"
-    return Table(number=8, title=title, columns=columns, rows=tuple(rows), note=notes)
+    return Table(number=8, title=title, columns=columns, rows=tuple(rows), note=note)
 
 
-def _median_and_ratio(values: list[float], base: float | None) -> tuple[Cell, Cell]:
-    if not values or base is None:
-        return None, None
-    return statistics.median(values), statistics.median(values) / base
+def _compare_processes(taken: list[Measured], base: list[Measured]) -> tuple[Cell, ...]:
+    if not taken or not base:
+        return (None,) * 4
+    clock, ours = (statistics.median(run.seconds for run in runs) for runs in (base, taken))
+    base_processor, processor = (statistics.median(run.processor for run in runs) for runs in (base, taken))
+    return ours, processor, ours / clock, processor / base_processor
 
 
 def _process_kinds(settings: Settings, folder: Path, turn: int) -> list[tuple[str, str, Path]]:
@@ -191,17 +192,18 @@ def table_of_parquet(settings: Settings) -> Table:
         "1",
     ]
     run += ["-o", "long.nc", "--overwrite"] + (["--backend", "numba"] if settings.backend == "numba" else [])
-    rows, note = [], "50 + 50 sweeps of one chain; peak memory is the largest resident set."
+    runs, note = {}, "50 + 50 sweeps of one chain; peak memory is the largest resident set."
     with tempfile.TemporaryDirectory() as name:
-        scan = measure([sys.executable, "-c", SCAN, str(path)], Path(name))
-        rows.append(("scan", f"{total:.0e}", scan.seconds, scan.memory / 1e9, 1.0))
         try:
-            ours = measure(run, Path(name))
-            ratio = ours.seconds / scan.seconds
-            rows.append(("deriver run", f"{total:.0e}", ours.seconds, ours.memory / 1e9, ratio))
+            runs["scan"] = measure([sys.executable, "-c", SCAN, str(path)], Path(name))
+            runs["deriver run"] = measure(run, Path(name))
         except RuntimeError as error:
             note = str(error).strip().splitlines()[-1]
-    columns = ("process", "rows", "seconds", "peak GB", "÷ scan")
+    rows = [
+        (label, f"{total:.0e}", got.memory / 1e9, *_compare_processes([got], [runs["scan"]]))
+        for label, got in runs.items()
+    ]
+    columns = ("process", "rows", "peak GB", "seconds", "processor seconds", "÷ scan", "÷ scan, processor")
     return Table(
         number=9, title="Parquet, model A, 1,000 groups", columns=columns, rows=tuple(rows), note=note
     )

@@ -105,7 +105,7 @@ def find_peers(wanted: list[str], environment: Path) -> tuple[list[Peer], dict[s
     notes: dict[str, str] = {}
     if "jags" in wanted:
         there = jags.is_available()
-        notes["jags"] = "installed" if there else "left out: jags is not installed, and apt-get could not"
+        notes |= {} if there else {"jags": "left out: it is not installed, and apt-get could not install it"}
         peers += [Peer(program="jags")] if there else []
     for program in [name for name in ("nutpie", "numpyro") if name in wanted]:
         python, note = _install(program, environment)

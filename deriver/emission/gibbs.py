@@ -13,7 +13,7 @@ from deriver.emission.rows import IndexArray, index_name
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Frame, Source
 from deriver.emission.statements import write_parameter
-from deriver.emission.text import break_brackets, call
+from deriver.emission.text import break_brackets, break_call, call
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import Axis, free_indices, plate_of, unsupported
 from deriver.plan.records import Step
@@ -47,7 +47,9 @@ PARAMETERS = ("rng: np.random.Generator", "state: State", "data: Data")
 def draw_function(module: Module, step: Step) -> FunctionView:
     """Return the function ``draw_<node>``."""
     source = module.source(step.space)
-    if step.colours == 1:
+    if step.chained:
+        write_chain(module, source, step)
+    elif step.colours == 1:
         drawn = write_draw(module, source, step)
         source.lines += drawn("return ", 1)
     else:
@@ -96,6 +98,22 @@ def bound_text(source: Source, end: Expr | None, conditional: Conditional, place
 
 
 # --- coupled elements -------------------------------------------------------------------------------------
+
+
+def write_chain(module: Module, source: Source, step: Step) -> None:
+    """Write the draw of a whole chain, all series and all chains of the sampler as one banded system."""
+    values = dict(step.parameters)
+    target = step.conditional.target
+    names = [
+        write_parameter(source, values[name], target, name) for name in ("precision", "linear", "coupling")
+    ]
+    along = step.space.axes(source.quantity(step.node).indices, as_given=True)[-1]
+    if step.colour_index != along.last:
+        raise unsupported(
+            f"a lag over {step.colour_index} in {step.node}", "put the lag on the innermost plate"
+        )
+    module.needs.helpers.add("random_chain")
+    source.lines += break_call("return random_chain(", ["rng", *names, f"state.{step.node}.shape"], ")", 1)
 
 
 def write_interleaved(module: Module, source: Source, step: Step) -> None:

@@ -45,6 +45,8 @@ SPECIAL = (
     *("gammainc", "gammaincc", "gammainccinv", "gammaincinv", "gammaln"),
     *("log_expit", "log_ndtr", "multigammaln", "ndtr", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
 )
+# What the helpers use of SciPy's linear algebra, by module.
+LINEAR_ALGEBRA = {"scipy.linalg": ("cholesky_banded",), "scipy.linalg.lapack": ("dtbtrs",)}
 
 
 def emit(
@@ -157,6 +159,9 @@ def import_lines(functions, helpers: list[str], templates: str | Path | None) ->
     lines = ["from collections.abc import Callable, Mapping, Sequence"]
     lines += ["from dataclasses import dataclass, replace", "from typing import Any", ""]
     lines += ["import numpy as np", "from numpy.typing import ArrayLike"]
+    for source, names in LINEAR_ALGEBRA.items():
+        used = [name for name in names if re.search(rf"\b{name}\(", text)]
+        lines += [f"from {source} import {', '.join(used)}"] if used else []
     if special:
         joined = f"from scipy.special import {', '.join(special)}"
         lines += (

@@ -17,6 +17,7 @@ from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
+from deriver.plan.chains import split_chain
 from deriver.plan.layout import Quantity, Space, offset
 from deriver.plan.records import Block, Collapse, Method, Newton, Plan, Step
 from deriver.plan.statistics import Hoisting
@@ -155,6 +156,8 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
     kernel = None
     if method == "gibbs":
         parameters = tuple((name, hoisting.rewrite(expr, space)) for name, expr in conditional.parameters)
+        chain = split_chain(conditional, dict(parameters), index if colours == 2 else None)
+        parameters = tuple(chain.items()) if chain is not None else parameters
     else:
         kernel = hoisting.rewrite(conditional.log_kernel, space)
     return Step(
@@ -170,6 +173,7 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
         reason=_reason(conditional, wanted),
         inner_steps=SWEEPS_OF_CHEAP_WALK if not conditional.indices and not conditional.shape else 1,
         reductions=tuple(hoisting.reductions),
+        chained=any(name == "coupling" for name, _ in parameters),
     )
 
 

@@ -108,7 +108,8 @@ class Step:
     ``parameters`` (Gibbs) and ``kernel`` (the rest) stand for the conditional's own, with statistics of the
     data replaced by their names.  ``colours`` is how many interleaved sets a coupled node is drawn in (1:
     all at once; 0: one element after another).  ``reason`` says why it is not drawn from its conditional.
-    ``reductions`` are the sums of squares that were replaced by statistics of the data.
+    ``reductions`` are the sums of squares that were replaced by statistics of the data.  A ``chained`` node is
+    drawn whole: ``parameters`` then hold the ``coupling`` to the element before.
     """
 
     node: str
@@ -123,6 +124,7 @@ class Step:
     reason: str = ""
     inner_steps: int = 1
     reductions: tuple[Reduction, ...] = ()
+    chained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from deriver.algebra import heads
 from deriver.algebra.heads import Condition, PlateSum, Ref, index_symbol, inner, transpose
 from deriver.algebra.normal_form import sum_over
 from deriver.derivation.factors import Definitions, substitute
+from deriver.plan.columns import first_column, known_groups, unused_index
 from deriver.plan.conditions import narrow
 from deriver.plan.layout import Quantity, Space, free_indices
 from deriver.plan.records import Reduction, Statistic
@@ -103,7 +104,7 @@ class Hoisting:
             plain = sum_over(expr.body, expr.bounds, expr.conditions)
             return self._hoist(plain, space) if _is_costly(plain) else plain
         inside = space.extend(expr.bounds)
-        body = expr.body.xreplace(_known_groups(expr))
+        body = expr.body.xreplace(known_groups(expr))
         terms = sp.Add.make_args(self._multiplied_out(body, inside, expr.bound_symbols))
         return sp.Add(*(self._term(term, expr.bounds, expr.conditions, space) for term in terms))
 
@@ -240,7 +241,7 @@ class Hoisting:
         if not columns or len(part.bounds) != 1:
             return None
         cells = self._group(columns[0], inside) if len(columns) == 1 else self._crossed(columns, inside)
-        if cells is None or len(columns) == 1 and part.conditions:
+        if cells is None:
             return None
         bound, rules, column = cells
         symbol = bound[0]
@@ -255,13 +256,13 @@ class Hoisting:
         for ref in part.body.atoms(Ref):
             if self.quantities[ref.name].chain and free_indices(ref, inside):
                 own = [index for index in ref.indices if free_indices(index, inside) & part.bound_symbols]
-                columns |= {_first_column(index) for index in own}
+                columns |= {first_column(index) for index in own}
         if not columns:
             return []
         for condition in part.conditions:
             left = condition.left
             picks = condition.relation == "=" and isinstance(condition.right, Symbol)
-            columns.add(left if picks and isinstance(left, Ref) else None)
+            columns.add(first_column(left) if picks else None)
         plates = {column.indices for column in columns if column is not None}
         if None in columns or len(plates) != 1 or any(self._is_unknown(column) for column in columns):
             return []
@@ -274,7 +275,7 @@ class Hoisting:
         """Return the groups of one column: their bound, what stands for the column, the column."""
         place = self.codomain(column.name)
         assert place is not None
-        symbol = _unused(place[0], inside)
+        symbol = unused_index(place[0], inside)
         return sp.Tuple(symbol, *place[1:]), {column: symbol}, column
 
     def _crossed(self, columns: list[Ref], inside: Space) -> tuple[sp.Tuple, dict[Expr, Expr], Ref] | None:
@@ -285,7 +286,7 @@ class Hoisting:
         crossing = self.registry.crossing(columns, inside)
         if crossing is None:
             return None
-        symbol = _unused(index_symbol(crossing.cell), inside)
+        symbol = unused_index(index_symbol(crossing.cell), inside)
         own = (
             self.registry.ref(name).func(self.registry.ref(name).variable, symbol) for name in crossing.parts
         )
@@ -347,38 +348,6 @@ class Hoisting:
             return expr
         args = [self._inner_first(a, space) if isinstance(a, Expr) else a for a in expr.args]
         return expr if list(expr.args) == args else expr.func(*args)
-
-
-def _known_groups(expr: PlateSum) -> dict[Expr, Expr]:
-    """Return what group columns equal in a sum over the members of a group: g[k] is i where g[k] = i."""
-    return {
-        condition.left: condition.right
-        for condition in expr.conditions
-        if condition.relation == "="
-        and isinstance(condition.left, Ref)
-        and isinstance(condition.right, Symbol)
-        and condition.right not in expr.bound_symbols
-        and condition.left.free_symbols & expr.bound_symbols
-    }
-
-
-def _unused(symbol: Symbol, space: Space) -> Symbol:
-    """Return an index of the same plate that is not in scope."""
-    while symbol in space.bounds:
-        symbol = index_symbol(symbol.name + "′")
-    return symbol
-
-
-def _first_column(index: Expr) -> Ref | None:
-    """Return the group column that is read first: g[k] in school[g[k]]; None for what is no column."""
-    while isinstance(index, Ref):
-        inner_refs = [own for own in index.indices if isinstance(own, Ref)]
-        if not inner_refs:
-            return index
-        if len(index.indices) > 1:
-            return None
-        (index,) = inner_refs
-    return None
 
 
 def spread_number(expr: Expr) -> Expr:

@@ -36,7 +36,7 @@ LIKELIHOODS: dict[str, tuple[str, ...]] = {
         "Normal({m}, sd = 1 / sqrt({o}))",
         "LogNormal(meanlog = {m}, preclog = {o})",
         "Laplace(location = {m}, rate = {o})",
-        "Pareto(shape = {o}, minimum = 0.01)",
+        "Pareto(shape = {o}, minimum = 0.1)",
         "Weibull(shape = 2, rate = {o})",
         "InverseGamma(shape = 2, scale = {o})",
         "HalfNormal(var = {w} / {o})",

@@ -211,3 +211,20 @@ def test_singular_states_are_never_accepted(tmp_path) -> None:
     value = bench.module.complete_square(np.array([[[1.0, 2.0], [2.0, 1.0]], np.eye(2)]), np.ones((2, 2)))
     assert np.isnan(value[0][0])
     np.testing.assert_allclose(value[0][1], 1.0)
+
+
+def test_density_seen_from_an_anchor_is_the_same(bench: BlockBench) -> None:
+    """A second update gives the same values whether its density is known from the first or seen from the state."""
+    module, data = bench.module, bench.data
+    steps = module.first_steps(bench.arrays)["block"]
+    update = module.update_variances
+    between, _ = update(np.random.default_rng(1), bench.arrays, data, steps)
+    rng = np.random.default_rng(2)
+    effects = {member.node: rng.normal(size=getattr(between, member.node).shape) for member in bench.marginal.effects}
+    between = replace(between, **effects)
+    fresh = replace(steps, anchor=(), seen=(), known=())
+    expected, taken = update(np.random.default_rng(3), between, data, fresh)
+    found, same = update(np.random.default_rng(3), between, data, steps)
+    np.testing.assert_array_equal(same, taken)
+    for node in bench.nodes:
+        np.testing.assert_allclose(getattr(found, node), getattr(expected, node), rtol=1e-6, atol=1e-8)

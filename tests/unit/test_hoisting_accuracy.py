@@ -23,7 +23,9 @@ def exact_sum(y: np.ndarray, design: np.ndarray, coefficients: np.ndarray) -> Fr
     """Return the sum over rows of (y - design · coefficients)², all arrays by row, without rounding."""
     total = Fraction(0)
     for response, row, own in zip(y, design, coefficients, strict=True):
-        fitted = sum((Fraction(float(a)) * Fraction(float(b)) for a, b in zip(row, own, strict=True)), Fraction(0))
+        fitted = sum(
+            (Fraction(float(a)) * Fraction(float(b)) for a, b in zip(row, own, strict=True)), Fraction(0)
+        )
         total += (Fraction(float(response)) - fitted) ** 2
     return total
 

@@ -16,7 +16,7 @@ from sympy import Basic, Expr, Symbol
 from deriver.algebra.heads import Ref
 from deriver.emission.mathtext import show
 from deriver.emission.rows import Needs
-from deriver.emission.text import Text, atom, force_statement
+from deriver.emission.text import Text, atom, break_statement, force_statement
 from deriver.errors import InternalError
 from deriver.plan.layout import Bound, Quantity, Space, free_indices, unsupported
 
@@ -65,8 +65,15 @@ class Body:
         self.block.lines.append("    " * self.block.depth + line)
 
     def assign(self, name: str, text: Text, operator: str = "=") -> None:
-        """Add ``name = text``, broken over lines where it is long."""
-        self.block.lines += force_statement(f"{name} {operator} ", text, self.block.depth, short=True)
+        """Add ``name = text``, broken over lines where it is long, or in two statements."""
+        depth, plain = self.block.depth, "(" not in "".join(part for _, part in text.parts)
+        lines = break_statement(f"{name} {operator} ", text, depth, short=plain)
+        if lines is None and len(text.parts) == 2 and operator == "=":
+            (_, first), (joined, second) = text.parts
+            self.assign(name, atom(first[1:-1] if _is_choice(first) else first))
+            self.assign(name, atom(second[1:-1] if _is_choice(second) else second), f"{joined}=")
+            return
+        self.block.lines += lines or force_statement(f"{name} {operator} ", text, depth, short=plain)
 
     def fresh(self, hint: str) -> str:
         """Return an unused local name."""
@@ -156,6 +163,6 @@ class Body:
         return [*self.unpacked(), *self.blocks[0].lines]
 
 
-def name_text(name: str) -> Text:
-    """Return a local as text."""
-    return atom(name)
+def _is_choice(text: str) -> bool:
+    """Tell whether a text is (value if test else other)."""
+    return text.startswith("(") and " else " in text and text.count("(") == 1

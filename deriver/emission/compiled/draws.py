@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import sympy as sp
+
 from deriver.emission.compiled import unrolled
 from deriver.emission.compiled.body import Body
-from deriver.emission.compiled.functions import finish, new_body, over_elements, place, target_text
+from deriver.emission.compiled.functions import (
+    finish,
+    new_body,
+    over_elements,
+    own_quantity,
+    place,
+    target_text,
+)
+from deriver.emission.compiled.indices import loops, positions, quantity_axes
 from deriver.emission.compiled.scalars import give_names, matrix, scalar, vector, write_sums
 from deriver.emission.gibbs import SHOWN, conditional_words, shape_words
 from deriver.emission.scope import Module
@@ -33,7 +43,7 @@ def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
         raise unsupported(f"a draw of {step.node} from {family or 'its prior'}", "use the numpy backend")
     if step.conditional.truncation is not None and family != "normal":
         raise unsupported(f"a truncated {family} for {step.node}", "use the numpy backend")
-    writers[family](body, step)
+    (write_chain if step.chained else writers[family])(body, step)
     doc = [
         f"Draw {step.node}, shape {_one_chain(shape_words(module, step))}.",
         *conditional_words(step.conditional),
@@ -71,10 +81,9 @@ def noise(body: Body, step: Step) -> Text:
     with body.at(0):
         if "noise" not in body.taken:
             body.taken.add("noise")
-            body.add(f"noise = fill_normal(rng, state.{step.node}.size)")
-    simple = len(step.conditional.indices) == 1 or len(target_text(body, step).split("[")[1].split(",")) == 1
-    if not simple:
-        raise unsupported(f"{step.node} over several plates of fixed length", "use the numpy backend")
+            flat = len(quantity_axes(body, own_quantity(body, step))) == 1
+            shaped = "" if flat else f".reshape(state.{step.node}.shape)"
+            body.add(f"noise = fill_normal(rng, state.{step.node}.size){shaped}")
     return atom(f"noise[{target_text(body, step).split('[', 1)[1]}")
 
 
@@ -91,6 +100,40 @@ def _write_normal(body: Body, step: Step) -> None:
             [join_sum([(False, linear), (False, join_product([root, variate], []))])], [precision]
         )
         body.assign(place(target_text(body, step), ()), drawn)
+
+
+def write_chain(body: Body, step: Step) -> None:
+    """A chain drawn whole: means going forward, each element's share of the next going back.
+
+    With d_t the precision of z_t given all before it, s_t = coupling_t / d_{t-1}.
+    """
+    target, along = step.conditional.target, step.colour_index
+    *outer, inner = step.conditional.ranges
+    if along is None or inner[0] != along:
+        raise unsupported(f"a lag over {along} in {step.node}", "put the lag on the innermost plate")
+    node = step.node
+    body.taken |= {"share", "above", "mean", "before", "shares"}
+    with loops(body, outer):
+        body.add("above, before = 1.0, 0.0  # of the element before: its precision, its linear term")
+        with loops(body, [inner]):
+            parameters(body, step, "precision", "linear", "coupling")
+            coupling = named_scalar(body, step, "coupling")
+            diagonal, right = named_scalar(body, step, "precision"), named_scalar(body, step, "linear")
+            body.add(f"share = {coupling.text} / above")
+            body.add(f"above = {diagonal.text} - share * {coupling.text}")
+            body.add(f"before = {right.text} + share * before")
+            variate, here = noise(body, step), target_text(body, step)
+            with body.at(0):
+                body.add(
+                    f"shares = rng.room[state.{node}.size : 2 * state.{node}.size].reshape(state.{node}.shape)"
+                )
+            body.add(f"shares[{here.split('[', 1)[1]} = share")
+            body.add(f"{here} = before / above + {variate.text} / math.sqrt(above)")
+        backward = sp.Tuple(along, inner[1] + 1, inner[2])
+        with loops(body, [backward], backwards=True):
+            here = target_text(body, step)
+            earlier = ", ".join(positions(body, target.xreplace({along: along - 1})))
+            body.add(f"state.{node}[{earlier}] += shares[{here.split('[', 1)[1]} * {here}")
 
 
 def _write_truncated(body: Body, step: Step) -> None:

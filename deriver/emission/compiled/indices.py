@@ -66,6 +66,8 @@ def _shift(text: str, by: Expr) -> str:
         return text
     if not by.is_Integer:
         raise unsupported(f"an index moved by {by}", "use the numpy backend")
+    if text.isdigit():
+        return str(int(text) + int(by))
     return f"{text} + {by}" if by > 0 else f"{text} - {-by}"
 
 
@@ -169,8 +171,13 @@ def _group_of_loop(body: Body, symbol: Symbol) -> str:
 
 
 @contextmanager
-def loops(body: Body, bounds: Sequence[sp.Tuple], conditions: Sequence[Condition] = ()) -> Iterator[None]:
-    """Open a loop for each index; conditions narrow the ranges, pick members, or become tests."""
+def loops(
+    body: Body, bounds: Sequence[sp.Tuple], conditions: Sequence[Condition] = (), *, backwards: bool = False
+) -> Iterator[None]:
+    """Open a loop for each index; conditions narrow the ranges, pick members, or become tests.
+
+    ``backwards`` runs each loop from its end.
+    """
     before_space, before_loops = body.space, dict(body.loops)
     space = body.space.extend(bounds)
     members = [c for c in conditions if _is_membership(c, bounds)]
@@ -179,7 +186,7 @@ def loops(body: Body, bounds: Sequence[sp.Tuple], conditions: Sequence[Condition
         raise unsupported("a sum over chosen members of a plate", "use the numpy backend")
     body.space = space
     try:
-        with _open(body, [bound[0] for bound in bounds], members, tests):
+        with _open(body, [bound[0] for bound in bounds], members, tests, backwards=backwards):
             yield
     finally:
         body.space, body.loops = before_space, before_loops
@@ -196,7 +203,12 @@ def _is_membership(condition: Condition, bounds: Sequence[sp.Tuple]) -> bool:
 
 @contextmanager
 def _open(
-    body: Body, symbols: list[Symbol], members: list[Condition], tests: list[Condition]
+    body: Body,
+    symbols: list[Symbol],
+    members: list[Condition],
+    tests: list[Condition],
+    *,
+    backwards: bool,
 ) -> Iterator[None]:
     if not symbols:
         if tests:
@@ -208,14 +220,17 @@ def _open(
     symbol, *rest = symbols
     own = [m for m in members if any(isinstance(s, Ref) and s.indices == (symbol,) for s in m.args[1:])]
     name = body.fresh(index_name(symbol))
-    loop = _members(body, symbol, name, own[0]) if own else _range(body, symbol, name)
-    with loop, _open(body, rest, [m for m in members if m not in own], [*tests, *own[1:]]):
+    loop = _members(body, symbol, name, own[0]) if own else _range(body, symbol, name, backwards=backwards)
+    with (
+        loop,
+        _open(body, rest, [m for m in members if m not in own], [*tests, *own[1:]], backwards=backwards),
+    ):
         yield
     body.taken.discard(name)
 
 
 @contextmanager
-def _range(body: Body, symbol: Symbol, name: str) -> Iterator[None]:
+def _range(body: Body, symbol: Symbol, name: str, *, backwards: bool) -> Iterator[None]:
     """for i in range(n), or over the flat rows of a group."""
     lower, upper = body.space.bounds[symbol]
     if plate_is_ragged(body, symbol):
@@ -228,9 +243,13 @@ def _range(body: Body, symbol: Symbol, name: str) -> Iterator[None]:
             raise unsupported(f"the range of {symbol}", "use the numpy backend")
         start = _shift(f"{first}[{group}]", sp.Integer(skip))
         stop = _shift(f"{first}[{_shift(group, sp.S.One)}]", sp.Integer(short))
-        header = f"for {name} in range({start}, {stop}):"
+        ends = [start, stop]
     else:
-        header = f"for {name} in range({number(body, upper - lower + 1)}):"
+        ends = [number(body, upper - lower + 1)]
+    if backwards:
+        first, last = ["0", *ends][-2:]
+        ends = [_shift(last, -sp.S.One), _shift(first, -sp.S.One), "-1"]
+    header = f"for {name} in range({', '.join(ends)}):"
     body.loops[symbol] = name
     with body.nested(header, (symbol,)):
         yield

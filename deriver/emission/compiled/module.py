@@ -93,6 +93,7 @@ def emit_compiled(
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
         "numbers": break_call("NUMBERS = frozenset(", [f"[{', '.join(names)}]"] if names else [], ")", 0),
+        "chained": any(step.chained for step in plan.steps),
         "scales": [step.node for step in plan.steps if is_scale(step)],
         "rate_shapes": {step.node: rate_shape(module, step) for step in plan.steps if returns_rate(step)},
     }

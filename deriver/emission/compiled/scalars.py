@@ -26,7 +26,7 @@ from deriver.emission.compiled.indices import (
 )
 from deriver.emission.naming import name_hint
 from deriver.emission.printer import is_negative, print_number, split_quotient
-from deriver.emission.text import ATOM, POWER, SUM, Text, atom, call, join_product, join_sum, power
+from deriver.emission.text import POWER, SUM, Text, atom, call, join_product, join_sum, power
 from deriver.errors import InternalError
 from deriver.plan.layout import unsupported
 
@@ -133,9 +133,17 @@ def local_hint(expr: Expr) -> str:
 
 def _worth_a_name(expr: Expr) -> bool:
     """Tell whether a value that a loop does not change is computed before the loop."""
-    if expr.is_number or isinstance(expr, sp.Symbol):
+    if expr.is_number or isinstance(expr, sp.Symbol) or _is_size(expr):
         return False
     return not (isinstance(expr, Ref) and expr.is_commutative and not expr.indices)
+
+
+def _is_size(expr: Expr) -> bool:
+    """Tell whether an expression is a plain whole number made of sizes, such as T - 1."""
+    return isinstance(expr, sp.Add) and all(
+        part.is_Integer or (isinstance(part, Ref) and part.is_integer and not part.indices)
+        for part in expr.args
+    )
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
@@ -323,7 +331,7 @@ def _gated(body: Body, expr: heads.Gated) -> Value:
         made = value(body, expr.args[0])
     finally:
         body.lazy = before
-    return _each(made, lambda cell: Text(text=f"({cell.text} if {test} else 0.0)", level=ATOM))
+    return _each(made, lambda cell: Text(text=f"{cell.text} if {test} else 0.0", level=SUM - 1))
 
 
 def _each(made: Value, change) -> Value:
