@@ -66,7 +66,8 @@ class Body:
 
     def assign(self, name: str, text: Text, operator: str = "=") -> None:
         """Add ``name = text``, broken over lines where it is long, or in two statements."""
-        depth, plain = self.block.depth, "(" not in "".join(part for _, part in text.parts)
+        depth = self.block.depth
+        plain = bool(text.parts) and not text.parts[-1][1].endswith(")")
         lines = break_statement(f"{name} {operator} ", text, depth, short=plain)
         if lines is None and len(text.parts) == 2 and operator == "=":
             (_, first), (joined, second) = text.parts
