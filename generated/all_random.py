@@ -542,7 +542,8 @@ def random_walk(
             noise = step * rng.standard_normal(value.shape)
             proposal = np.where(moves, value + noise, value)
             then = log_target(proposal)
-            lost = np.isneginf(now) & np.isneginf(then)  # outside the support, any step will do
+            # outside the support, any step will do
+            lost = np.isneginf(now) & np.isneginf(then)
             taken = ((np.log(rng.random(value.shape)) < then - now) | lost) & moves
             value = np.where(taken, proposal, value)
             now = np.where(taken, then, now) if moves is True else log_target(value)

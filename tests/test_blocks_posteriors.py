@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from deriver import load_model
-from deriver.pipeline import run
-from tests.posterior_checks import DATA, discrepancies
+from tests.posterior_checks import discrepancies
 from tests.test_posteriors import SETTINGS, sample
 
 KEYS = (

@@ -102,9 +102,7 @@ def _run_c(settings: Settings, case: Case, rows: Rows, seed: int) -> tuple[np.nd
 
 def _own_turn(settings: Settings, case: Case, rows: Rows) -> Turn:
     """Chains side by side, or as the backend has them."""
-    sampler = make_sampler(
-        case, rows, settings.build / "emitted", settings.backend, settings.own_methods(case.key)
-    )
+    sampler = make_sampler(case, rows, settings, settings.blocks)
     effort = settings.own_effort
     sampler.run(draws=1, warmup=1, chains=effort.chains, seed=0)
 
@@ -163,15 +161,17 @@ def table_of_mixing(settings: Settings) -> Table:
     for key in [key for key in ("A", "C", "G5") if key in settings.models]:
         case, data = CASES[key], CASES[key].load("weak")
         reference, _ = _run_c(settings, case, data, 7)
-        plain = make_sampler(case, data, settings.build / "emitted", settings.backend)
-        chosen = settings.own_methods(key)
-        better = (
-            make_sampler(case, data, settings.build / "emitted", settings.backend, chosen) if chosen else None
-        )
-        ess = [_ess_by_sweep(settings, case, sampler) if sampler else None for sampler in (plain, better)]
-        cost = _cost_ratio(settings, plain, better) if better else None
+        plain, better = (make_sampler(case, data, settings, blocks) for blocks in ("off", settings.blocks))
+        ess = [_ess_by_sweep(settings, case, sampler) for sampler in (plain, better)]
+        cost = _cost_ratio(settings, plain, better)
         rows.append((key, min_ess(reference) / np.prod(reference.shape[:2]), *ess, cost))
-    columns = ("model", "C, centred", "generated", "generated, with --method", "its sweep ÷ the default's")
+    columns = (
+        "model",
+        "C, centred",
+        "generated, centred",
+        f"generated, blocks {settings.blocks}",
+        "cost ÷ centred",
+    )
     return Table(number=4, title="Least ESS by sweep on weak", columns=columns, rows=tuple(rows))
 
 
@@ -191,7 +191,7 @@ def _cost_ratio(settings: Settings, plain: Sampler, better: Sampler) -> float:
 def table_of_nile(settings: Settings) -> tuple[Table, list[str]]:
     """ESS by sweep of variances and of the median state of the local level, and what disagrees with C."""
     rows, effort = NILE.load("nile"), settings.own_effort
-    sampler = make_sampler(NILE, rows, settings.build / "emitted", settings.backend)
+    sampler = make_sampler(NILE, rows, settings, settings.blocks)
     found, _ = sampler.run(draws=4 * effort.draws, warmup=effort.warmup, chains=effort.chains, seed=5)
     runs = [
         run_sampler(settings.build, NILE, rows, draws=4 * effort.draws, warmup=effort.warmup, seed=seed).draws

@@ -39,7 +39,7 @@ def table_of_digits(settings: Settings) -> Table:
     A draw times the gamma variate of its own seed is the scale that it was drawn from.
     """
     rows = _far_rows()
-    sampler = make_sampler(A, rows, settings.build / "emitted", settings.backend)
+    sampler = make_sampler(A, rows, settings, "off")
     draw = getattr(sampler.module, "draw_sigma2", None)
     note = "" if draw else "The emitted module has no draw_sigma2(rng, state, data)."
     errors = [_relative_error(sampler, draw, rows, seed) for seed in range(10)] if draw else []
@@ -155,8 +155,7 @@ def _process_kinds(settings: Settings, folder: Path, turn: int) -> list[tuple[st
 def _run_rats(backend: str) -> list[str]:
     command = [sys.executable, "-m", "deriver", "run", "wishart", "--data", str(DATA / "rats.csv")]
     lengths = ["--chains", "4", "--draws", "2500", "--seed", "1", "-o", "rats.nc", "--overwrite"]
-    chosen = ["--backend", backend] if backend != "numpy" else []
-    return [*command, *CURVES, *RATS_PRIORS, *lengths, *chosen]
+    return [*command, *CURVES, *RATS_PRIORS, *lengths, "--backend", backend]
 
 
 # --- a long file -------------------------------------------------------------------------------------------
@@ -191,7 +190,7 @@ def table_of_parquet(settings: Settings) -> Table:
         "--seed",
         "1",
     ]
-    run += ["-o", "long.nc", "--overwrite"] + (["--backend", "numba"] if settings.backend == "numba" else [])
+    run += ["-o", "long.nc", "--overwrite", "--backend", settings.backend]
     runs, note = {}, "50 + 50 sweeps of one chain; peak memory is the largest resident set."
     with tempfile.TemporaryDirectory() as name:
         try:

@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +17,7 @@ import deriver
 from cases import Case
 from datasets import Rows
 from deriver.running.fixing import fix_nodes
+from settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +49,19 @@ class Sampler:
         return found, (time.process_time() - began) / (draws + warmup)
 
 
-def make_sampler(
-    case: Case, rows: Rows, folder: Path, backend: str, methods: Mapping[str, str] | None = None
-) -> Sampler:
-    """Emit the sampler of a case, import it, and prepare the data."""
+def make_sampler(case: Case, rows: Rows, settings: Settings, blocks: str) -> Sampler:
+    """Emit the sampler of a case, import it, and prepare the data.
+
+    ``blocks`` is "off" for the plain sweep that the C samplers do, or what ``deriver.emit`` takes besides.
+    """
     model = deriver.load_model(case.packaged)
     if case.start:
         model = fix_nodes(model, {name: str(value) for name, value in case.start.items()})
-    source = deriver.emit(model, backend=backend, methods=dict(methods or {}))
-    module = import_source(source, folder, f"{case.packaged}_{backend}")
-    return Sampler(module=module, data=module.prepare(case.bind(rows)), nodes=case.nodes)
+    data, methods = case.bind(rows), settings.own_methods(case.key)
+    sizes = {"p": 2} if settings.backend == "numba" and "Sigma0" in data else None
+    source = deriver.emit(model, backend=settings.backend, methods=methods, sizes=sizes, blocks=blocks)
+    module = import_source(source, settings.build / "emitted", f"{case.packaged}_{settings.backend}")
+    return Sampler(module=module, data=module.prepare(data), nodes=case.nodes)
 
 
 def import_source(source: str, folder: Path, stem: str) -> ModuleType:

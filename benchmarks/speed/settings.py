@@ -23,6 +23,7 @@ class Settings:
     """Choices of one run; ``methods`` overrides how a node is drawn, by model."""
 
     backend: str
+    blocks: str
     models: tuple[str, ...]
     sizes: tuple[str, ...]
     datasets: tuple[str, ...]
@@ -80,7 +81,8 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
         methods.setdefault(key, {})[node] = method
     build = options.build.resolve()
     return Settings(
-        backend=options.backend, models=_names(options.only), sizes=_names(options.sizes),
+        backend=options.backend,
+        blocks=options.blocks, models=_names(options.only), sizes=_names(options.sizes),
         datasets=_names(options.datasets), tables=tuple(int(t) for t in _names(options.tables)),
         peers=_names(options.peers), quick=options.quick, repeats=options.repeats or (3 if options.quick else 7),
         long_rows=int(float(options.long_rows)), parquet_rows=int(float(options.parquet_rows)), build=build,
@@ -96,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--backend", choices=("numpy", "numba"), default="numpy", help="of the generated samplers")
+    add(
+        "--blocks",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="in tables 2, 4 and 5; 1 and 6 are plain sweeps",
+    )
     add("--only", default=",".join(MODELS), metavar="A,G5", help="models")
     add("--sizes", default=",".join(GRIDS + SERIES), help="grids and series of the table of sweeps")
     add("--datasets", default=",".join(DATASETS), help="data of the table of effective draws")

@@ -33,9 +33,7 @@ def table_of_sweeps(settings: Settings) -> Table:
 
 def _compare_sweeps(settings: Settings, case: Case, rows: Rows) -> tuple[float, float]:
     """Median seconds of a sweep: generated, and C."""
-    sampler = make_sampler(
-        case, rows, settings.build / "emitted", settings.backend, settings.own_methods(case.key)
-    )
+    sampler = make_sampler(case, rows, settings, "off")
     draws = choose_draws(sampler, settings.budget, MOST_DRAWS)
     trial = run_sampler(settings.build, case, rows, draws=10, warmup=2, seed=0).seconds_per_sweep
     c_draws = int(min(max(settings.budget / max(trial, 1e-8), 10), MOST_DRAWS))
@@ -61,8 +59,6 @@ def table_of_growth(settings: Settings) -> Table:
 
 def _time_grid(settings: Settings, case: Case, total: int) -> float:
     rows = case.load(f"1000x{total // 1000}")
-    sampler = make_sampler(
-        case, rows, settings.build / "emitted", settings.backend, settings.own_methods(case.key)
-    )
+    sampler = make_sampler(case, rows, settings, "off")
     draws = choose_draws(sampler, settings.budget, MOST_DRAWS)
     return statistics.median(time_sweep(sampler, draws, turn) for turn in range(settings.repeats))

@@ -11,6 +11,7 @@ from deriver.emission.fits import field_comment, is_made_by_fit, write_procedure
 from deriver.emission.gibbs import quantity_shape
 from deriver.emission.mathtext import show
 from deriver.emission.printer import print_expression, print_size
+from deriver.emission.rows import IndexArray
 from deriver.emission.scope import Module, make_function, own_space
 from deriver.emission.source import Frame, Source, count_sides
 from deriver.emission.statements import shape_text, write_value
@@ -97,7 +98,9 @@ def prepare_function(module: Module) -> FunctionView:
     write_inputs(module, source, lowering)
     write_fixed(module, source)
     write_statistics(module, source)
-    source.lines[arrays_at:arrays_at] = write_index_arrays(module, source.lines)
+    early, late = split_index_arrays(order_index_arrays(module, source.lines), source.lines[arrays_at:])
+    source.lines += [line for array in late for line in _index_line(array)]
+    source.lines[arrays_at:arrays_at] = [line for array in early for line in _index_line(array)]
     fields = [f"{name}={name}" for name in field_names(module)]
     source.lines += break_call("return Data(", fields, ")", 1)
     doc = [
@@ -336,22 +339,34 @@ def _named(source: Source, name: str, expr: Expr, frame: Frame) -> None:
         source.add(f"{name} = {written}")
 
 
-def write_index_arrays(module: Module, lines: list[str]) -> list[str]:
-    """Write the index arrays that are kept or used in ``lines``, in the order in which they build on each other."""
+def order_index_arrays(module: Module, lines: list[str]) -> list[IndexArray]:
+    """Return the index arrays that are kept or used in ``lines``, in the order in which they build on each other."""
     arrays = dict(module.needs.arrays)
     wanted = {name for name in arrays if name in module.used} | (_mentioned(" ".join(lines)) & set(arrays))
     for _ in arrays:
         wanted |= {name for array in list(wanted) for name in _mentioned(arrays[array].code) & set(arrays)}
     waiting = [array for array in arrays.values() if array.name in wanted]
-    written: list[str] = []
-    done: set[str] = set()
+    ordered: list[IndexArray] = []
     while waiting:
+        done = {array.name for array in ordered}
         ready = [a for a in waiting if not (_mentioned(a.code) & wanted) - done]
-        for array in ready or waiting:
-            written += _index_line(array.name, array.code)
-            done.add(array.name)
-        waiting = [array for array in waiting if array.name not in done]
-    return written
+        ordered += ready or waiting
+        waiting = [array for array in waiting if array not in ordered]
+    return ordered
+
+
+def split_index_arrays(
+    arrays: list[IndexArray], lines: list[str]
+) -> tuple[list[IndexArray], list[IndexArray]]:
+    """Return the index arrays that can be made before ``lines``, and those made from what the lines compute."""
+    heads = [line.split(" = ")[0] for line in lines if " = " in line and not line.startswith("     ")]
+    known_later = set().union(*(_mentioned(head) for head in heads))
+    early: list[IndexArray] = []
+    late: list[IndexArray] = []
+    for array in arrays:
+        after = _mentioned(array.code) & (known_later | {other.name for other in late})
+        (late if after else early).append(array)
+    return early, late
 
 
 def _mentioned(code: str) -> set[str]:
@@ -365,9 +380,9 @@ def _mentioned(code: str) -> set[str]:
     return found
 
 
-def _index_line(name: str, code: str) -> list[str]:
-    whole = f"    {name} = {code}"
+def _index_line(array: IndexArray) -> list[str]:
+    whole = f"    {array.name} = {array.code}"
     if len(whole) <= 88:
         return [whole]
-    broken = break_brackets(f"    {name} = (", [code], ")", 1)
+    broken = break_brackets(f"    {array.name} = (", [array.code], ")", 1)
     return broken if broken is not None else [whole]

@@ -64,7 +64,8 @@ def emit_compiled(
     """
     from deriver.emission.module import declared_bounds, helper_files, module_docstring
 
-    module = Module(derivation=derivation, plan=plan, declared=declared_bounds(derivation))
+    declared = {**declared_bounds(derivation), **plan.cell_bounds()}
+    module = Module(derivation=derivation, plan=plan, declared=declared)
     known = sizes_of(module, dict(sizes))
     updates = [view for step in plan.steps for view in update_functions(module, known, step)]
     compiled = [*updates, sweep_function(module)]
