@@ -31,7 +31,7 @@ from sympy import Expr, S
 
 from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum, Ref, invert, shape_of, transpose
-from deriver.algebra.normal_form import expand_in, sum_over
+from deriver.algebra.normal_form import Terms, expand_in, merge, sum_over
 from deriver.derivation.factors import Definitions
 from deriver.derivation.records import Conditional, Derivation, Factor
 from deriver.derivation.slice import slice_factor
@@ -323,7 +323,7 @@ def _product_slope(expr: sp.Mul, target: Ref) -> Expr:
 def joint_kernel(factors: tuple[Factor, ...], targets: list[Ref], definitions: Definitions) -> Expr:
     """Return the log joint density up to terms free of every target (nodes without indices)."""
     names = [target.name for target in targets]
-    total: list[Expr] = []
+    parts: list[Terms] = []
     for factor in factors:
         there = [t for t in targets if t.name == factor.value.name or t.name in factor.parents]
         if not there:
@@ -332,20 +332,20 @@ def joint_kernel(factors: tuple[Factor, ...], targets: list[Ref], definitions: D
             density = contribution.log_density
             for name in names:
                 density = definitions.expand(density, name)
-            total += _kernel_terms(density, contribution.bounds, contribution.conditions, targets)
-    return sp.Add(*total)
+            parts.append(_kernel_terms(density, contribution.bounds, contribution.conditions, targets))
+    return sp.Add(*(monomial * coefficient for monomial, coefficient in merge(parts).items()))
 
 
-def _kernel_terms(density: Expr, bounds: tuple, conditions: tuple, targets: list[Ref]) -> list[Expr]:
-    """Return the summed terms of one factor, collected in one target after another."""
+def _kernel_terms(density: Expr, bounds: tuple, conditions: tuple, targets: list[Ref]) -> Terms:
+    """Return the summed terms of one factor, {monomial: coefficient}, collected in one target after another."""
     symbols = {bound[0] for bound in bounds}
-    found: list[Expr] = []
+    found: list[Terms] = []
     for target in targets:
         terms = expand_in(density, target)
         density = terms.pop(S.One, S.Zero)
         for monomial, coefficient in terms.items():
             if monomial.free_symbols & symbols:
-                found.append(sum_over(coefficient * monomial, bounds, conditions))
+                found.append({sum_over(coefficient * monomial, bounds, conditions): S.One})
             else:
-                found.append(monomial * sum_over(coefficient, bounds, conditions))
-    return found
+                found.append({monomial: sum_over(coefficient, bounds, conditions)})
+    return merge(found)

@@ -24,8 +24,13 @@ from deriver.emission.text import break_call
 from deriver.emission.views import FunctionView
 from deriver.plan.records import Block, BlockMember, Plan
 
-THRESHOLD = 0.5  # of the prior's share in the effects' precision; above it the block pays
-HELPERS = ("block_steps", "block_move", "complete_square", "half_solve", "integrate", "integrate_numbers")
+# The share of the prior in the effects' precision above which the block pays: where the sweep draws every variance from
+# its full conditional, and where it must take Metropolis steps for one anyway.  Measured on real and simulated groups.
+THRESHOLDS = {"conjugate": "0.4", "other": "0.1"}
+HELPERS = (
+    *("block_steps", "block_move", "complete_square", "first_block_steps"),
+    *("half_solve", "integrate", "integrate_numbers"),
+)
 STATE = ("state: State", "data: Data")
 
 
@@ -37,6 +42,12 @@ def block_key(plan: Plan) -> str:
 def update_name(plan: Plan) -> str:
     """Return the name of the function that updates the variances, distinct from those of the nodes."""
     return _fresh("update_variances", [f"update_{step.node}" for step in plan.steps])
+
+
+def threshold(plan: Plan) -> str:
+    """Return the share of the prior above which the block pays."""
+    variances = plan.block.variances if plan.block is not None else ()
+    return THRESHOLDS["conjugate" if all(step.method == "gibbs" for step in variances) else "other"]
 
 
 def _fresh(name: str, taken: list[str]) -> str:
@@ -114,12 +125,12 @@ def _integrate_numbers(module: Module, source: Source, block: Block, columns: Pl
 
 
 def _integrate_view(block: Block, source: Source) -> FunctionView:
-    doc = [
-        f"Integrate {_and(block.effects)} out; return what is left, as sums over them.",
+    doc = [f"Integrate {_and(block.effects)} out; return what is left, as sums over them."]
+    doc.append(
         "With the log joint density s'c + s'B t - s'A s / 2 in steps s of them and t of "
         f"{_and(block.shared) or 'nothing'} from their current values, up to what is free of s: "
-        "the sums of [c, B]' inv(A) [c, B] and of log|A|, by the chain.",
-    ]
+        "the sums of [c, B]' inv(A) [c, B] and of log|A|, by the chain."
+    )
     for effect in block.effects:
         doc += [
             f"A and c = b - A {show(effect.conditional.target)} as in draw_{effect.node};"
@@ -229,7 +240,7 @@ def marginal_functions(module: Module, block: Block) -> tuple[FunctionView | Non
         before = module.source()
         names = [_write_part(before, part) for part in parts]
         before.add(f"return {', '.join(names)}" + ("," if len(names) == 1 else ""))
-        doc = ["Return the sums in log_marginal that stay as they are while the variances move."]
+        doc = ["Return the sums in log_marginal that stay while the variances move."]
         sums = make_function("marginal_sums", STATE, "tuple[Array, ...]", doc, before.lines)
         for part, name in zip(parts, names, strict=True):
             source.remember(part, name, source.frame_of(part))
@@ -303,7 +314,7 @@ def update_function(module: Module, block: Block, with_sums: bool) -> FunctionVi
     Where the density depends on no node outside the block, it is seen from an anchor, a state that stays, so that it
     is known at the current value from the sweep before.
     """
-    module.needs.helpers |= {"block_steps", "block_move"}
+    module.needs.helpers |= {"block_steps", "block_move", "first_block_steps"}
     source = module.source()
     found = "(_, root, half)" if block.shared else "_"
     nodes = [step.node for step in block.variances]
@@ -337,20 +348,20 @@ def update_function(module: Module, block: Block, with_sums: bool) -> FunctionVi
         module.needs.helpers.add("complete_square")
         source.add("upper = np.swapaxes(root, -1, -2)")
         source.add("shift = np.linalg.solve(upper, (half + noise)[..., None])[..., 0]")
-        for member in block.shared:
-            node, at = member.node, places.at(member.node)
-            call = [f"{node}={'anchor' if cached else 'state'}.{node} + shift[:, {at}]"]
-            source.lines += break_call("state = replace(state, ", call, ")", 1)
+        seen_from = "anchor" if cached else "state"
+        moved = [(m.node, places.at(m.node)) for m in block.shared]
+        drawn = [f"{node}={seen_from}.{node} + shift[:, {at}]" for node, at in moved]
+        source.lines += break_call("state = replace(", ["state", *drawn], ")", 1)
     source.add("return state, accepted")
     variances = ", ".join(step.node for step in block.variances)
     effects = _and(block.effects)
-    doc = [
-        f"Update {variances} together, {effects} integrated out"
-        + (f", and draw {_and(block.shared)}." if block.shared else "."),
+    then = f", and draw {_and(block.shared)}." if block.shared else "."
+    doc = [f"Update {variances} together, {effects} integrated out{then}"]
+    doc.append(
         f"{effects} must be drawn next, from what is then the full conditional: together this is one "
         "update of all of them. In another order it would not keep the target "
-        "(van Dyk and Park 2008, J. Am. Stat. Assoc. 103, 790-796).",
-    ]
+        "(van Dyk and Park 2008, J. Am. Stat. Assoc. 103, 790-796)."
+    )
     parameters = (*PARAMETERS, "steps: BlockSteps")
     return make_function(update_name(module.plan), parameters, "tuple[State, Array]", doc, source.lines)
 

@@ -110,11 +110,13 @@ def step_functions(module: Module) -> list[FunctionView]:
     lines = [line for step in tuned for line in _adapt_lines(module, step)]
     parameters, doc = ["state: State"], ["Return the sizes of the proposals to begin with."]
     if module.plan.block is not None:
-        entries.append(_first_block(module))
+        size, entry = _first_block(module)
+        entries.append(entry)
         parameters.append(f'collapse: str = "{module.plan.collapse}"')
         doc.append('collapse "on" updates nodes together from the first sweep.')
         lines = _adapt_block_lines(module, tuned)
-    body = break_call("return {", entries, "}", 1)
+    body = [size] if module.plan.block is not None else []
+    body += break_call("return {", entries, "}", 1)
     first = make_function("first_steps", parameters, "dict[str, Any]", doc, body)
     second = make_function(
         "adapt_steps",
@@ -126,7 +128,8 @@ def step_functions(module: Module) -> list[FunctionView]:
     return [first, second]
 
 
-def _first_block(module: Module) -> str:
+def _first_block(module: Module) -> tuple[str, str]:
+    """Return the line that counts what the block moves, and the entry of its proposals."""
     plan = module.plan
     assert plan.block is not None
     size = place_variances(module, plan.block).total
@@ -134,7 +137,8 @@ def _first_block(module: Module) -> str:
         holder = next(s for s in plan.block.variances if name in {str(side) for side in s.conditional.shape})
         size = size.replace(f"data.{name}", f"state.{holder.node}.shape[-1]")
     chains = f"len(state.{plan.steps[0].node})"
-    return f'"{block_key(plan)}": block_steps({chains}, {size}, collapse == "on")'
+    entry = f'"{block_key(plan)}": first_block_steps({chains}, size, collapse == "on")'
+    return f"    size = {size}", entry
 
 
 def _adapt_block_lines(module: Module, tuned: list[Step]) -> list[str]:

@@ -10,7 +10,7 @@ from deriver.emission.metropolis import Coordinate
 from deriver.emission.printer import print_size
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Source
-from deriver.emission.text import break_call
+from deriver.emission.text import WIDTH, Text, break_call, join_sum
 from deriver.emission.views import FunctionView
 from deriver.plan.records import Block, BlockMember, Step
 
@@ -113,15 +113,16 @@ def place_variances(module: Module, block: Block) -> Placed:
     if len(parts) == 1:
         there.add(f"return {parts[0]}")
     else:
-        there.lines += break_call("parts = [", parts, "]", 1)
+        _write_list(there, "parts", parts)
         there.add("return np.concatenate(parts, axis=-1)")
     named = ", ".join(f"{step.node}={step.node}" for step in block.variances)
     back.statement("log_jacobian = ", _sum(jacobians))
     back.lines += break_call("moved = replace(state, ", named.split(", "), ")", 1)
     back.add("return moved, log_jacobian")
     nodes = ", ".join(step.node for step in block.variances)
-    doc = [f"Return {nodes} on an unbounded scale, (chains, d): {'; '.join(words)}."]
-    other = [f"Return the state with {nodes} at the place u of to_coordinates, and log |d/du|."]
+    doc = [f"Return {nodes} on an unbounded scale, (chains, d).", f"In this order: {'; '.join(words)}."]
+    other = ["Return the state with the values that u stands for, and log |d/du|."]
+    other.append("u is as to_coordinates gives it.")
     signature = ("state: State", "data: Data")
     return Placed(
         functions=(
@@ -134,9 +135,19 @@ def place_variances(module: Module, block: Block) -> Placed:
     )
 
 
-def _sum(parts: list[str]):
-    from deriver.emission.text import Text, join_sum
+def _write_list(source: Source, name: str, items: list[str]) -> None:
+    """Write a list, one item a line where one line is too short."""
+    whole = f"{name} = [{', '.join(items)}]"
+    if len(whole) + 4 <= WIDTH:
+        source.add(whole)
+        return
+    source.add(f"{name} = [")
+    for item in items:
+        source.add(f"    {item},")
+    source.add("]")
 
+
+def _sum(parts: list[str]) -> Text:
     return join_sum([(False, Text(text=part, level=1 if " " not in part else 0)) for part in parts])
 
 

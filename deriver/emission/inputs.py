@@ -359,8 +359,8 @@ def split_index_arrays(
     arrays: list[IndexArray], lines: list[str]
 ) -> tuple[list[IndexArray], list[IndexArray]]:
     """Return the index arrays that can be made before ``lines``, and those made from what the lines compute."""
-    heads = [line.split(" = ")[0] for line in lines if " = " in line and not line.startswith("     ")]
-    known_later = set().union(*(_mentioned(head) for head in heads))
+    heads = [line.strip().split(" = ")[0] for line in lines if " = " in line]
+    known_later = {name for head in heads for name in head.split(", ") if name.isidentifier()}
     early: list[IndexArray] = []
     late: list[IndexArray] = []
     for array in arrays:

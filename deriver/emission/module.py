@@ -9,7 +9,7 @@ from pathlib import Path
 from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Derivation
 from deriver.emission.blocks import HELPERS as BLOCK_HELPERS
-from deriver.emission.blocks import THRESHOLD, block_functions, block_key
+from deriver.emission.blocks import block_functions, block_key, threshold
 from deriver.emission.chain import has_rates, has_steps, starting_function, step_functions, sweep_function
 from deriver.emission.environment import render_module, template_folders
 from deriver.emission.gibbs import draw_function
@@ -105,7 +105,7 @@ def view_module(derivation: Derivation, plan: Plan, templates: str | Path | None
         tuned=has_steps(module),
         collapse=plan.collapse,
         block=block_key(plan) if plan.block is not None else "",
-        threshold=str(THRESHOLD),
+        threshold=threshold(plan),
     )
 
 

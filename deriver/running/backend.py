@@ -14,9 +14,9 @@ from sympy import Basic
 
 from deriver.algebra.heads import Ref
 from deriver.derivation.records import Derivation
+from deriver.emission.compiled import side_names
 from deriver.emission.module import emit
 from deriver.errors import UsageError
-from deriver.model.records import Model
 from deriver.plan.records import Plan, Step
 from deriver.running.sampling import Settings
 
@@ -49,7 +49,7 @@ def choose_source(
 
     Raises ``UsageError`` when ``backend`` is "numba" and the compiled loops cannot hold the model.
     """
-    sizes = dimensions(derivation.model, arrays)
+    sizes = dimensions(plan, arrays)
     seconds = predict_seconds(plan, arrays, settings)
     if backend == "numpy" or (backend == "auto" and seconds < COMPILE_SECONDS):
         reason = (
@@ -67,10 +67,9 @@ def choose_source(
     return Choice(backend="numba", reason=reason, source=source)
 
 
-def dimensions(model: Model, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Return the dimensions of vectors and matrices by name."""
-    names = [given.name for given in model.givens if given.origin == "dimension"]
-    return {name: int(np.asarray(arrays[name])) for name in names if name in arrays}
+def dimensions(plan: Plan, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Return the sizes of vectors and matrices by name."""
+    return {name: int(np.asarray(arrays[name])) for name in side_names(plan) if name in arrays}
 
 
 def predict_seconds(plan: Plan, arrays: Mapping[str, np.ndarray], settings: Settings) -> float:

@@ -94,7 +94,9 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "") -> Result:
     if draws.done == 0:
         raise KeyboardInterrupt
     try:
-        result = make_result(prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws))
+        result = make_result(
+            prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws)
+        )
         return replace(result, notes=(*result.notes, note)) if note else result
     except Exception as error:  # whatever went wrong, the draws must reach a disk
         path = _save_raw(draws, prepared.binding.model.name)

@@ -115,7 +115,9 @@ def _load_compiled(source: str, name: str) -> ModuleType:
 
 def _forget_old(cache: Path, kept: int = 50) -> None:
     """Remove all but the samplers used last."""
-    folders = sorted((f for f in cache.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True)
+    folders = sorted(
+        (f for f in cache.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True
+    )
     for folder in folders[kept:]:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -27,13 +27,11 @@ def cost_blocks(step: Step, plan: Plan, arrange: Arrange) -> tuple[Block, ...]:
     if shown:
         blocks.append(Paragraph(words=_listed("Computed once, from the data: ", shown, arrange)))
     blocks += [_reduction_block(reduction, made, arrange) for reduction in step.reductions]
+    often = "Computed at every draw: " if step.method == "gibbs" else "Computed once an update: "
+    found = {often: _sums(pieces, step.node, made, held=False)}
     if step.method != "gibbs":
-        shared = [
-            _in_model_terms(part, made) for piece in pieces for part in _free_sums(piece, step.node, made)
-        ]
-        readable = [part for part in dict.fromkeys(shared) if _is_readable(part, made)]
-        if readable:
-            blocks.append(Paragraph(words=_listed("Computed once an update: ", readable, arrange)))
+        found["Computed at every proposal: "] = _sums(pieces, step.node, made, held=True)
+    blocks += [Paragraph(words=_listed(lead, sums, arrange)) for lead, sums in found.items() if sums]
     return tuple(blocks)
 
 
@@ -69,11 +67,17 @@ def _is_readable(expr: Expr, made: dict[str, Statistic]) -> bool:
     return not any(ref.name in made for ref in expr.atoms(Ref))
 
 
-def _free_sums(expr: sp.Basic, node: str, made: dict[str, Statistic]) -> list[Expr]:
-    """Return the largest sums over plates in which nodes stand, but not the target."""
-    if isinstance(expr, PlateSum) and not heads.mentions(expr, node):
-        return [] if all(ref.name in made for ref in expr.atoms(Ref)) else [expr]
-    return [part for arg in expr.args for part in _free_sums(arg, node, made)]
+def _sums(pieces: list[Expr], node: str, made: dict[str, Statistic], *, held: bool) -> list[Expr]:
+    """Return the sums over plates in which the target stands (``held``), or other nodes alone."""
+    found = [part for piece in pieces for part in _outermost_sums(piece)]
+    chosen = [_in_model_terms(part, made) for part in found if heads.mentions(part, node) is held]
+    return [part for part in dict.fromkeys(chosen) if _is_readable(part, made)]
+
+
+def _outermost_sums(expr: sp.Basic) -> list[Expr]:
+    if isinstance(expr, PlateSum):
+        return [expr]
+    return [part for arg in expr.args for part in _outermost_sums(arg)]
 
 
 def _listed(lead: str, exprs: list[Expr], arrange: Arrange) -> Words:

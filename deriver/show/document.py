@@ -57,8 +57,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A whole derivation: the joint density, then one section a node."""
+    """A whole derivation: the joint density, one section a node, then what holds of several nodes together."""
 
     title: str
     opening: tuple[Block, ...]
     sections: tuple[Section, ...]
+    closing: tuple[Block, ...] = ()

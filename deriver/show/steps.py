@@ -23,6 +23,7 @@ from deriver.show.costs import cost_blocks
 from deriver.show.document import Block, Display, Document, Paragraph, Row, Section
 from deriver.show.forms import Entry, Form, form_of, short_name
 from deriver.show.gather import gather_fractions
+from deriver.show.integrated import integrated_blocks
 from deriver.show.meanings import definitions_in
 from deriver.show.names import names_of
 from deriver.show.order import Order, names_in, sort_contributions, split_sign
@@ -40,7 +41,8 @@ def compose(derivation: Derivation, node: str | None = None) -> Document:
     opening = (joint_density(derivation),) if node is None else ()
     plan = make_plan(derivation)
     sections = tuple(Steps(derivation, conditional).section(plan) for conditional in chosen)
-    return Document(title=derivation.model.name, opening=opening, sections=sections)
+    closing = integrated_blocks(derivation) if node is None else ()
+    return Document(title=derivation.model.name, opening=opening, sections=sections, closing=closing)
 
 
 class Steps:

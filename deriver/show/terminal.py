@@ -24,6 +24,9 @@ class Terminal:
         """Return the whole document."""
         parts = [self._title(document.title)] + [self._block(block) for block in document.opening]
         parts += [self._section(section) for section in document.sections]
+        if document.closing:
+            parts.append(self._underlined("Integrated out"))
+        parts += [self._block(block) for block in document.closing]
         return "\n\n".join(parts) + "\n"
 
     def set_blocks(self, blocks: tuple[Block, ...]) -> str:
@@ -31,7 +34,9 @@ class Terminal:
         return "\n\n".join(map(self._block, blocks))
 
     def _title(self, title: str) -> str:
-        words = f"Full conditionals of the model {title}"
+        return self._underlined(f"Full conditionals of the model {title}")
+
+    def _underlined(self, words: str) -> str:
         return f"{words}\n{('=' if not self.spelling.unicode else '═') * len(words)}"
 
     def _section(self, section: Section) -> str:

@@ -76,6 +76,9 @@ class Latex(Formulas):
         parts.append(rf"\section*{{Full conditionals of the model \texttt{{{title}}}}}" + "\n")
         parts += [self._block(block) for block in document.opening]
         parts += [self._section(section) for section in document.sections]
+        if document.closing:
+            parts.append("\\subsection*{Integrated out}\n")
+        parts += [self._block(block) for block in document.closing]
         return "\n".join(parts) + "\n\\end{document}\n"
 
     def _section(self, section: Section) -> str:
@@ -106,6 +109,9 @@ class Markdown(Formulas):
         parts = [f"# Full conditionals of the model `{document.title}`"]
         parts += [self._block(block) for block in document.opening]
         parts += [self._section(section) for section in document.sections]
+        if document.closing:
+            parts.append("## Integrated out")
+        parts += [self._block(block) for block in document.closing]
         return "\n\n".join(parts) + "\n"
 
     def set_blocks(self, blocks: tuple[Block, ...]) -> str:

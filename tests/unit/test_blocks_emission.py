@@ -220,7 +220,9 @@ def test_density_seen_from_an_anchor_is_the_same(bench: BlockBench) -> None:
     update = module.update_variances
     between, _ = update(np.random.default_rng(1), bench.arrays, data, steps)
     rng = np.random.default_rng(2)
-    effects = {member.node: rng.normal(size=getattr(between, member.node).shape) for member in bench.marginal.effects}
+    effects = {
+        member.node: rng.normal(size=getattr(between, member.node).shape) for member in bench.marginal.effects
+    }
     between = replace(between, **effects)
     fresh = replace(steps, anchor=(), seen=(), known=())
     expected, taken = update(np.random.default_rng(3), between, data, fresh)

@@ -17,6 +17,7 @@ from deriver.language import parse_model
 from deriver.pipeline import load_model, packaged_models
 from deriver.plan import make_plan
 from deriver.plan.records import Crossing
+from deriver.show import render
 from tests.emitted import build
 from tests.hand.catalogue import MODELS, load
 from tests.model_checks import check_model
@@ -207,3 +208,15 @@ def test_the_docstring_shows_the_conditional_and_how_it_is_computed() -> None:
     assert "scale = sum(i,j: (y[i,j] - beta[i]' * x[i,j])^2) / 2 + 1 / r" in draw
     assert "Sums of squares are taken from statistics of the data:" in draw
     assert "rss[i]" in draw
+
+
+def test_the_derivation_tells_what_is_computed_when() -> None:
+    derivation = derive(load_model("all_random"))
+    assert "Computed once, from the data: ∑_j x_ij x_ij′, ∑_j x_ij y_ij." in render(derivation, node="beta")
+    assert "Computed at every draw: ∑_i β_i." in render(derivation, node="mu")
+    rho = render(derivation, node="rho")
+    assert "Computed once an update: ∑_i (β_i − μ)′(β_i − μ), ∑_i ((β_i − μ)′1_p)²." in rho
+    assert "at every proposal" not in rho
+    assert "the rows of each i are fitted by least squares once" in render(derivation, node="sigma2")
+    poisson = render(derive(load_model("poisson")), node="beta")
+    assert "Computed at every proposal: ∑_j exp(" in poisson

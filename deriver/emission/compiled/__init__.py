@@ -6,6 +6,7 @@ positions in arrays, ``scalars`` the text of expressions component by component,
 ``draws``, ``walks`` and ``newton`` write the update of a node by its method.
 """
 
+from deriver.emission.compiled.functions import side_names
 from deriver.emission.compiled.module import emit_compiled
 
-__all__ = ["emit_compiled"]
+__all__ = ["emit_compiled", "side_names"]

@@ -39,7 +39,8 @@ class Body:
     """A function being written.
 
     ``loops`` gives for each index in scope the text of its loop variable, which counts from 0, and for the rows
-    of a ragged plate runs over the flat rows.  ``sides`` are the values of the dimensions.
+    of a ragged plate runs over the flat rows of the range that ``layouts`` gives.  ``sides`` are the values of the dimensions, ``fits`` the first part of
+    each fit that is held in two, by the name of the second.
     """
 
     space: Space
@@ -47,9 +48,11 @@ class Body:
     needs: Needs
     declared: dict[str, Bound]
     definitions: dict[str, tuple[Ref, Expr]]
-    sides: dict[Expr, int]
+    sides: dict[Expr, Expr]
+    fits: dict[str, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=lambda: [Block(depth=1)])
     loops: dict[Symbol, str] = field(default_factory=dict)
+    layouts: dict[Symbol, Bound] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
     level: int = 0

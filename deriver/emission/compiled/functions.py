@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import sympy as sp
 from sympy import Expr
 
+from deriver.algebra.heads import Ref
+from deriver.derivation.lower import Lowering
 from deriver.emission.compiled.body import Body
 from deriver.emission.compiled.indices import loops, positions
 from deriver.emission.scope import RESERVED, Module, make_function
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import Quantity, unsupported
-from deriver.plan.records import Step
+from deriver.plan.records import LeastSquares, Plan, Step
 
 PARAMETERS = ("rng: Random", "state: State", "data: Data")
 
 
-def new_body(module: Module, sizes: dict[Expr, int], step: Step) -> Body:
+def new_body(module: Module, sizes: dict[Expr, Expr], step: Step) -> Body:
     """Return the empty body of a function that updates a node."""
     single: dict[str, tuple] = {}
     for definition in module.derivation.definitions:
@@ -35,8 +37,16 @@ def new_body(module: Module, sizes: dict[Expr, int], step: Step) -> Body:
         declared=module.declared,
         definitions=single,
         sides=dict(sizes),
+        fits={
+            rest: fit for made in fitted(module.plan) for rest, fit in zip(made.rests, made.fits, strict=True)
+        },
         taken={*RESERVED, "math", "range", "abs", "max", "min"},
     )
+
+
+def fitted(plan: Plan) -> list[LeastSquares]:
+    """Return the least-squares fits among the statistics."""
+    return [s.procedure for s in plan.statistics if isinstance(s.procedure, LeastSquares)]
 
 
 def own_quantity(body: Body, step: Step) -> Quantity:
@@ -75,13 +85,14 @@ def finish(
     return make_function(name, parameters, "None", doc, body.lines())
 
 
-def sizes_of(module: Module, known: dict[str, int]) -> dict[Expr, int]:
-    """Return the dimensions whose values are known, as the expressions use them."""
-    from deriver.derivation.lower import Lowering
+def side_names(plan: Plan) -> list[str]:
+    """Return the names of the sizes that vectors and matrices have."""
+    sides = [side for quantity in plan.quantities for side in quantity.sides]
+    return sorted({ref.name for side in sides for ref in side.atoms(Ref)})
 
+
+def sizes_of(module: Module, known: Mapping[str, int]) -> dict[Expr, Expr]:
+    """Return the sizes of vectors and matrices whose values are known, as the expressions use them."""
     lowering = Lowering(module.derivation.model)
-    found: dict[Expr, int] = {}
-    for given in module.derivation.model.givens:
-        if given.origin == "dimension" and given.name in known:
-            found[lowering.element(given.name)] = sp.Integer(known[given.name])
-    return found
+    names = [name for name in side_names(module.plan) if name in known]
+    return {lowering.element(name): sp.Integer(known[name]) for name in names}

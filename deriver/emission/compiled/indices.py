@@ -15,7 +15,7 @@ from deriver.algebra.heads import Condition, Ref
 from deriver.emission.compiled.body import Body
 from deriver.emission.rows import IndexArray, index_name
 from deriver.plan.conditions import narrow
-from deriver.plan.layout import Axis, Bound, Quantity, free_indices, offset, plate_of, unsupported
+from deriver.plan.layout import Axis, Bound, Quantity, offset, plate_of, unsupported
 
 
 def positions(body: Body, ref: Ref) -> list[str]:
@@ -41,13 +41,14 @@ def _dense(body: Body, index: Expr, bound: Bound) -> str:
     if symbol is None:
         return number(body, index - bound[0])
     if plate_is_ragged(body, symbol):
-        return _add(within(body, symbol), index - symbol - bound[0] + body.space.bounds[symbol][0], body)
+        return _add(within(body, symbol), index - symbol - bound[0] + body.layouts[symbol][0], body)
     return _add(body.loops[symbol], index - symbol + body.space.bounds[symbol][0] - bound[0], body)
 
 
 def _loop_symbol(body: Body, index: Expr) -> Symbol | None:
     """Return the loop index that an index moves with (i in i + 1), or None when it stays."""
-    found = [s for s in index.free_symbols if s in body.loops and free_indices(index, body.space) >= {s}]
+    bare = index.xreplace(dict.fromkeys(index.atoms(Ref), sp.S.Zero))
+    found = [s for s in bare.free_symbols if s in body.loops]
     if not found:
         return None
     if len(found) > 1 or sp.expand(index - found[0]).has(found[0]):
@@ -105,66 +106,61 @@ def _own_symbols(end: Expr) -> set[Symbol]:
     return {index for ref in end.atoms(Ref) for index in ref.indices for index in index.free_symbols}
 
 
-def first_rows(body: Body, symbol: Symbol) -> str:
-    """Return the array of the first flat row of each group of a ragged plate, one longer than the groups."""
+def first_rows(body: Body, symbol: Symbol, bound: Bound) -> str:
+    """Return the array of the first flat row of each group, one longer than the groups, for rows of a range."""
     plate = plate_of(symbol)
-    lower, upper = body.declared[plate]
-    lengths = sp.expand(upper - lower + 1)
-    name = f"first_{plate}"
+    lengths = sp.expand(bound[1] - bound[0] + 1)
     refs = [ref for ref in lengths.atoms(Ref) if ref.indices]
-    if len(refs) != 1 or offset(lengths, refs[0]) is None:
+    extra = offset(lengths, refs[0]) if len(refs) == 1 else None
+    if extra is None:
         raise unsupported(f"the ragged plate {plate}", "use the numpy backend")
-    extra = offset(lengths, refs[0]) or 0
-    shown = refs[0].name if extra == 0 else f"{refs[0].name} + {extra}"
+    declared = body.declared[plate]
+    usual = offset(bound[0], declared[0]) == 0 and extra == offset(*_generic_lengths(declared))
+    name = f"first_{plate}" if usual else f"first_{plate}_from_{str(bound[0]).replace('-', 'minus_')}"
+    shown = (
+        refs[0].name
+        if extra == 0
+        else f"{refs[0].name} + {extra}"
+        if extra > 0
+        else f"{refs[0].name} - {-extra}"
+    )
     code = f"np.concatenate(([0], np.cumsum({shown})))"
     comment = f"the first row {plate} of each group, from 0, and the number of rows"
     body.needs.arrays.setdefault(name, IndexArray(name=name, code=code, comment=comment))
     return body.alias(name, f"data.{name}")
 
 
-def group_position(body: Body, symbol: Symbol, places: dict[Symbol, Expr] | None = None) -> str:
-    """Return the position of the group of a ragged index: of i for j = 1..J[i]."""
-    lower, upper = body.declared[plate_of(symbol)]
-    (size,) = [ref for ref in (upper - lower).atoms(Ref) if ref.indices]
-    if places is not None:
-        size = size.xreplace(places)
-    return ", ".join(positions(body, size))
+def _generic_lengths(bound: Bound) -> tuple[Expr, Expr]:
+    """Return the length of a range and the group size in it, whose difference is a number."""
+    lengths = sp.expand(bound[1] - bound[0] + 1)
+    return lengths, next(ref for ref in lengths.atoms(Ref) if ref.indices)
 
 
 def _row(body: Body, axis: Axis, places: dict[Symbol, Expr], bounds: dict[Symbol, Bound]) -> str:
     """Return the flat row of an element of a ragged plate."""
     last = axis.last
-    index, (lower, _) = places[last], bounds[last]
+    index = places[last]
+    lower, upper = (end.xreplace(places) for end in bounds[last])
     symbol = _loop_symbol(body, index)
-    outer_moves = all(places[s] == s or _same_outer(body, symbol, s, places[s]) for s in axis.indices[:-1])
-    if symbol is not None and symbol in body.loops and outer_moves and plate_is_ragged(body, symbol):
+    if symbol is not None and body.layouts.get(symbol) == (lower, upper):
         return _shift(body.loops[symbol], index - symbol)
-    first = first_rows(body, last)
-    group = group_position(body, last, {s: places[s] for s in axis.indices[:-1]})
+    first = first_rows(body, last, (lower, upper))
+    (size,) = [ref for ref in (upper - lower).atoms(Ref) if ref.indices]
     inside = _dense(body, index, (lower, lower))
-    return f"{first}[{group}]" if inside == "0" else f"{first}[{group}] + {inside}"
-
-
-def _same_outer(body: Body, symbol: Symbol | None, own: Symbol, place: Expr) -> bool:
-    """Tell whether the loop over rows runs within the group that ``place`` names."""
-    if symbol is None or symbol not in body.space.bounds:
-        return False
-    return place in body.space.parents(symbol)
+    start = f"{first}[{', '.join(positions(body, size))}]"
+    return start if inside == "0" else f"{start} + {inside}"
 
 
 def within(body: Body, symbol: Symbol) -> str:
     """Return the place of a flat row within its group, from 0."""
-    first = first_rows(body, symbol)
+    first = first_rows(body, symbol, body.layouts[symbol])
     return f"{body.loops[symbol]} - {first}[{_group_of_loop(body, symbol)}]"
 
 
 def _group_of_loop(body: Body, symbol: Symbol) -> str:
-    lower, upper = body.space.bounds[symbol]
-    refs = [ref for ref in (upper - lower).atoms(Ref) if ref.indices]
-    if not refs:
-        lower, upper = body.declared[plate_of(symbol)]
-        refs = [ref for ref in (upper - lower).atoms(Ref) if ref.indices]
-    return ", ".join(positions(body, refs[0]))
+    lower, upper = body.layouts[symbol]
+    (size,) = [ref for ref in (upper - lower).atoms(Ref) if ref.indices]
+    return ", ".join(positions(body, size))
 
 
 # --- loops --------------------------------------------------------------------------------------------------
@@ -178,7 +174,7 @@ def loops(
 
     ``backwards`` runs each loop from its end.
     """
-    before_space, before_loops = body.space, dict(body.loops)
+    before_space, before_loops, before_layouts = body.space, dict(body.loops), dict(body.layouts)
     space = body.space.extend(bounds)
     members = [c for c in conditions if _is_membership(c, bounds)]
     space, rules, tests = narrow(space, [c for c in conditions if c not in members])
@@ -189,7 +185,7 @@ def loops(
         with _open(body, [bound[0] for bound in bounds], members, tests, backwards=backwards):
             yield
     finally:
-        body.space, body.loops = before_space, before_loops
+        body.space, body.loops, body.layouts = before_space, before_loops, before_layouts
 
 
 def _is_membership(condition: Condition, bounds: Sequence[sp.Tuple]) -> bool:
@@ -229,18 +225,31 @@ def _open(
     body.taken.discard(name)
 
 
+def _layout(body: Body, symbol: Symbol) -> tuple[Bound, int, int]:
+    """Return the range whose rows a loop counts, and how many rows it leaves out at each end of a group.
+
+    A loop over a part of the declared range counts the declared rows; any other counts its own.
+    """
+    lower, upper = body.space.bounds[symbol]
+    sizes = [ref for ref in sp.expand(upper).atoms(Ref) if ref.indices]
+    own_lower, own_upper = body.declared[plate_of(symbol)]
+    generic = [ref for ref in own_upper.atoms(Ref) if ref.indices]
+    if len(sizes) == 1 and len(generic) == 1:
+        own_upper = own_upper.xreplace({generic[0]: sizes[0]})
+        skip, short = offset(lower, own_lower), offset(upper, own_upper)
+        if skip is not None and short is not None and skip >= 0 >= short:
+            return (own_lower, own_upper), skip, short
+    return (lower, upper), 0, 0
+
+
 @contextmanager
 def _range(body: Body, symbol: Symbol, name: str, *, backwards: bool) -> Iterator[None]:
     """for i in range(n), or over the flat rows of a group."""
     lower, upper = body.space.bounds[symbol]
     if plate_is_ragged(body, symbol):
-        first = first_rows(body, symbol)
-        own_lower, own_upper = body.declared[plate_of(symbol)]
+        body.layouts[symbol], skip, short = _layout(body, symbol)
+        first = first_rows(body, symbol, body.layouts[symbol])
         group = _group_of_loop(body, symbol)
-        rules = dict(zip(_own_symbols(own_upper), _own_symbols(upper), strict=False))
-        skip, short = offset(lower, own_lower), offset(upper, own_upper.xreplace(rules))
-        if skip is None or short is None:
-            raise unsupported(f"the range of {symbol}", "use the numpy backend")
         start = _shift(f"{first}[{group}]", sp.Integer(skip))
         stop = _shift(f"{first}[{_shift(group, sp.S.One)}]", sp.Integer(short))
         ends = [start, stop]

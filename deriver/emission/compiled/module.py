@@ -166,7 +166,7 @@ def plain_numbers(module: Module, prepare: FunctionView) -> FunctionView:
     body = list(prepare.body)
     at = next(k for k, line in enumerate(body) if line.lstrip().startswith("return Data("))
     fields = []
-    whole = set(re.findall(r"^\s+(\w+) = int\(", "\n".join(body), re.MULTILINE))
+    whole = set(re.findall(r"^\s+(\w+) = (?:int|len)\(", "\n".join(body), re.MULTILINE))
     for name in field_names(module):
         if name in whole:
             fields.append(f"{name}={name}")

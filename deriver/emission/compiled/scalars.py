@@ -219,7 +219,7 @@ def _rest_of(body: Body, expr: sp.Add) -> tuple[Expr, Expr, Expr] | None:
     terms = {term: -term for term in expr.args if is_negative(term) and isinstance(-term, Ref)}
     for term, ref in terms.items():
         if ref.name in body.quantities and body.quantity(ref.name).kind == "rest":
-            fit = next(t for t, r in terms.items() if f"{r.name}_rest" == ref.name)
+            fit = next(t for t, r in terms.items() if r.name == body.fits[ref.name])
             return expr - term - fit, -fit, ref
     return None
 

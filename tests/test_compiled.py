@@ -1,0 +1,408 @@
+"""The compiled backend: its functions, run uncompiled with their random numbers replaced, against the derivation.
+
+With every normal at 0 a Gaussian draw is its mean, with one of them at 1 a column of the root of its variance; gammas
+and Wisharts hand over their parameters; the log densities of proposals are differences of log conditionals.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from scipy import linalg
+
+from deriver.derivation.conditionals import derive
+from deriver.derivation.records import Conditional, Derivation
+from deriver.emission import emit
+from deriver.emission.compiled import side_names
+from deriver.errors import UsageError
+from deriver.language import parse_model
+from deriver.pipeline import load_model, packaged_models
+from deriver.plan import Plan, make_plan
+from tests.emitted import element as element_of
+from tests.emitted import is_ragged, load_source, to_array, to_inputs
+from tests.hand.catalogue import MODELS, load
+
+# What the compiled loops cannot hold yet; everything else must be emitted.
+REFUSED = {
+    "diagonal_covariance": "a vector along a plate",
+    "independent_effects_any_p": "a vector along a plate",
+    "free_covariance_any_p": "a correlation matrix",
+    "logit_polya_gamma": "a draw from a Pólya-gamma distribution",
+    "probit_latent": "bounds that depend on the response",
+}
+CASES = [(name, k) for name in MODELS for k in range(len(load(name).SIZES))]
+
+
+class Fixed:
+    """Random numbers that are what a test wants, and a record of what was asked for."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.asked = module, []
+        self.one = -1
+        self.filled = 0
+        for name in (
+            "fill_normal",
+            "normal",
+            "uniform",
+            "random_gamma",
+            "random_beta",
+            "random_truncated_normal",
+        ):
+            if hasattr(module, name):
+                setattr(module, name, getattr(self, name))
+        for name in ("random_wishart", "random_inverse_wishart"):
+            if hasattr(module, name):
+                setattr(module, name, self.random_matrix)
+
+    def fill_normal(self, rng: Any, count: int) -> np.ndarray:
+        values = np.zeros(count)
+        if 0 <= self.one < count:
+            values[self.one] = 1.0
+        return values
+
+    def normal(self, rng: Any) -> float:
+        return 1.0 if self.one == 0 else 0.0
+
+    def uniform(self, rng: Any) -> float:
+        return 1e-300
+
+    def random_gamma(self, rng: Any, shape: float) -> float:
+        self.asked.append(shape)
+        return shape
+
+    def random_beta(self, rng: Any, a: float, b: float) -> float:
+        self.asked.append((a, b))
+        return 0.5
+
+    def random_truncated_normal(self, rng: Any, *arguments: float) -> float:
+        self.asked.append(arguments)
+        return self.value
+
+    def random_matrix(self, rng: Any, df: float, matrix: np.ndarray) -> None:
+        lower = np.tril(matrix)
+        self.asked.append((df, lower + np.tril(matrix, -1).T))
+        matrix[...] = np.eye(len(matrix))
+
+
+class Bench:
+    """A model's uncompiled sampler at a random state of its hand derivation."""
+
+    def __init__(self, name: str, sizes: int, folder: Path) -> None:
+        hand = load(name)
+        self.derivation: Derivation = derive(parse_model(hand.MODEL))
+        self.plan: Plan = make_plan(self.derivation)
+        self.model = self.derivation.model
+        self.state = hand.random_state(np.random.default_rng(sizes), hand.SIZES[sizes])
+        self.other = hand.random_state(np.random.default_rng(sizes + 50), hand.SIZES[sizes])
+        sizes_of_vectors = side_names(self.plan)
+        known = {each: int(self.state[each][()]) for each in sizes_of_vectors}
+        source = emit(self.derivation, self.plan, backend="numba", sizes=known)
+        self.module = load_uncompiled(source, folder, f"{name}_{sizes}")
+        self.data = self.module.prepare(to_inputs(self.model, self.state))
+        self.fixed = Fixed(self.module)
+        self.rng = self.module.Random(np.zeros(4, np.uint64), np.zeros(4096))
+
+    def arrays(self) -> Any:
+        """Return the state of one chain."""
+        fields = []
+        for name in self.module.State._fields:
+            array = to_array(self.state[name], is_ragged(self.model, self.model.node(name).indices))
+            fields.append(np.array(np.atleast_1d(array), dtype=float))
+        return self.module.State(*fields)
+
+    def value(self, arrays: Any, node: str, index: tuple[int, ...]) -> Any:
+        """Return an element of the sampler's state."""
+        array = getattr(arrays, node)
+        found = array if index or self.plan.step(node).conditional.shape else array[0]
+        return element_of(self.model, self.state, node, found, index)
+
+    def with_node(self, arrays: Any, node: str) -> dict:
+        """Return the state with one node's values taken from the sampler's."""
+        return {**self.state, node: {key: self.value(arrays, node, key) for key in self.state[node]}}
+
+    def run(self, plan: Any, **options: Any) -> Any:
+        """Update a node once; return the state after."""
+        arrays = self.arrays()
+        function = getattr(self.module, ("draw_" if plan.method == "gibbs" else "update_") + plan.node)
+        function(self.rng, arrays, self.data, **options)
+        return arrays
+
+
+def load_uncompiled(source: str, folder: Path, name: str) -> ModuleType:
+    """Import an emitted module with its functions as plain Python."""
+    before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, True
+    try:
+        return load_source(source, folder, name)
+    finally:
+        numba.config.DISABLE_JIT = before
+
+
+def bench_of(name: str, sizes: int, folder: Path) -> Bench | None:
+    """Return the bench, or None where the compiled loops refuse the model, as they should."""
+    if name not in REFUSED:
+        return Bench(name, sizes, folder)
+    with pytest.raises(UsageError):
+        Bench(name, sizes, folder)
+    return None
+
+
+@pytest.mark.parametrize(("name", "sizes"), CASES)
+def test_draws_have_the_derived_parameters(name: str, sizes: int, tmp_path: Path) -> None:
+    bench = bench_of(name, sizes, tmp_path)
+    checked = 0
+    for step in bench.plan.steps if bench is not None else ():
+        if step.method == "gibbs":
+            CHECKS[step.conditional.family](bench, step)
+            checked += 1
+    assert bench is None or checked == sum(step.method == "gibbs" for step in bench.plan.steps)
+
+
+@pytest.mark.parametrize(("name", "sizes"), CASES)
+def test_updates_see_the_derived_density(name: str, sizes: int, tmp_path: Path) -> None:
+    bench = bench_of(name, sizes, tmp_path)
+    for step in bench.plan.steps if bench is not None else ():
+        if step.method == "newton":
+            check_newton(bench, step)
+        elif step.method != "gibbs":
+            check_walk(bench, step)
+    assert bench is None or bench.plan.steps
+
+
+# --- draws ----------------------------------------------------------------------------------------------------
+
+
+def check_gaussian(bench: Bench, step: Any) -> None:
+    """Means with all normals at 0, the variance from them one at a time."""
+    conditional, node = step.conditional, step.node
+    if conditional.truncation is not None:
+        check_truncated(bench, step)
+        return
+    bench.fixed.one = -1
+    means = bench.run(step)
+    here = bench.with_node(means, node) if conditional.coupled else bench.state
+    keys = list(bench.state[node])
+    if conditional.coupled and not step.chained:
+        keys = keys[-1:]  # drawn one after another: the last saw all the others as they are now
+    for key in keys:
+        _, expected = conditional.at(here, key)
+        np.testing.assert_allclose(bench.value(means, node, key), expected["mean"], rtol=1e-8, atol=1e-10)
+    if not conditional.coupled or step.chained:
+        check_variance(bench, step, means)
+
+
+def check_variance(bench: Bench, step: Any, means: Any) -> None:
+    """The variance of all elements together: its inverse has the precisions on its diagonal."""
+    mean = getattr(means, step.node).ravel()
+    root = []
+    for bench.fixed.one in range(mean.size):
+        root.append(getattr(bench.run(step), step.node).ravel() - mean)
+    bench.fixed.one = -1
+    root = np.array(root).T
+    side = 1 if not step.conditional.shape else getattr(means, step.node).shape[-1]
+    whole = root @ root.T if bench.state[step.node] != {} else root
+    inverse = np.linalg.inv(whole)
+    for key in bench.state[step.node]:
+        family, expected = step.conditional.at(bench.state, key)
+        precision = 1 / expected["var"] if family == "normal" else np.linalg.inv(expected["cov"])
+        place = place_of(bench, means, step.node, key, side)
+        block = inverse[place : place + side, place : place + side]
+        np.testing.assert_allclose(block.squeeze(), np.squeeze(precision), rtol=1e-6, atol=1e-9)
+
+
+def place_of(bench: Bench, arrays: Any, node: str, key: tuple[int, ...], side: int) -> int:
+    """Return where an element begins in the flat array of its node."""
+    numbers = np.arange(getattr(arrays, node).size, dtype=float).reshape(getattr(arrays, node).shape)
+    found = bench.value(arrays._replace(**{node: numbers}), node, key)
+    return int(np.ravel(found)[0])
+
+
+def check_truncated(bench: Bench, step: Any) -> None:
+    conditional = step.conditional
+    bench.fixed.asked.clear()
+    bench.fixed.value = next(iter(bench.state[step.node].values()))
+    bench.run(step)
+    for key, (precision, linear, lower, upper) in zip(
+        sorted(bench.state[step.node]), bench.fixed.asked, strict=True
+    ):
+        _, expected = conditional.at(bench.state, key)
+        np.testing.assert_allclose(linear / precision, expected["mean"], rtol=1e-8)
+        np.testing.assert_allclose(1 / precision, expected["var"], rtol=1e-8)
+        np.testing.assert_allclose((lower, upper), (expected["lower"], expected["upper"]))
+
+
+def check_positive(bench: Bench, step: Any) -> None:
+    """Gammas and inverse gammas: the shape asked for, and shape / rate or scale / shape as the draw."""
+    bench.fixed.asked.clear()
+    after = bench.run(step)
+    for shape, key in zip(bench.fixed.asked, sorted(bench.state[step.node]), strict=True):
+        family, expected = step.conditional.at(bench.state, key)
+        np.testing.assert_allclose(shape, expected["shape"], rtol=1e-9)
+        drawn = shape / expected["rate"] if family == "gamma" else expected["scale"] / shape
+        np.testing.assert_allclose(bench.value(after, step.node, key), drawn, rtol=1e-8)
+
+
+def check_beta(bench: Bench, step: Any) -> None:
+    bench.fixed.asked.clear()
+    bench.run(step)
+    for asked, key in zip(bench.fixed.asked, sorted(bench.state[step.node]), strict=True):
+        _, expected = step.conditional.at(bench.state, key)
+        np.testing.assert_allclose(asked, (expected["a"], expected["b"]), rtol=1e-9)
+
+
+def check_matrix(bench: Bench, step: Any) -> None:
+    """Wishart matrices: df, and the inverse of the scale."""
+    bench.fixed.asked.clear()
+    bench.run(step)
+    for (df, matrix), key in zip(bench.fixed.asked, sorted(bench.state[step.node]), strict=True):
+        family, expected = step.conditional.at(bench.state, key)
+        wanted = np.linalg.inv(expected["scale"]) if family == "wishart" else expected["scale"]
+        np.testing.assert_allclose(df, expected["df"], rtol=1e-9)
+        np.testing.assert_allclose(matrix, wanted, rtol=1e-7, atol=1e-9)
+
+
+def check_simplex(bench: Bench, step: Any) -> None:
+    """With every gamma at its shape, the draw is the mean."""
+    after = bench.run(step)
+    for key in bench.state[step.node]:
+        _, expected = step.conditional.at(bench.state, key)
+        wanted = expected["concentration"] / np.sum(expected["concentration"])
+        np.testing.assert_allclose(bench.value(after, step.node, key), wanted, rtol=1e-8)
+
+
+CHECKS = {
+    "normal": check_gaussian,
+    "mvnormal": check_gaussian,
+    "gamma": check_positive,
+    "inverse_gamma": check_positive,
+    "beta": check_beta,
+    "wishart": check_matrix,
+    "inverse_wishart": check_matrix,
+    "dirichlet": check_simplex,
+}
+
+
+# --- proposals ------------------------------------------------------------------------------------------------
+
+
+def check_walk(bench: Bench, step: Any) -> None:
+    """The difference of log densities between the first and the last proposal, Jacobian counted."""
+    node, calls = step.node, []
+    density = getattr(bench.module, f"log_density_{node}")
+    setattr(
+        bench.module, f"log_density_{node}", lambda u, *rest: calls.append(density(u, *rest)) or calls[-1]
+    )
+    before = bench.arrays()
+    bench.fixed.one = 0  # every normal is 1: each step goes up by its size, and is taken
+    size, rate = np.full(getattr(before, node).shape, 0.02), np.zeros(getattr(before, node).shape)
+    after = bench.run(step, step=size, rate=rate, gain=0.0)
+    bench.fixed.one = -1
+    setattr(bench.module, f"log_density_{node}", density)
+    each = step.inner_steps + 1
+    assert np.all(rate == 1.0)
+    if step.conditional.coupled:
+        return
+    for number, key in enumerate(sorted(bench.state[node])):
+        ends = [bench.value(arrays, node, key) for arrays in (before, after)]
+        here, there = (log_density_in_u(bench, step.conditional, key, end) for end in ends)
+        got = calls[each * number + each - 1] - calls[each * number]
+        np.testing.assert_allclose(got, there - here, rtol=1e-6, atol=1e-8)
+
+
+def log_density_in_u(bench: Bench, conditional: Conditional, key: tuple[int, ...], value: float) -> float:
+    """Return the log conditional at a value, plus the log of d value / d u."""
+    from deriver.algebra.evaluate import evaluate
+
+    own = dict(zip(conditional.indices, key, strict=True))
+    ends = [None if e is None else float(evaluate(e, bench.state, own)) for e in conditional.support[1:]]
+    lower, upper = (None if end is None or np.isinf(end) else end for end in ends)
+    jacobian = 0.0
+    jacobian += np.log(value - lower) if lower is not None else 0.0
+    jacobian += np.log(upper - value) if upper is not None else 0.0
+    return conditional.log_kernel_at(bench.state, key, value) + jacobian
+
+
+def check_newton(bench: Bench, step: Any) -> None:
+    """Log kernel, gradient and curvature at the value, by differences of the derived log kernel."""
+    node, calls = step.node, []
+    newton = getattr(bench.module, f"newton_{node}")
+    setattr(bench.module, f"newton_{node}", lambda *rest: calls.append((rest, newton(*rest))) or calls[-1][1])
+    bench.run(step, rate=np.zeros(getattr(bench.arrays(), node).shape[:1]))
+    for number, key in enumerate(sorted(bench.state[node])):
+        (point, first), (moved, second) = calls[2 * number : 2 * number + 2]
+        p = len(np.ravel(bench.state[node][key]))
+        points = np.array([point[:p], moved[:p]])
+        kernels = [step.conditional.log_kernel_at(bench.state, key, each) for each in points]
+        np.testing.assert_allclose(second[0] - first[0], kernels[1] - kernels[0], rtol=1e-7, atol=1e-8)
+        root = np.zeros((p, p))
+        root[np.tril_indices(p)] = first[1 + p :]
+        gradient = root @ root.T @ (np.array(first[1 : 1 + p]) - points[0])
+        np.testing.assert_allclose(gradient, slopes(bench, step, key, points[0]), rtol=1e-5, atol=1e-5)
+
+
+def slopes(bench: Bench, step: Any, key: tuple[int, ...], point: np.ndarray) -> np.ndarray:
+    """Return the gradient of the derived log kernel by central differences."""
+    found = []
+    for shift in 1e-5 * np.eye(len(point)):
+        ends = [step.conditional.log_kernel_at(bench.state, key, point + sign * shift) for sign in (1, -1)]
+        found.append((ends[0] - ends[1]) / 2e-5)
+    return np.array(found)
+
+
+# --- the source -------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_parameter_is_caught(tmp_path: Path) -> None:
+    """The comparison can fail: one statistic is doubled."""
+    bench = Bench("varying_variance", 1, tmp_path)
+    bench.data = bench.data._replace(XtX=2 * bench.data.XtX)
+    with pytest.raises(AssertionError):
+        check_gaussian(bench, bench.plan.step("beta"))
+
+
+def test_source_is_clean(tmp_path: Path) -> None:
+    for name in packaged_models():
+        derivation = derive(load_model(name))
+        source = emit(derivation, make_plan(derivation), backend="numba", sizes={"p": 2})
+        assert "deriver" not in source.replace("derived", "")
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    for arguments in (("check",), ("format", "--check")):
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_dimension_that_is_not_given_is_asked_for() -> None:
+    derivation = derive(load_model("wishart"))
+    with pytest.raises(UsageError, match="--size p=2"):
+        emit(derivation, make_plan(derivation), backend="numba")
+
+
+def test_inverse_of_any_size(tmp_path: Path) -> None:
+    """Matrices are inverted component by component at every size that is written out."""
+    from deriver.emission.compiled import unrolled
+    from deriver.emission.compiled.body import Body
+    from deriver.emission.rows import Needs
+    from deriver.emission.text import atom
+    from deriver.plan.layout import Space
+
+    rng = np.random.default_rng(3)
+    for size in range(1, 7):
+        factor = rng.normal(size=(size, size))
+        wanted = linalg.inv(factor @ factor.T + np.eye(size))
+        body = Body(
+            space=Space(order={}), quantities={}, needs=Needs(), declared={}, definitions={}, sides={}
+        )
+        cells = [[atom(f"m[{a}, {b}]") for b in range(size)] for a in range(size)]
+        found = unrolled.write_inverse(body, cells, "inv")
+        text = "\n".join([f"import math\ndef f(m):\n{chr(10).join(body.lines())}"])
+        text += f"\n    return [{', '.join(cell.text for row in found for cell in row)}]\n"
+        module = load_source(text, tmp_path, f"inverse_{size}")
+        got = np.reshape(module.f(factor @ factor.T + np.eye(size)), (size, size))
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
