@@ -159,7 +159,9 @@ def _add_blocks(command: argparse.ArgumentParser, default: str) -> None:
 
 def _add_emission(command: argparse.ArgumentParser, backends: tuple[str, ...]) -> None:
     _add_blocks(command, "auto")
-    words = "numba: compiled loops; numpy: arrays" + ("; auto: by predicted time" if "auto" in backends else "")
+    words = "numba: compiled loops; numpy: arrays" + (
+        "; auto: by predicted time" if "auto" in backends else ""
+    )
     command.add_argument("--backend", choices=backends, default=backends[0], help=words)
     command.add_argument(
         "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
@@ -176,7 +178,11 @@ def _add_emit(commands: Any) -> None:
     command.add_argument("--tests", metavar="FILE", type=Path, help="write a test module that goes with it")
     _add_emission(command, ("numpy", "numba"))
     command.add_argument(
-        "--size", action="append", default=[], metavar="p=2", help="a dimension, which numba's loops write out"
+        "--size",
+        action="append",
+        default=[],
+        metavar="p=2",
+        help="a dimension, which numba's loops write out",
     )
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 
@@ -228,9 +234,7 @@ def _add_run_output(results: Any) -> None:
     )
     results.add_argument("--show", nargs="+", action="extend", metavar="NAME", help="what the summary shows")
     results.add_argument("--hdi", action="store_true", help="highest-density intervals for the quantiles")
-    results.add_argument(
-        "--plot", metavar="FILE.png", type=Path, help="a plot of the chains"
-    )
+    results.add_argument("--plot", metavar="FILE.png", type=Path, help="a plot of the chains")
     results.add_argument("--log-likelihood", action="store_true", help="save pointwise log likelihoods")
     results.add_argument(
         "--posterior-predictive", action="store_true", help="save new responses for each draw"
@@ -253,9 +257,7 @@ def _add_verify(commands: Any) -> None:
     command.add_argument(
         "--resume", metavar="FILE", type=Path, help="keep what is done there, and go on from it"
     )
-    command.add_argument(
-        "--plot", metavar="FILE.png", type=Path, help="ranks as ECDF differences"
-    )
+    command.add_argument("--plot", metavar="FILE.png", type=Path, help="ranks as ECDF differences")
     command.add_argument(
         "--seed", type=int, metavar="N", help="a whole number; without it one is drawn and told"
     )

@@ -139,9 +139,7 @@ def why(model: Model | str | Path, node: str) -> Explanation:
     return explain(as_model(model), node)
 
 
-def plan(
-    derivation: Derivation, methods: Mapping[str, str] | None = None, blocks: Blocks = "off"
-) -> Plan:
+def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, blocks: Blocks = "off") -> Plan:
     """Return how each node is drawn and what is computed when: Derivation -> Plan.
 
     ``blocks`` tells whether variances are updated with Gaussian nodes integrated out: "on" where the model allows it,

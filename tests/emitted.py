@@ -187,3 +187,34 @@ def _free_entries(value: np.ndarray, free: int) -> np.ndarray:
         rows, columns = np.tril_indices(p, 0 if free == p * (p + 1) // 2 else -1)
         return value[:, rows, columns]
     return value.reshape(len(value), -1)[:, :free]
+
+
+def drawn_from(module: ModuleType, conditional: Any, arrays: Any, data: Any) -> list[Any]:
+    """Return the parameters that ``draw_<node>`` hands to the generator, the shape last.
+
+    A chain drawn whole hands over the coupling to the element before; the linear terms returned count neighbours.
+    """
+    seen: list[Any] = []
+    here = getattr(arrays, conditional.node)
+
+    def capture(rng: Any, *arguments: Any) -> np.ndarray:
+        seen[:] = arguments  # a coupled node may be drawn in several sets; it stays as it is here
+        return here
+
+    def capture_chain(rng: Any, precision: Any, linear: Any, coupling: Any, size: Any) -> np.ndarray:
+        flat = [np.broadcast_to(part, size).reshape(-1) for part in (linear, coupling, here)]
+        own, before, value = flat
+        whole = own + before * np.roll(value, 1) + np.roll(before, -1) * np.roll(value, -1)
+        seen[:] = [np.broadcast_to(precision, size), whole.reshape(size), size]
+        return here
+
+    draw = getattr(module, f"draw_{conditional.node}")
+    kind = "random_truncated_" if conditional.truncation else "random_"
+    name = "random_chain" if "random_chain" in draw.__code__.co_names else kind + conditional.family
+    original = getattr(module, name)
+    setattr(module, name, capture_chain if name == "random_chain" else capture)
+    try:
+        draw(None, arrays, data)
+    finally:
+        setattr(module, name, original)
+    return seen

@@ -20,7 +20,7 @@ from deriver.emission import emit
 from deriver.language import parse_model
 from deriver.plan import Plan, make_plan
 from deriver.plan.layout import Quantity
-from tests.emitted import check_walk, load_source
+from tests.emitted import check_walk, drawn_from, load_source
 
 ORDER = {
     "normal": ("precision", "linear"),
@@ -167,20 +167,8 @@ def check_joint(bench: Bench) -> None:
 
 def check_parameters(bench: Bench, conditional: Conditional) -> None:
     """Compare what ``draw_<node>`` hands to the generator with the derived parameters."""
-    seen: list = []
     here = getattr(bench.arrays, conditional.node)
-
-    def capture(rng: Any, *arguments: Any) -> np.ndarray:
-        seen[:] = arguments
-        return here
-
-    kind = "random_truncated_" if conditional.truncation else "random_"
-    original = getattr(bench.module, kind + conditional.family)
-    setattr(bench.module, kind + conditional.family, capture)
-    try:
-        getattr(bench.module, f"draw_{conditional.node}")(None, bench.arrays, bench.data)
-    finally:
-        setattr(bench.module, kind + conditional.family, original)
+    seen = drawn_from(bench.module, conditional, bench.arrays, bench.data)
     plates = seen[-1][: len(seen[-1]) - len(conditional.shape)]
     assert plates == here.shape[: here.ndim - len(conditional.shape)]
     for chain, state in enumerate(bench.states):

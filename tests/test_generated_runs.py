@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deriver.derivation.numeric import parameters_at
-from tests.emitted import build, check_walk, element, to_inputs, to_state
+from tests.emitted import build, check_walk, drawn_from, element, to_inputs, to_state
 from tests.hand.catalogue import MODELS, load
 
 ORDER = {
@@ -40,7 +40,7 @@ def at_states(name: str, sizes: int, tmp_path: Path) -> tuple[Any, Any, Any, lis
 
 
 @pytest.mark.parametrize(("name", "sizes"), CASES)
-def test_parameters_are_the_derived_ones(name, sizes, tmp_path, monkeypatch):
+def test_parameters_are_the_derived_ones(name, sizes, tmp_path):
     derivation, module, _, states = at_states(name, sizes, tmp_path)
     model = derivation.model
     data = module.prepare(to_inputs(model, states[0]))
@@ -48,17 +48,7 @@ def test_parameters_are_the_derived_ones(name, sizes, tmp_path, monkeypatch):
     for conditional in derivation.conditionals:
         if conditional.method != "gibbs":
             continue
-        seen: list = []
-
-        current = getattr(arrays, conditional.node)
-
-        def capture(rng, *arguments, seen=seen, value=current):
-            seen[:] = arguments  # a coupled node is drawn in several sets; it stays as it is here
-            return value
-
-        kind = "random_truncated_" if conditional.truncation else "random_"
-        monkeypatch.setattr(module, kind + conditional.family, capture)
-        getattr(module, f"draw_{conditional.node}")(None, arrays, data)
+        seen = drawn_from(module, conditional, arrays, data)
         size = seen[-1]
         names = ORDER[conditional.family]
         for chain, state in enumerate(states):

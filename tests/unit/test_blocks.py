@@ -10,6 +10,7 @@ import sympy as sp
 
 from deriver import derive, load_model
 from deriver.algebra.heads import Ref
+from deriver.cli import main
 from deriver.derivation.marginal import Marginal, NoMarginal, NotAffine, affine_slope, find_marginal
 from deriver.derivation.marginal_check import check_marginal, gaussian_system, integrate_numerically
 from deriver.derivation.records import Derivation
@@ -17,6 +18,7 @@ from deriver.derivation.states import random_state
 from deriver.errors import InternalError, UsageError
 from deriver.language import parse_model
 from deriver.plan import make_plan
+from deriver.show.render import render
 
 # Model -> variances, effects, shared nodes, other nodes on which the density depends.
 FOUND = {
@@ -179,3 +181,20 @@ def test_chosen_method_keeps_a_node_out_of_the_block() -> None:
 def test_unknown_choice_is_refused() -> None:
     with pytest.raises(UsageError, match="one of auto, on, off"):
         make_plan(derivation_of("random_intercepts"), blocks="sometimes")
+
+
+@pytest.mark.parametrize(("choice", "default"), [("on", "on"), ("auto", "auto"), ("off", None)])
+def test_command_line_chooses(choice: str, default: str | None, tmp_path) -> None:
+    path = tmp_path / "sampler.py"
+    assert main(["emit", "random_intercepts", "-o", str(path), "--blocks", choice]) == 0
+    source = path.read_text(encoding="utf-8")
+    assert ("def log_marginal(" in source) is (default is not None)
+    assert (f'collapse: str = "{default}"' in source) is (default is not None)
+
+
+def test_derivation_shows_what_is_integrated_out() -> None:
+    text = render(derivation_of("random_intercepts"), unicode=False)
+    assert "sigma2_0, sigma2 can be updated with beta0[i], mu0, beta1 integrated out" in " ".join(
+        text.split()
+    )
+    assert "Integrated out" not in render(derivation_of("state_space"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deriver.derivation.numeric import parameters_at
-from tests.emitted import build
+from tests.emitted import build, drawn_from
 
 STATE_SPACE = """
 model gaps
@@ -84,7 +84,7 @@ def group_state(rng):
 
 
 @pytest.mark.parametrize(("text", "make"), [(STATE_SPACE, gap_state), (GROUPS, group_state)])
-def test_parameters_over_a_subset(text, make, tmp_path, monkeypatch):
+def test_parameters_over_a_subset(text, make, tmp_path):
     derivation, module = build(text, tmp_path)
     state = make(np.random.default_rng(4))
     given = {node for node in state if node not in module.State.__dataclass_fields__}
@@ -104,14 +104,7 @@ def test_parameters_over_a_subset(text, make, tmp_path, monkeypatch):
     }
     arrays = module.State(**fields)
     for conditional in derivation.conditionals:
-        seen: list = []
-
-        def capture(rng, *arguments, seen=seen, value=fields[conditional.node]):
-            seen[:] = arguments
-            return value
-
-        monkeypatch.setattr(module, f"random_{conditional.family}", capture)
-        getattr(module, f"draw_{conditional.node}")(None, arrays, data)
+        seen = drawn_from(module, conditional, arrays, data)
         for place, index in enumerate(sorted(state[conditional.node])):
             expected = list(parameters_at(conditional, state, index).values())
             got = [np.broadcast_to(part, seen[-1])[0] for part in seen[:-1]]
