@@ -223,7 +223,13 @@ def run(
         start=dict(start or {}), derived=tuple(derived), settings=settings, log_likelihood=log_likelihood,
         posterior_predictive=posterior_predictive,
     )  # fmt: skip
-    return run_job(model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks)
+    from deriver.errors import DeriverError
+    from deriver.running.wording import in_python
+
+    try:
+        return run_job(model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks)
+    except DeriverError as error:
+        raise in_python(error) from None
 
 
 def run_job(
