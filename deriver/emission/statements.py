@@ -340,6 +340,8 @@ def _zeros(source: Source, target: Ref, frame: Frame) -> str:
     own = source.quantity(target.name)
     if frame.sides == len(own.sides):
         return f"np.zeros_like({own.text})"
+    if frame.sides < len(own.sides):
+        return f"np.zeros({own.text}.shape[:-{len(own.sides) - frame.sides}])"
     sides = printer.print_size(source, own.sides[0])
     return f"np.zeros((*{own.text}.shape, {sides}))"
 

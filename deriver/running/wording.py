@@ -8,7 +8,14 @@ from dataclasses import replace
 from deriver.errors import DeriverError, Mistake
 
 # An option that takes NAME=VALUE -> the keyword that takes a dictionary.
-TABLES = {"map": "columns", "index": "index", "set": "values", "fix": "fix", "start": "start", "method": "methods"}
+TABLES = {
+    "map": "columns",
+    "index": "index",
+    "set": "values",
+    "fix": "fix",
+    "start": "start",
+    "method": "methods",
+}
 LISTS = {"derive": "derived", "keep": "keep"}
 _WHOLE = "|".join(TABLES)
 QUOTED = re.compile(rf'--({_WHOLE}) "([^"=]+)=([^"]*)"')

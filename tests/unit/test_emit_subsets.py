@@ -115,3 +115,38 @@ def test_parameters_over_a_subset(text, make, tmp_path):
     assert all(np.isfinite(values).all() for values in shapes.values())
     drawn = module.predict(np.random.default_rng(0), arrays, data)
     assert drawn.keys() == shapes.keys()
+
+
+VECTORS = """
+model vectors_over_a_subset
+
+plates
+  i = 1..n
+  j = 1..J[i]
+
+given
+  z : vector(p)
+  S : subset(i)
+
+data
+  y[i,j] ~ Pois(exp(z' * b[i,j] + a)) for i in S
+
+process
+  b[i,j] ~ N(ones(p), 2 * eye(p))
+
+parameters
+  a ~ N(0.5, 4)
+"""
+
+
+def test_a_vector_with_newton_proposals_over_a_subset(tmp_path):
+    """The log kernel of a vector is a number for each element, also where some elements have no response."""
+    _, module = build(VECTORS, tmp_path)
+    J, z = np.array([2, 1, 3]), np.array([1.0, 0.5])
+    data = module.prepare({"J": J, "z": z, "S": np.array([0, 2]), "y": np.array([1, 0, 2, 1, 0, 3.0])})
+    state = module.starting_values(np.random.default_rng(1), data, 2)
+    kernel, gradient, curvature = module.derivatives_b(state.b, state, data)
+    assert (kernel.shape, gradient.shape, curvature.shape) == ((2, 6), (2, 6, 2), (2, 6, 2, 2))
+    h = 1e-6 * np.array([1.0, 0.0])
+    ends = [module.derivatives_b(state.b + sign * h, state, data)[0] for sign in (1, -1)]
+    np.testing.assert_allclose((ends[0] - ends[1]) / 2e-6, gradient[..., 0], rtol=1e-5, atol=1e-6)
