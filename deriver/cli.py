@@ -150,15 +150,15 @@ def _add_derive(commands: Any) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 
 
-def _add_blocks(command: argparse.ArgumentParser, default: str) -> None:
+def _add_blocks(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--blocks", choices=("auto", "on", "off"), default=default,
+        "--blocks", choices=("off", "auto", "on"), default="off",
         help="update variances with effects integrated out; auto: where the data make it pay",
     )  # fmt: skip
 
 
 def _add_emission(command: argparse.ArgumentParser, backends: tuple[str, ...]) -> None:
-    _add_blocks(command, "auto")
+    _add_blocks(command)
     words = "numba: compiled loops; numpy: arrays" + (
         "; auto: by predicted time" if "auto" in backends else ""
     )

@@ -159,7 +159,7 @@ def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, block
 
 def emit(
     model: Model | str | Path, *, backend: Literal["numpy", "numba"] = "numpy", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None, sizes: Mapping[str, int] | None = None, blocks: Blocks = "auto",
+    templates: str | Path | None = None, sizes: Mapping[str, int] | None = None, blocks: Blocks = "off",
 ) -> str:  # fmt: skip
     """Return the source of a stand-alone sampler; ``methods`` overrides how a node is drawn, ``blocks`` is as in ``plan``.
 
@@ -201,7 +201,7 @@ def run(
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
     seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
-    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "auto",
+    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off",
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
@@ -234,7 +234,7 @@ def run(
 
 def run_job(
     model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None, blocks: Blocks = "auto",
+    templates: str | Path | None = None, blocks: Blocks = "off",
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
     from deriver.derivation.density_ratio import check_derivation

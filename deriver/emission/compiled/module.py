@@ -22,6 +22,7 @@ from deriver.emission.metropolis import is_tuned, returns_rate
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import break_call
 from deriver.emission.views import FunctionView, RecordView
+from deriver.plan.layout import unsupported
 from deriver.plan.records import Plan, Step
 
 # A compiled helper -> the helpers that it calls.
@@ -65,6 +66,8 @@ def emit_compiled(
     from deriver.emission.module import declared_bounds, helper_files, module_docstring
 
     declared = {**declared_bounds(derivation), **plan.cell_bounds()}
+    if plan.block is not None:
+        raise unsupported("nodes integrated out of others", "use the numpy backend, or leave --blocks off")
     module = Module(derivation=derivation, plan=plan, declared=declared)
     known = sizes_of(module, dict(sizes))
     updates = [view for step in plan.steps for view in update_functions(module, known, step)]
