@@ -114,12 +114,13 @@ class Bench:
         fields = []
         for name in self.module.State._fields:
             array = to_array(self.state[name], is_ragged(self.model, self.model.node(name).indices))
-            fields.append(np.array(np.atleast_1d(array), dtype=float))
+            first = self.module.components_first(array, self.module.SIDES.get(name, 0))
+            fields.append(np.array(np.atleast_1d(first), dtype=float))
         return self.module.State(*fields)
 
     def value(self, arrays: Any, node: str, index: tuple[int, ...]) -> Any:
         """Return an element of the sampler's state."""
-        array = getattr(arrays, node)
+        array = self.module.components_last(getattr(arrays, node), self.module.SIDES.get(node, 0))
         found = array if index or self.plan.step(node).conditional.shape else array[0]
         return element_of(self.model, self.state, node, found, index)
 
@@ -204,23 +205,19 @@ def check_variance(bench: Bench, step: Any, means: Any) -> None:
     for bench.fixed.one in range(mean.size):
         root.append(getattr(bench.run(step), step.node).ravel() - mean)
     bench.fixed.one = -1
-    root = np.array(root).T
-    side = 1 if not step.conditional.shape else getattr(means, step.node).shape[-1]
-    whole = root @ root.T if bench.state[step.node] != {} else root
-    inverse = np.linalg.inv(whole)
+    inverse = np.linalg.inv(np.array(root).T @ np.array(root))
     for key in bench.state[step.node]:
         family, expected = step.conditional.at(bench.state, key)
         precision = 1 / expected["var"] if family == "normal" else np.linalg.inv(expected["cov"])
-        place = place_of(bench, means, step.node, key, side)
-        block = inverse[place : place + side, place : place + side]
-        np.testing.assert_allclose(block.squeeze(), np.squeeze(precision), rtol=1e-6, atol=1e-9)
+        places = places_of(bench, means, step.node, key)
+        block = inverse[np.ix_(places, places)]
+        np.testing.assert_allclose(block, np.atleast_2d(precision), rtol=1e-6, atol=1e-9)
 
 
-def place_of(bench: Bench, arrays: Any, node: str, key: tuple[int, ...], side: int) -> int:
-    """Return where an element begins in the flat array of its node."""
+def places_of(bench: Bench, arrays: Any, node: str, key: tuple[int, ...]) -> np.ndarray:
+    """Return where the components of an element lie in the flat array of its node."""
     numbers = np.arange(getattr(arrays, node).size, dtype=float).reshape(getattr(arrays, node).shape)
-    found = bench.value(arrays._replace(**{node: numbers}), node, key)
-    return int(np.ravel(found)[0])
+    return np.ravel(bench.value(arrays._replace(**{node: numbers}), node, key)).astype(int)
 
 
 def check_truncated(bench: Bench, step: Any) -> None:
@@ -333,7 +330,7 @@ def check_newton(bench: Bench, step: Any) -> None:
     node, calls = step.node, []
     newton = getattr(bench.module, f"newton_{node}")
     setattr(bench.module, f"newton_{node}", lambda *rest: calls.append((rest, newton(*rest))) or calls[-1][1])
-    bench.run(step, rate=np.zeros(getattr(bench.arrays(), node).shape[:1]))
+    bench.run(step, rate=np.zeros(getattr(bench.arrays(), node).shape[-1:]))
     for number, key in enumerate(sorted(bench.state[node])):
         (point, first), (moved, second) = calls[2 * number : 2 * number + 2]
         p = len(np.ravel(bench.state[node][key]))

@@ -13,6 +13,7 @@ from deriver.emission.compiled.functions import (
     own_quantity,
     place,
     target_text,
+    whole,
 )
 from deriver.emission.compiled.indices import loops, positions, quantity_axes
 from deriver.emission.compiled.scalars import give_names, matrix, scalar, vector, write_sums
@@ -192,7 +193,7 @@ def _vector_noise(body: Body, step: Step, size: int) -> list[Text]:
             body.taken.add("noise")
             body.add(f"noise = fill_normal(rng, state.{step.node}.size).reshape(state.{step.node}.shape)")
     inside = base.partition("[")[2]
-    return [atom(f"noise[{inside[:-1]}, {a}]" if inside else f"noise[{a}]") for a in range(size)]
+    return [atom(f"noise[{a}, {inside[:-1]}]" if inside else f"noise[{a}]") for a in range(size)]
 
 
 def _write_wishart(body: Body, step: Step) -> None:
@@ -209,7 +210,7 @@ def _write_wishart(body: Body, step: Step) -> None:
                 body.assign(place(base, (a, b)), cells[a][b])
         body.needs.helpers.add(f"random_{family}")
         body.add(
-            f"random_{family}(rng, {df.text}, {base})  # from {SHOWN.get(name, name)} to the draw, in place"
+            f"random_{family}(rng, {df.text}, {whole(base, 2)})  # from {SHOWN.get(name, name)} to the draw, in place"
         )
 
 

@@ -71,11 +71,16 @@ def target_text(body: Body, step: Step) -> str:
 
 
 def place(base: str, components: Sequence[int]) -> str:
-    """Return ``beta[i]`` with component subscripts: ``beta[i, 0]``."""
+    """Return ``beta[i]`` with component subscripts, which come first: ``beta[0, i]``."""
     if not components:
         return base if base.endswith("]") else f"{base}[0]"
     inside = ", ".join(map(str, components))
-    return f"{base[:-1]}, {inside}]" if base.endswith("]") else f"{base}[{inside}]"
+    return base.replace("[", f"[{inside}, ", 1) if base.endswith("]") else f"{base}[{inside}]"
+
+
+def whole(base: str, sides: int) -> str:
+    """Return all components of an element: ``Q[:, :, i]``."""
+    return base.replace("[", f"[{':, ' * sides}", 1)
 
 
 def finish(

@@ -314,3 +314,13 @@ def quantity_axes(body: Body, quantity: Quantity) -> tuple[Axis, ...]:
     """Return the axes of an array."""
     own = body.space.extend(sp.Tuple(s, *b) for s, b in zip(quantity.indices, quantity.ranges, strict=True))
     return own.axes(quantity.indices, as_given=True)
+
+
+def components_first(quantity: Quantity) -> bool:
+    """Tell whether an array's components come before its plates, so that loops over a plate can be vectorised.
+
+    So it is for the nodes of the state and for statistics; given arrays stay as they came.
+    """
+    return bool(quantity.indices and quantity.sides) and (
+        quantity.chain or quantity.kind in ("statistic", "rest")
+    )

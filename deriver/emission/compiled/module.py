@@ -12,6 +12,7 @@ from deriver.derivation.records import Derivation
 from deriver.emission.chain import spread_lines, start_text
 from deriver.emission.compiled.draws import draw_function
 from deriver.emission.compiled.functions import sizes_of
+from deriver.emission.compiled.indices import components_first
 from deriver.emission.compiled.newton import newton_functions
 from deriver.emission.compiled.walks import walk_functions
 from deriver.emission.environment import make_environment
@@ -20,9 +21,9 @@ from deriver.emission.inputs import data_record, prepare_function
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import is_tuned, returns_rate
 from deriver.emission.scope import Module, make_function
-from deriver.emission.text import break_call
+from deriver.emission.text import break_brackets, break_call
 from deriver.emission.views import FunctionView, RecordView
-from deriver.plan.layout import unsupported
+from deriver.plan.layout import Quantity, unsupported
 from deriver.plan.records import Plan, Step
 
 # A compiled helper -> the helpers that it calls.
@@ -81,6 +82,7 @@ def emit_compiled(
     module.used = set(re.findall(r"\bdata\.(\w+)", arrays))
     prepare = plain_numbers(module, prepare_function(module))
     names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
+    sided = [f'"{q.name}": {len(q.sides)}' for q in module.state_nodes() if components_first(q)]
     values = {
         "docstring": module_docstring(derivation).replace(
             "Arrays of the state begin with an axis of chains; those of the data have none.",
@@ -98,6 +100,9 @@ def emit_compiled(
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
         "numbers": break_call("NUMBERS = frozenset(", [f"[{', '.join(names)}]"] if names else [], ")", 0),
         "chained": any(step.chained for step in plan.steps),
+        "sides": break_brackets("SIDES = {", sided, "}", 0)
+        if len(", ".join(sided)) > 70
+        else [f"SIDES = {{{', '.join(sided)}}}"],
         "scales": [step.node for step in plan.steps if is_scale(step)],
         "rate_shapes": {step.node: rate_shape(module, step) for step in plan.steps if returns_rate(step)},
     }
@@ -146,19 +151,22 @@ def data_fields(module: Module) -> RecordView:
 
 def _number_field(module: Module, line: str) -> str:
     name = line.partition(":")[0]
+    quantity = _quantity(module, name)
+    if quantity is not None and components_first(quantity):
+        shape = quantity_shape(module, name)
+        parts, sides = shape.strip("()").split(", "), len(quantity.sides)
+        return line.replace(shape, f"({', '.join(parts[-sides:] + parts[:-sides])})", 1)
     return line.replace(": Array", ": float", 1) if is_number(module, name) else line
+
+
+def _quantity(module: Module, name: str) -> Quantity | None:
+    known = [*module.plan.quantities, *(statistic.quantity for statistic in module.plan.statistics)]
+    return next((quantity for quantity in known if quantity.name == name), None)
 
 
 def is_number(module: Module, name: str) -> bool:
     """Tell whether a field of the data is one number."""
-    quantity = next(
-        (
-            q
-            for q in [*module.plan.quantities, *(s.quantity for s in module.plan.statistics)]
-            if q.name == name
-        ),
-        None,
-    )
+    quantity = _quantity(module, name)
     return quantity is not None and not quantity.indices and not quantity.sides and quantity.kind != "subset"
 
 
@@ -169,12 +177,16 @@ def plain_numbers(module: Module, prepare: FunctionView) -> FunctionView:
     body = list(prepare.body)
     at = next(k for k, line in enumerate(body) if line.lstrip().startswith("return Data("))
     fields = []
+    statistics = [statistic.quantity for statistic in module.plan.statistics]
+    turned = {q.name: len(q.sides) for q in statistics if components_first(q)}
     whole = set(re.findall(r"^\s+(\w+) = (?:int|len)\(", "\n".join(body), re.MULTILINE))
     for name in field_names(module):
         if name in whole:
             fields.append(f"{name}={name}")
         elif is_number(module, name):
             fields.append(f"{name}=float({name})")
+        elif name in turned:
+            fields.append(f"{name}=components_first({name}, {turned[name]})")
         else:
             fields.append(f"{name}=np.ascontiguousarray({name})")
     return FunctionView(
@@ -222,7 +234,7 @@ def rate_shape(module: Module, step: Step) -> str:
     if not quantity.indices:
         return "(1,)"
     drop = len(quantity.sides)
-    return f"shapes.{step.node}" if not drop else f"shapes.{step.node}[:-{drop}]"
+    return f"shapes.{step.node}" if not drop else f"shapes.{step.node}[{drop}:]"
 
 
 def shapes_function(module: Module) -> FunctionView:
@@ -237,7 +249,8 @@ def shapes_function(module: Module) -> FunctionView:
         source = module.source(own_space(module, quantity))
         axes = source.space.axes(quantity.indices, as_given=True)
         sides = [print_size(source, side) for side in quantity.sides]
-        text = shape_text(source, Frame(axes=axes), sides) or "1"
+        plates = shape_text(source, Frame(axes=axes), [])
+        text = ", ".join([*sides, *([plates] if plates else [])]) or "1"
         fields.append(f"{quantity.name}=({text}{',' if ',' not in text else ''})")
     body = break_call("return State(", fields, ")", 1)
     return make_function(

@@ -17,6 +17,7 @@ from deriver.algebra.heads import PlateSum, Ref
 from deriver.emission.compiled import unrolled
 from deriver.emission.compiled.body import Body, Value
 from deriver.emission.compiled.indices import (
+    components_first,
     condition_text,
     element,
     loops,
@@ -495,15 +496,17 @@ def _cells(body: Body, ref: Ref) -> Value:
     sides = [body.side(side) for side in quantity.sides]
     if max(sides) > LARGEST_SIDE:
         raise unsupported(f"{ref.name} with {max(sides)} components", "use the numpy backend")
+    first = components_first(quantity)
+
+    def cell(*components: int) -> Text:
+        own = [str(component) for component in components]
+        return atom(f"{base}[{', '.join([*own, *places] if first else [*places, *own])}]")
+
     if len(sides) == 1:
-        return [atom(f"{base}[{', '.join([*places, str(a)])}]") for a in range(sides[0])]
+        return [cell(a) for a in range(sides[0])]
     symmetric = ref.variable.symmetric
     return [
-        [
-            atom(f"{base}[{', '.join([*places, *(map(str, (b, a) if symmetric and b > a else (a, b)))])}]")
-            for b in range(sides[1])
-        ]
-        for a in range(sides[0])
+        [cell(b, a) if symmetric and b > a else cell(a, b) for b in range(sides[1])] for a in range(sides[0])
     ]
 
 
