@@ -106,30 +106,29 @@ def _write_normal(body: Body, step: Step) -> None:
 def write_chain(body: Body, step: Step) -> None:
     """A chain drawn whole: means going forward, each element's share of the next going back.
 
-    With d_t the precision of z_t given all before it, s_t = coupling_t / d_{t-1}.
+    ``scale`` is 1 / d_t, d_t the precision of z_t given all before it; s_t = coupling_t / d_{t-1} is its share.
     """
     target, along = step.conditional.target, step.colour_index
     *outer, inner = step.conditional.ranges
     if along is None or inner[0] != along:
         raise unsupported(f"a lag over {along} in {step.node}", "put the lag on the innermost plate")
     node = step.node
-    body.taken |= {"share", "above", "mean", "before", "shares"}
+    body.taken |= {"share", "scale", "mean", "before", "shares"}
     with loops(body, outer):
-        body.add("above, before = 1.0, 0.0  # of the element before: its precision, its linear term")
+        body.add("scale, before = 1.0, 0.0  # of the element before: variance given all earlier, linear term")
         with loops(body, [inner]):
             parameters(body, step, "precision", "linear", "coupling")
             coupling = named_scalar(body, step, "coupling")
             diagonal, right = named_scalar(body, step, "precision"), named_scalar(body, step, "linear")
-            body.add(f"share = {coupling.text} / above")
-            body.add(f"above = {diagonal.text} - share * {coupling.text}")
+            body.add(f"share = {coupling.text} * scale")
+            body.add(f"scale = 1 / ({diagonal.text} - share * {coupling.text})")
             body.add(f"before = {right.text} + share * before")
             variate, here = noise(body, step), target_text(body, step)
             with body.at(0):
-                body.add(
-                    f"shares = rng.room[state.{node}.size : 2 * state.{node}.size].reshape(state.{node}.shape)"
-                )
+                room = f"rng.room[state.{node}.size : 2 * state.{node}.size]"
+                body.add(f"shares = {room}.reshape(state.{node}.shape)")
             body.add(f"shares[{here.split('[', 1)[1]} = share")
-            body.add(f"{here} = before / above + {variate.text} / math.sqrt(above)")
+            body.add(f"{here} = scale * before + math.sqrt(scale) * {variate.text}")
         backward = sp.Tuple(along, inner[1] + 1, inner[2])
         with loops(body, [backward], backwards=True):
             here = target_text(body, step)
