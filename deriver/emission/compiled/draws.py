@@ -115,7 +115,7 @@ def write_chain(body: Body, step: Step) -> None:
     node = step.node
     body.taken |= {"share", "scale", "mean", "before", "shares"}
     with loops(body, outer):
-        body.add("scale, before = 1.0, 0.0  # of the element before: variance given all earlier, linear term")
+        body.add("scale, before = 1.0, 0.0  # of the element before, given all earlier")
         with loops(body, [inner]):
             parameters(body, step, "precision", "linear", "coupling")
             coupling = named_scalar(body, step, "coupling")
