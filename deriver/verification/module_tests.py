@@ -22,6 +22,7 @@ from deriver.running.sampling import load_sampler
 from deriver.verification.arrays import ArrayMaker
 from deriver.verification.setting import choose_givens
 from deriver.verification.simulate import Simulator
+from deriver.verification.sources import require_arrays
 
 SEED = 20260101
 STARTS, FORWARD, PILOT = 60, 3000, 500
@@ -63,6 +64,7 @@ def emit_tests(derivation: Derivation, source: str, module: str, templates: str 
         found = f"the sampler's file is {module}.py, which no test can import"
         remedy = "give it a name of letters, digits and underscores"
         raise UsageError([Mistake(code="module-name", found=found, remedy=remedy)])
+    require_arrays(source)
     view = view_tests(derivation, source, module)
     values = {field.name: getattr(view, field.name) for field in fields(view)}
     template = make_environment(templates).get_template("tests/module.py.jinja")

@@ -111,3 +111,13 @@ def test_the_module_of_tests_goes_with_the_sampler(tmp_path: Path) -> None:
 def test_a_sampler_that_cannot_be_imported_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="no test can import"):
         deriver.emit_tests(deriver.load_model("random_intercepts"), "my-sampler")
+
+
+def test_a_compiled_sampler_is_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "s.py"
+    emit = ["emit", "wishart", "--backend", "numba", "--size", "p=2", "-o", str(output)]
+    assert main(emit) == 0
+    assert main(["verify", "wishart", "--sampler", str(output)]) == 2
+    assert "--backend numpy" in capsys.readouterr().err
+    assert main([*emit, "--overwrite", "--tests", str(tmp_path / "test_s.py")]) == 2
+    assert "--backend numpy" in capsys.readouterr().err
