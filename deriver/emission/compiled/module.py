@@ -28,10 +28,11 @@ from deriver.plan.records import Plan, Step
 
 # A compiled helper -> the helpers that it calls.
 CALLS = {
-    "normal": ("fill_normal",),
-    "fill_normal": ("ziggurat",),
-    "ziggurat": ("next_word",),
-    "uniform": ("next_word",),
+    "normal": ("finish_normal", "take_word"),
+    "fill_normal": ("finish_normal", "next_word"),
+    "finish_normal": ("ziggurat", "uniform", "take_word"),
+    "uniform": ("take_word",),
+    "take_word": ("next_word",),
     "random_gamma": ("normal", "uniform"),
     "random_beta": ("random_gamma",),
     "random_wishart": ("bartlett", "cholesky", "square"),
@@ -40,7 +41,17 @@ CALLS = {
     "random_truncated_normal": ("normal", "uniform"),
 }
 ORDER = (
-    *("apart", "next_word", "ziggurat", "fill_normal", "normal", "uniform", "softplus"),
+    *(
+        "apart",
+        "next_word",
+        "take_word",
+        "ziggurat",
+        "uniform",
+        "finish_normal",
+        "fill_normal",
+        "normal",
+        "softplus",
+    ),
     *("random_gamma", "random_beta"),
     *(
         "random_truncated_normal",
