@@ -21,7 +21,7 @@ def meeting_columns(draft: Draft) -> tuple[str, str]:
 def add_meeting_product(draft: Draft, tag: str) -> None:
     """a[g[k]] * a[h[k]]: a square where they meet."""
     g, h = meeting_columns(draft)
-    name, other = f"a{tag}", draft.choose("N(0, 1)", "Gamma(shape = 2, rate = 1)")
+    name, other = f"ea{tag}", draft.choose("N(0, 1)", "Gamma(shape = 2, rate = 1)")
     draft.state(name, [f"{name}[i] ~ {other}"])
     draft.spoil(name)
     written = f"N({name}[{g}[k]] * {name}[{h}[k]], 1)"
@@ -38,7 +38,7 @@ def add_meeting_product(draft: Draft, tag: str) -> None:
 def add_meeting_contrast(draft: Draft, tag: str) -> None:
     """a[g[k]] - a[h[k]], or their sum: linear, the coefficient 0 or 2 where they meet."""
     g, h = meeting_columns(draft)
-    name, sign = f"a{tag}", draft.choose("-", "+", "- 0.5 *")
+    name, sign = f"ea{tag}", draft.choose("-", "+", "- 0.5 *")
     draft.state(name, [f"{name}[i] ~ N(0, va{tag})"], family="normal")
     draft.state(f"va{tag}", [f"va{tag} ~ IG(2, 1)"], layer="parameters", family="inverse_gamma")
     draft.data.append(f"y{tag}[k] ~ N({name}[{g}[k]] {sign} {name}[{h}[k]], 1)")
@@ -48,10 +48,10 @@ def add_product(draft: Draft, tag: str) -> None:
     """Two nodes multiplied: conjugate in each, given the other."""
     g, h = meeting_columns(draft)
     kind = draft.choose("normal", "gamma", "variance")
-    first, second = f"a{tag}[{g}[k]]", f"b{tag}[{h}[k]]"
+    first, second = f"ea{tag}[{g}[k]]", f"eb{tag}[{h}[k]]"
     prior = {"normal": "N(0, 1)", "gamma": "Gamma(shape = 2, rate = 1)", "variance": "IG(2, 1)"}[kind]
     family = "inverse_gamma" if kind == "variance" else kind
-    for name in (f"a{tag}", f"b{tag}"):
+    for name in (f"ea{tag}", f"eb{tag}"):
         draft.state(name, [f"{name}[i] ~ {prior}"], family=family)
     written = {
         "normal": f"N({first} * {second}, 1)",
@@ -63,7 +63,7 @@ def add_product(draft: Draft, tag: str) -> None:
 
 def add_sum_of_rates(draft: Draft, tag: str) -> None:
     """Two nodes added where a product would be conjugate."""
-    kind, first, second = draft.choose("rate", "variance", "probability"), f"a{tag}", f"b{tag}"
+    kind, first, second = draft.choose("rate", "variance", "probability"), f"ea{tag}", f"eb{tag}"
     prior = {"rate": "Gamma(shape = 2, rate = 1)", "variance": "IG(2, 1)", "probability": "Beta(2, 2)"}[kind]
     draft.use("k", "i")
     draft.givens.setdefault("g", "g : k -> i")
@@ -120,7 +120,7 @@ def add_vector_walk(draft: Draft, tag: str) -> None:
 def add_membership(draft: Draft, tag: str) -> None:
     """A weighted sum over a whole plate of effects."""
     draft.use("k", "l")
-    weight, a = draft.given(f"W{tag}", ("k", "l")), f"a{tag}"
+    weight, a = draft.given(f"W{tag}", ("k", "l")), f"ea{tag}"
     kind = draft.choose("normal", "gamma")
     if kind == "normal":
         draft.state(a, [f"{a}[l] ~ N(ma{tag}, 1)"], family="normal")
