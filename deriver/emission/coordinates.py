@@ -14,7 +14,7 @@ from deriver.emission.text import WIDTH, Text, break_call, join_sum
 from deriver.emission.views import FunctionView
 from deriver.plan.records import Block, BlockMember, Step
 
-FARTHEST = 23  # on the scale of a logit: nearer to a bound than 1e-10 of the interval, digits are lost
+FARTHEST = 12  # on the scale of a logit: 6e-6 of the interval from a bound; nearer, the marginal density loses its digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
