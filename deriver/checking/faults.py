@@ -67,7 +67,7 @@ def _notes(oracle: Oracle, statement: Statement, outcomes: list[Outcome]) -> tup
         notes.append(f"at {undefined} of {len(outcomes)} random states it is no density at all")
     wrong = dict.fromkeys(name for outcome in outcomes for name in outcome.wrong)
     if wrong:
-        family = oracle.subject.conditional.family
+        family = oracle.subject.conditional.family or ""
         names = (_NATURAL.get((family, name), _NATURAL.get(name, name)) for name in wrong)
         notes.append("what differs: " + ", ".join(names))
     return tuple(notes)

@@ -310,8 +310,8 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
             )
         case heads.LogPolyaGamma():
             source.needs.helpers.add("log_untilted_polya_gamma")
-            inside = (print_expression(source, arg, frame).text for arg in expr.args)
-            return call("log_untilted_polya_gamma", *inside)
+            arguments = [print_expression(source, arg, frame).text for arg in expr.args]
+            return call("log_untilted_polya_gamma", *arguments)
         case heads.LogIndicator():
             return _print_indicator(source, expr, frame)
         case heads.Transposed():

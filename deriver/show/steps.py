@@ -233,7 +233,7 @@ class Steps:
         branch = self._branch()
         if branch is None:
             return ()
-        low, high = self.conditional.support[1:]
+        low, high = (end for end in self.conditional.support[1:] if end is not None)
         above, below = (n.Interval(self.arrange(low.args[k]), self.arrange(high.args[k])) for k in (1, 2))
         positive = n.Relation(">", self.arrange(branch.args[0]), _ZERO)
         words = ("It is restricted to ", above, " where ", positive, ", and to ", below, " elsewhere.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import sympy as sp
 from sympy import Expr
@@ -64,7 +65,7 @@ def matrix(body: Body, expr: Expr) -> list[list[Text]]:
     """Return the entries of a matrix."""
     found = value(body, expr)
     assert isinstance(found, list) and isinstance(found[0], list)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def value(body: Body, expr: Expr) -> Value:
@@ -97,10 +98,10 @@ def give_names(body: Body, made: Value, name: str, *, symmetric: bool = False) -
     if isinstance(made, Text):
         return unrolled.named(body, name, made) if not _is_plain(made) else made
     if not isinstance(made[0], list):
-        return [_name_cell(body, cell, f"{name}_{a}") for a, cell in enumerate(made)]  # type: ignore[arg-type]
+        return [_name_cell(body, cell, f"{name}_{a}") for a, cell in enumerate(made)]
     rows: list[list[Text]] = [[ZERO] * len(made[0]) for _ in made]
     for a, row in enumerate(made):
-        for b, cell in enumerate(row):  # type: ignore[arg-type]
+        for b, cell in enumerate(row):
             mirrored = symmetric and b > a
             rows[a][b] = ZERO if mirrored else _name_cell(body, cell, f"{name}_{a}{b}")
     if symmetric:
@@ -230,7 +231,7 @@ def _apart(body: Body, parts: Sequence[Value]) -> Value:
     if isinstance(parts[0], Text):
         return call("apart", *(part.text for part in parts))  # type: ignore[union-attr]
     body.needs.helpers.add("apart")
-    return [_apart(body, cells) for cells in zip(*parts, strict=True)]  # type: ignore[return-value,arg-type]
+    return [_apart(body, cells) for cells in zip(*parts, strict=True)]  # type: ignore[return-value]
 
 
 def _sum(body: Body, expr: sp.Add) -> Text:
@@ -428,7 +429,8 @@ def _add_up(body: Body, name: Value, made: Value, *, symmetric: bool) -> None:
         assert isinstance(made, Text)
         body.assign(name.text, made, "+=")
         return
-    for a, (own, cell) in enumerate(zip(name, made, strict=True)):  # type: ignore[arg-type]
+    pairs: list[tuple[Any, Any]] = list(zip(name, made, strict=True))  # type: ignore[arg-type]
+    for a, (own, cell) in enumerate(pairs):
         if isinstance(own, list):
             limit = a + 1 if symmetric else len(own)
             for b in range(limit):
@@ -513,7 +515,7 @@ def _cells(body: Body, ref: Ref) -> Value:
 def _transpose(made: Value, shape: tuple) -> Value:
     if None in shape or not isinstance(made, list) or not isinstance(made[0], list):
         return made
-    return [list(row) for row in zip(*made, strict=True)]  # type: ignore[arg-type]
+    return [list(row) for row in zip(*made, strict=True)]
 
 
 def _array_sum(body: Body, expr: sp.Add) -> Value:
@@ -612,7 +614,7 @@ def _operand(body: Body, factor: Expr) -> Value:
 def _flat(made: Value) -> list[Text]:
     if isinstance(made, Text):
         return [made]
-    return [cell for part in made for cell in _flat(part)]  # type: ignore[union-attr]
+    return [cell for part in made for cell in _flat(part)]
 
 
 def _multiply(
@@ -624,18 +626,18 @@ def _multiply(
         raise InternalError("a product of numbers among matrices")
     left_is_row = from_left[0] is None
     if left_is_row:
-        columns = list(zip(*right, strict=True)) if isinstance(right[0], list) else None  # type: ignore[arg-type]
+        columns = list(zip(*right, strict=True)) if isinstance(right[0], list) else None
         if columns is None:
             return unrolled.sum_products(list(zip(left, right, strict=True)))  # type: ignore[arg-type]
         return [unrolled.sum_products(list(zip(left, column, strict=True))) for column in columns]  # type: ignore[arg-type]
     if not isinstance(left[0], list):  # a column times a row
-        return [[_scaled(a, b) if "0" not in (a.text, b.text) else ZERO for b in right] for a in left]  # type: ignore[misc,arg-type]
+        return [[_scaled(a, b) if "0" not in (a.text, b.text) else ZERO for b in right] for a in left]  # type: ignore[arg-type,union-attr]
     if not isinstance(right[0], list):
-        return [unrolled.sum_products(list(zip(row, right, strict=True))) for row in left]  # type: ignore[arg-type]
-    columns = list(zip(*right, strict=True))  # type: ignore[arg-type]
+        return [unrolled.sum_products(list(zip(row, right, strict=True))) for row in left]
+    columns = list(zip(*right, strict=True))
     return [
         [unrolled.sum_products(list(zip(row, column, strict=True))) for column in columns] for row in left
-    ]  # type: ignore[arg-type]
+    ]
 
 
 def _closed(body: Body, expr: heads.Inner) -> Text:
