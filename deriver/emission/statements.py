@@ -12,9 +12,8 @@ from deriver.emission.reading import align, read_reference
 from deriver.emission.restrict import mask_text
 from deriver.emission.source import Frame, Source, count_sides, sides_of
 from deriver.emission.text import Text, force_statement
-from deriver.errors import InternalError
 from deriver.plan.conditions import narrow
-from deriver.plan.layout import Axis, Quantity, free_indices
+from deriver.plan.layout import Axis, Quantity, free_indices, unsupported
 
 LIFTABLE = (heads.PlateSum, heads.Inner, heads.Trace, heads.LogDet)
 
@@ -219,7 +218,7 @@ def _write_stack(source: Source, expr: heads.Stack, frame: Frame, hint: str) -> 
 
 def _write_inverse(source: Source, expr: sp.Pow, frame: Frame, hint: str) -> str:
     if expr.exp != -1:
-        raise InternalError("a matrix power other than the inverse")
+        raise unsupported("a power of a matrix", "give the product a name of its own under `given`")
     base = expr.base
     if not isinstance(base, Ref) and source.recall(base) is None:
         printer.lift(source, base)

@@ -199,3 +199,25 @@ def test_matrix_coordinates_come_back_with_their_jacobian(pair, tmp_path):
         jacobian = [(entries(u + h * e) - entries(u - h * e)) / (2 * h) for e in np.eye(size)]
         differences.append(getattr(module, back)(u, p)[1] - np.linalg.slogdet(np.array(jacobian))[1])
     np.testing.assert_allclose(differences[0], differences[1], atol=1e-6)  # a constant may be left out
+
+
+def test_a_power_of_a_matrix_is_refused_in_words():
+    text = """
+model square
+
+plates
+  i = 1..n
+
+given
+  S : matrix(p,p)
+  u : vector(p)
+
+data
+  y[i] ~ N(m, S)
+
+parameters
+  m ~ N(u, S * S)
+"""
+    derivation = derive(parse_model(text))
+    with pytest.raises(UsageError, match="a power of a matrix"):
+        emit(derivation)
