@@ -9,22 +9,21 @@ from deriver.emission.compiled.body import Body
 from deriver.emission.compiled.functions import (
     finish,
     new_body,
+    one_chain_shape,
     over_elements,
-    own_quantity,
     place,
     target_text,
     whole,
 )
 from deriver.emission.compiled.indices import loops, positions, quantity_axes
 from deriver.emission.compiled.scalars import give_names, matrix, scalar, vector, write_sums
-from deriver.emission.gibbs import SHOWN, conditional_words, shape_words
+from deriver.emission.gibbs import SHOWN, conditional_words
 from deriver.emission.scope import Module
 from deriver.emission.text import Text, atom, call, join_product, join_sum
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import unsupported
 from deriver.plan.records import Step
 
-LETTERS = {"precision": "A", "linear": "b", "inverse_scale": "V"}
 SCALAR_DRAWS = ("inverse_gamma", "gamma", "beta")
 
 
@@ -46,19 +45,10 @@ def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
         raise unsupported(f"a truncated {family} for {step.node}", "use the numpy backend")
     (write_chain if step.chained else writers[family])(body, step)
     doc = [
-        f"Draw {step.node}, shape {_one_chain(shape_words(module, step))}.",
+        f"Draw {step.node}, shape {one_chain_shape(module, step.node)}.",
         *conditional_words(step.conditional),
     ]
     return finish(f"draw_{step.node}", body, doc)
-
-
-def _one_chain(shape: str) -> str:
-    inside = shape.removeprefix("(chains, ").removeprefix("(chains,")
-    return "(1,)" if inside == ")" else _tuple("(" + inside)
-
-
-def _tuple(shape: str) -> str:
-    return shape if "," in shape else shape.replace(")", ",)")
 
 
 def parameters(body: Body, step: Step, *names: str) -> list:
@@ -82,7 +72,7 @@ def noise(body: Body, step: Step) -> Text:
     with body.at(0):
         if "noise" not in body.taken:
             body.taken.add("noise")
-            flat = len(quantity_axes(body, own_quantity(body, step))) == 1
+            flat = len(quantity_axes(body, body.quantity(step.node))) == 1
             shaped = "" if flat else f".reshape(state.{step.node}.shape)"
             body.add(f"noise = fill_normal(rng, state.{step.node}.size){shaped}")
     return atom(f"noise[{target_text(body, step).split('[', 1)[1]}")

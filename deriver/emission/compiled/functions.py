@@ -11,10 +11,12 @@ from sympy import Expr
 from deriver.algebra.heads import Ref
 from deriver.derivation.lower import Lowering
 from deriver.emission.compiled.body import Body
-from deriver.emission.compiled.indices import loops, positions
+from deriver.emission.compiled.indices import components_first, loops, positions
+from deriver.emission.gibbs import quantity_shape
+from deriver.emission.metropolis import describe_update
 from deriver.emission.scope import RESERVED, Module, make_function
 from deriver.emission.views import FunctionView
-from deriver.plan.layout import Quantity, unsupported
+from deriver.plan.layout import unsupported
 from deriver.plan.records import LeastSquares, Plan, Step
 
 PARAMETERS = ("rng: Random", "state: State", "data: Data")
@@ -31,8 +33,7 @@ def new_body(module: Module, sizes: dict[Expr, Expr], step: Step) -> Body:
             single[name] = (definition.element, definition.expression)
     return Body(
         space=module.plan.space,
-        quantities={quantity.name: quantity for quantity in module.plan.quantities}
-        | {statistic.name: statistic.quantity for statistic in module.plan.statistics},
+        quantities={quantity.name: quantity for quantity in module.plan.quantities},
         needs=module.needs,
         declared=module.declared,
         definitions=single,
@@ -49,9 +50,21 @@ def fitted(plan: Plan) -> list[LeastSquares]:
     return [s.procedure for s in plan.statistics if isinstance(s.procedure, LeastSquares)]
 
 
-def own_quantity(body: Body, step: Step) -> Quantity:
-    """Return the array of the node that a step updates."""
-    return body.quantity(step.node)
+def one_chain_shape(module: Module, name: str) -> str:
+    """Return the shape of an array in the words of sizes, as one chain has it: components before plates."""
+    quantity = module.quantity(name)
+    words = [word for word in quantity_shape(module, name).strip("()").split(", ") if word.strip(",")]
+    words = [word.strip(",") for word in words[1 if quantity.chain else 0 :]]
+    if components_first(quantity):
+        sides = len(quantity.sides)
+        words = [*words[-sides:], *words[:-sides]]
+    return f"({', '.join(words or ['1'])}{',' if len(words) < 2 else ''})"
+
+
+def describe_one_chain(module: Module, step: Step) -> list[str]:
+    """Return the docstring of an update, its shape that of one chain."""
+    first, *rest = describe_update(module, step, None)
+    return [first.replace(quantity_shape(module, step.node), one_chain_shape(module, step.node)), *rest]
 
 
 @contextmanager
@@ -63,7 +76,7 @@ def over_elements(body: Body, step: Step) -> Iterator[None]:
 
 def target_text(body: Body, step: Step) -> str:
     """Return the element of the state that is updated, without components."""
-    quantity = own_quantity(body, step)
+    quantity = body.quantity(step.node)
     base = f"state.{quantity.name}"
     if not quantity.indices:
         return base

@@ -94,6 +94,12 @@ def element(body: Body, ref: Ref) -> str:
     return f"{base}[{', '.join(positions(body, ref))}]"
 
 
+def plain_size(expr: Expr) -> str:
+    """Return a size as it stands in ``prepare``: names of givens and numbers."""
+    rules = {ref: sp.Symbol(ref.name) for ref in expr.atoms(Ref)}
+    return str(expr.xreplace(rules))
+
+
 # --- rows of ragged plates ----------------------------------------------------------------------------------
 
 
@@ -272,8 +278,6 @@ def _members(body: Body, symbol: Symbol, name: str, condition: Condition) -> Ite
     quantity = body.quantity(column.name)
     first_plate, last_plate = body.declared[quantity.plate]
     rows, first = f"rows_by_{column.name}", f"first_by_{column.name}"
-    from deriver.emission.compiled.scalars import plain_size
-
     size = plain_size(sp.expand(last_plate - first_plate + 1))
     rows_code = f'np.argsort({column.name}, kind="stable")'
     counts = f"np.bincount({column.name}, minlength={size})"

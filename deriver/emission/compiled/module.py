@@ -11,7 +11,7 @@ from sympy import Expr
 from deriver.derivation.records import Derivation
 from deriver.emission.chain import spread_lines, start_text
 from deriver.emission.compiled.draws import draw_function
-from deriver.emission.compiled.functions import sizes_of
+from deriver.emission.compiled.functions import one_chain_shape, sizes_of
 from deriver.emission.compiled.indices import components_first
 from deriver.emission.compiled.newton import newton_functions
 from deriver.emission.compiled.walks import walk_functions
@@ -164,15 +164,12 @@ def _number_field(module: Module, line: str) -> str:
     name = line.partition(":")[0]
     quantity = _quantity(module, name)
     if quantity is not None and components_first(quantity):
-        shape = quantity_shape(module, name)
-        parts, sides = shape.strip("()").split(", "), len(quantity.sides)
-        return line.replace(shape, f"({', '.join(parts[-sides:] + parts[:-sides])})", 1)
+        return line.replace(quantity_shape(module, name), one_chain_shape(module, name), 1)
     return line.replace(": Array", ": float", 1) if is_number(module, name) else line
 
 
 def _quantity(module: Module, name: str) -> Quantity | None:
-    known = [*module.plan.quantities, *(statistic.quantity for statistic in module.plan.statistics)]
-    return next((quantity for quantity in known if quantity.name == name), None)
+    return next((quantity for quantity in module.plan.quantities if quantity.name == name), None)
 
 
 def is_number(module: Module, name: str) -> bool:
@@ -212,7 +209,7 @@ def state_record(module: Module) -> RecordView:
     lines = [f"{q.name}: Array  # {quantity_shape(module, q.name)}" for q in module.state_nodes()]
     return RecordView(
         name="State",
-        summary="The nodes that are drawn, for all chains; for one chain, a number is an array of one.",
+        summary="The nodes of all chains; in one chain, components come first, a number is an array of 1.",
         lines=tuple(lines),
     )
 

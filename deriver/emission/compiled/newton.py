@@ -12,11 +12,17 @@ import sympy as sp
 from deriver.algebra.heads import Ref, Variable
 from deriver.emission.compiled import unrolled
 from deriver.emission.compiled.body import Body
-from deriver.emission.compiled.functions import finish, new_body, over_elements, place, target_text
+from deriver.emission.compiled.functions import (
+    describe_one_chain,
+    finish,
+    new_body,
+    over_elements,
+    place,
+    target_text,
+)
 from deriver.emission.compiled.inner import arguments_of, inner_function, kind_of
 from deriver.emission.compiled.scalars import matrix, scalar, vector, write_sums
 from deriver.emission.mathtext import show
-from deriver.emission.metropolis import describe_update
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import Text, atom, break_call, join_product, join_sum
 from deriver.emission.views import FunctionView
@@ -50,7 +56,7 @@ def newton_functions(module: Module, sizes: dict, step: Step) -> list[FunctionVi
     up_doc = [f"Take {node} up to its mode by Newton steps, halved until they rise."]
     up = finish(f"climb_{node}", climb, up_doc, parameters=["state: State", "data: Data"])
     head = ["rng: Random", "state: State", "data: Data", "rate: Array"]
-    update = finish(f"update_{node}", body, describe_update(module, step, None), parameters=head)
+    update = finish(f"update_{node}", body, describe_one_chain(module, step), parameters=head)
     return [first, up, update]
 
 

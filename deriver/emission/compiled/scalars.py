@@ -679,9 +679,3 @@ def _inverse(body: Body, expr: sp.Pow) -> Value:
         raise unsupported("an inverse that only some elements have", "use the numpy backend")
     inside = give_names(body, matrix(body, expr.base), name_hint(expr.base), symmetric=True)
     return body.remember(expr, unrolled.write_inverse(body, inside, local_hint(expr)))  # type: ignore[arg-type]
-
-
-def plain_size(expr: Expr) -> str:
-    """Return a size as it stands in ``prepare``: names of givens and numbers."""
-    rules = {ref: sp.Symbol(ref.name) for ref in expr.atoms(Ref)}
-    return str(expr.xreplace(rules))

@@ -11,10 +11,16 @@ from sympy import Expr
 
 from deriver.algebra.heads import Ref, Variable
 from deriver.emission.compiled.body import Body
-from deriver.emission.compiled.functions import finish, new_body, over_elements, place, target_text
+from deriver.emission.compiled.functions import (
+    describe_one_chain,
+    finish,
+    new_body,
+    over_elements,
+    place,
+    target_text,
+)
 from deriver.emission.compiled.inner import arguments_of, inner_function, kind_of
 from deriver.emission.compiled.scalars import definition_of, scalar, write_sums
-from deriver.emission.metropolis import describe_update
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import atom, break_call
 from deriver.emission.views import FunctionView
@@ -43,7 +49,7 @@ def walk_functions(module: Module, sizes: dict, step: Step) -> list[FunctionView
         head,
         density,
     )
-    doc = describe_update(module, step, None)
+    doc = describe_one_chain(module, step)
     if scale.words:
         doc.append(f"It moves on the scale u = {scale.words}, whose Jacobian is counted.")
     parameters = ["rng: Random", "state: State", "data: Data"]
