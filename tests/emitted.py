@@ -19,6 +19,17 @@ from deriver.language import parse_model
 from deriver.model.records import Model
 from deriver.plan import make_plan
 
+# The parameters of a family in the order in which the generator takes them.
+ORDER = {
+    "normal": ("precision", "linear"),
+    "mvnormal": ("precision", "linear"),
+    "inverse_gamma": ("shape", "scale"),
+    "gamma": ("shape", "rate"),
+    "wishart": ("df", "inverse_scale"),
+    "inverse_wishart": ("df", "scale"),
+    "beta": ("a", "b"),
+    "dirichlet": ("concentration",),
+}
 State = Mapping[str, Mapping[tuple[int, ...], Any]]
 
 

@@ -20,18 +20,8 @@ from deriver.emission import emit
 from deriver.language import parse_model
 from deriver.plan import Plan, make_plan
 from deriver.plan.layout import Quantity
-from tests.emitted import check_walk, drawn_from, load_source
+from tests.emitted import ORDER, check_walk, drawn_from, load_source
 
-ORDER = {
-    "normal": ("precision", "linear"),
-    "mvnormal": ("precision", "linear"),
-    "inverse_gamma": ("shape", "scale"),
-    "gamma": ("shape", "rate"),
-    "wishart": ("df", "inverse_scale"),
-    "inverse_wishart": ("df", "scale"),
-    "beta": ("a", "b"),
-    "dirichlet": ("concentration",),
-}
 MOST_STATES = 40
 State = Mapping[str, Mapping[tuple[int, ...], Any]]
 

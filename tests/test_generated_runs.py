@@ -10,19 +10,9 @@ import numpy as np
 import pytest
 
 from deriver.derivation.numeric import parameters_at
-from tests.emitted import build, check_walk, drawn_from, element, to_inputs, to_state
+from tests.emitted import ORDER, build, check_walk, drawn_from, element, to_inputs, to_state
 from tests.hand.catalogue import MODELS, load
 
-ORDER = {
-    "normal": ("precision", "linear"),
-    "mvnormal": ("precision", "linear"),
-    "inverse_gamma": ("shape", "scale"),
-    "gamma": ("shape", "rate"),
-    "wishart": ("df", "inverse_scale"),
-    "inverse_wishart": ("df", "scale"),
-    "beta": ("a", "b"),
-    "dirichlet": ("concentration",),
-}
 CASES = [(name, k) for name in MODELS for k in range(len(load(name).SIZES))]
 
 

@@ -252,12 +252,18 @@ def condition_holds_trivially(condition: Condition) -> bool | None:
     difference = sp.expand(condition.left - condition.right)
     if not difference.is_number:
         return None
-    verdict = {
-        "=": difference == 0,
-        "!=": difference != 0,
-        "<": difference < 0,
-        "<=": difference <= 0,
-        ">": difference > 0,
-        ">=": difference >= 0,
-    }[condition.relation]
-    return bool(verdict)
+    return compare(condition.relation, difference)
+
+
+def compare(relation: str, difference: Expr) -> bool:
+    """Tell whether a relation holds between sides that differ by a number, which may be infinite."""
+    return bool(
+        {
+            "=": difference == 0,
+            "!=": difference != 0,
+            "<": difference < 0,
+            "<=": difference <= 0,
+            ">": difference > 0,
+            ">=": difference >= 0,
+        }[relation]
+    )

@@ -15,6 +15,7 @@ import sympy as sp
 from sympy import Expr, Symbol, Tuple
 
 from deriver.algebra.heads import Condition, Gated
+from deriver.derivation.factors import compare
 from deriver.derivation.records import Conditional
 
 _OPPOSITE = {
@@ -124,23 +125,12 @@ def _holds_at(gate: Condition, place: Expr, bound: Tuple) -> bool:
     if not difference.is_Integer:
         near_lower = sp.expand(place - bound[1]).is_Integer
         difference = -sp.oo if near_lower else sp.oo
-    return _compare(gate.relation, difference)
+    return compare(gate.relation, difference)
 
 
 def _holds_inside(gate: Condition, bound: Tuple) -> bool:
     above = sp.expand(gate.right - bound[1]).is_Integer
-    return _compare(gate.relation, sp.oo if above else -sp.oo)
-
-
-def _compare(relation: str, difference: Expr) -> bool:
-    return {
-        "=": difference == 0,
-        "!=": difference != 0,
-        "<": difference < 0,
-        "<=": difference <= 0,
-        ">": difference > 0,
-        ">=": difference >= 0,
-    }[relation] == sp.true
+    return compare(gate.relation, sp.oo if above else -sp.oo)
 
 
 def _needed(bound: Tuple, count: int) -> Condition | None:
