@@ -6,6 +6,7 @@ and Wisharts hand over their parameters; the log densities of proposals are diff
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ class Fixed:
         return 1.0 if self.one == 0 else 0.0
 
     def uniform(self, rng: Any) -> float:
-        return 1e-300
+        return 1e-150
 
     def random_gamma(self, rng: Any, shape: float) -> float:
         self.asked.append(shape)
@@ -325,12 +326,29 @@ def log_density_in_u(bench: Bench, conditional: Conditional, key: tuple[int, ...
     return conditional.log_kernel_at(bench.state, key, value) + jacobian
 
 
+def check_kept(bench: Bench, node: str, values: np.ndarray, kept: np.ndarray) -> None:
+    """What is kept after an update are the new value and the sums over rows there."""
+    sums, p = getattr(bench.module, f"sums_{node}"), len(values)
+    around = [name for name in inspect.signature(sums).parameters if not name.startswith(f"{node}_")]
+    for i, point in enumerate(values.T):
+        arguments = [i if name == "i" else getattr(bench.data, name) for name in around]
+        found = sums(*point, *arguments)
+        np.testing.assert_allclose(kept[:p, i], point)
+        np.testing.assert_allclose(kept[p : p + len(found), i], found)
+
+
 def check_newton(bench: Bench, step: Any) -> None:
     """Log kernel, gradient and curvature at the value, by differences of the derived log kernel."""
     node, calls = step.node, []
     newton = getattr(bench.module, f"newton_{node}")
     setattr(bench.module, f"newton_{node}", lambda *rest: calls.append((rest, newton(*rest))) or calls[-1][1])
-    bench.run(step, rate=np.zeros(getattr(bench.arrays(), node).shape[-1:]))
+    elements = getattr(bench.arrays(), node).shape[-1:] if step.conditional.indices else (1,)
+    options = {"rate": np.zeros(elements)}
+    if "kept" in inspect.signature(getattr(bench.module, f"update_{node}")).parameters:
+        options["kept"] = np.full((64, *elements), np.nan)
+    after = bench.run(step, **options)
+    if "kept" in options:
+        check_kept(bench, node, getattr(after, node), options["kept"])
     for number, key in enumerate(sorted(bench.state[node])):
         (point, first), (moved, second) = calls[2 * number : 2 * number + 2]
         p = len(np.ravel(bench.state[node][key]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,18 @@ def test_gammas_have_the_gamma_distribution(helpers, shape: float) -> None:
     rng = stream(helpers, 2)
     draws = [helpers.random_gamma(rng, shape) for _ in range(40_000)]
     assert stats.kstest(draws, "gamma", args=(shape,)).pvalue > 1e-4
+
+
+def test_the_vectorised_exponential_has_all_digits(tmp_path: Path) -> None:
+    """Against NumPy's: two units in the last place over the whole range, and an end to growth."""
+    derivation = derive("poisson")
+    source = emit(derivation, make_plan(derivation), backend="numba", sizes={"p": 2})
+    module = load_source(source, tmp_path, "counts")
+    values = np.concatenate([np.linspace(-708, 708, 20_001), np.linspace(-1, 1, 20_001)])
+    found = np.array([module.exponential(value) for value in values])
+    np.testing.assert_allclose(found, np.exp(values), rtol=4.5e-16)
+    assert math.isnan(module.exponential(math.nan))
+    assert module.exponential(1e4) == module.exponential(708.0)
 
 
 def test_wishart_matrices_have_their_distribution(helpers) -> None:

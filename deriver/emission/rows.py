@@ -31,6 +31,7 @@ class Needs:
     helpers: set[str] = field(default_factory=set)
     special: set[str] = field(default_factory=set)
     definitions: set[str] = field(default_factory=set)
+    kept_sums: dict[str, int] = field(default_factory=dict)
 
 
 def range_suffix(bound: Bound, declared: Bound) -> str:

@@ -57,6 +57,7 @@ class Body:
     aliases: dict[str, str] = field(default_factory=dict)
     level: int = 0
     lazy: bool = False
+    summing: bool = False
 
     @property
     def block(self) -> Block:
@@ -117,12 +118,12 @@ class Body:
     @contextmanager
     def at(self, level: int) -> Iterator[None]:
         """Write into an outer block for a while."""
-        before, lazy = self.level, self.lazy
-        self.level, self.lazy = level, lazy and level == before
+        before, lazy, summing = self.level, self.lazy, self.summing
+        self.level, self.lazy, self.summing = level, lazy and level == before, summing and level == before
         try:
             yield
         finally:
-            self.level, self.lazy = before, lazy
+            self.level, self.lazy, self.summing = before, lazy, summing
 
     @contextmanager
     def nested(self, header: str, owns: Sequence[Basic]) -> Iterator[None]:

@@ -6,11 +6,12 @@ What the moving node does not change is computed once, outside, and handed over 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from deriver.algebra.heads import Ref
+from sympy import Expr
+
 from deriver.emission.compiled.body import Block, Body, Value
 
 WORD = re.compile(r"(?<![\w.])([A-Za-z_]\w*)")
@@ -26,12 +27,12 @@ class Inner:
 
 
 @contextmanager
-def inner_function(body: Body, moving: Ref, value: Value) -> Iterator[Inner]:
-    """Write the body of a function of the moving node, whose components are named by ``value``."""
+def inner_function(body: Body, known: Mapping[Expr, Value]) -> Iterator[Inner]:
+    """Write the body of a function whose parameters are ``known``: the moving node's components, sums that move with it."""
     inner = Inner(outside=set(body.taken))
     outer = body.level
-    block = Block(depth=1, owns=(moving,))
-    block.known[moving] = value
+    block = Block(depth=1, owns=tuple(known))
+    block.known.update(known)
     body.blocks.append(block)
     body.level = len(body.blocks) - 1
     try:

@@ -33,6 +33,7 @@ CALLS = {
     "finish_normal": ("ziggurat", "uniform", "take_word"),
     "uniform": ("take_word",),
     "take_word": ("next_word",),
+    "exponential": ("powers",),
     "random_gamma": ("normal", "uniform"),
     "random_beta": ("random_gamma",),
     "random_wishart": ("bartlett", "cholesky", "square"),
@@ -51,6 +52,8 @@ ORDER = (
         "fill_normal",
         "normal",
         "softplus",
+        "powers",
+        "exponential",
     ),
     *("random_gamma", "random_beta"),
     *(
@@ -106,6 +109,7 @@ def emit_compiled(
         "compiled": compiled,
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
+        "kept": module.needs.kept_sums,
         "rates": [step.node for step in plan.steps if returns_rate(step)],
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
@@ -224,11 +228,13 @@ def sweep_function(module: Module) -> FunctionView:
     body = []
     for step in module.plan.steps:
         name = f"draw_{step.node}" if step.method == "gibbs" else f"update_{step.node}"
-        extra = [f"steps.{step.node}"] if is_tuned(step) else []
+        extra = [f"kept.{step.node}"] if step.node in module.needs.kept_sums else []
+        extra += [f"steps.{step.node}"] if is_tuned(step) else []
         extra += [f"rates.{step.node}"] if returns_rate(step) else []
         extra += ["gain"] if is_tuned(step) else []
         body += break_call(f"{name}(", ["rng", "state", "data", *extra], ")", 1)
     parameters = ["rng: Random", "state: State", "data: Data"]
+    parameters += ["kept: Kept"] if module.needs.kept_sums else []
     parameters += ["rates: Rates"] if rated else []
     parameters += ["steps: Steps", "gain: float"] if tuned else []
     return make_function(

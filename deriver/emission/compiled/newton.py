@@ -1,11 +1,17 @@
 """Compiled updates of a vector by Metropolis–Hastings with Newton proposals.
 
-``newton_<node>`` gives, at a point, the log kernel and the proposal from there: its centre, a Newton step away, and
-the Cholesky factor of its precision.  The update uses it at the value and at the proposal; ``climb_<node>`` finds the
-mode with it.
+``sums_<node>`` adds up, at a point, what the rows say of it; ``newton_<node>`` gives from these sums the log kernel and
+the proposal from there: its centre, a Newton step away, and the Cholesky factor of its precision.  The update uses both
+at the value and at the proposal; ``climb_<node>`` finds the mode with them.
+
+Sums that depend on the data and the value alone are kept with it from sweep to sweep, so that a sweep goes over the rows
+once, at the proposal.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sympy as sp
 
@@ -21,7 +27,7 @@ from deriver.emission.compiled.functions import (
     target_text,
 )
 from deriver.emission.compiled.inner import arguments_of, inner_function, kind_of
-from deriver.emission.compiled.scalars import matrix, scalar, vector, write_sums
+from deriver.emission.compiled.scalars import cells_of, matrix, outer_sums, scalar, value, vector, write_sums
 from deriver.emission.mathtext import show
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import Text, atom, break_call, join_product, join_sum
@@ -33,31 +39,46 @@ FREEDOM = 4
 STEPS_UP = 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newton:
+    """The proposal of a node as text: the sums over its rows, and what the functions need from around them."""
+
+    node: str
+    size: int
+    sums: tuple[str, ...]
+    sum_arguments: tuple[str, ...]
+    arguments: tuple[str, ...]
+    kept: bool
+
+
 def newton_functions(module: Module, sizes: dict, step: Step) -> list[FunctionView]:
-    """Return ``newton_<node>``, ``climb_<node>`` and ``update_<node>``."""
+    """Return ``sums_<node>`` where there are sums, ``newton_<node>``, ``climb_<node>`` and ``update_<node>``."""
     if step.newton is None or len(step.conditional.shape) != 1:
         raise unsupported(f"the Newton proposal of {step.node}", "use the numpy backend")
     node = step.node
     body, climb = new_body(module, sizes, step), new_body(module, sizes, step)
     with over_elements(body, step):
-        lines, arguments = _write_newton(body, step)
-        _write_update(body, step, arguments)
+        newton, functions = _write_newton(body, step)
+        _write_update(body, step, newton)
     with over_elements(climb, step):
         _write_newton(climb, step)
-        _write_climb(climb, step, arguments)
-    doc = [
-        f"Return the log kernel at {node}, and the centre and Cholesky factor of the proposal from there.",
-        f"gradient = {show(step.newton.gradient)}",
-        f"Hessian = {show(step.newton.hessian)}",
-    ]
-    points = [f"{name}: float" for name in _names(body, step, node)]
-    parameters = [*points, *(f"{name}: {kind_of(name, body)}" for name in arguments)]
-    first = make_function(f"newton_{node}", parameters, "tuple[float, ...]", doc, lines)
+        _write_climb(climb, step, newton)
+    if newton.kept:
+        module.needs.kept_sums[node] = newton.size + len(newton.sums)
     up_doc = [f"Take {node} up to its mode by Newton steps, halved until they rise."]
     up = finish(f"climb_{node}", climb, up_doc, parameters=["state: State", "data: Data"])
-    head = ["rng: Random", "state: State", "data: Data", "rate: Array"]
-    update = finish(f"update_{node}", body, describe_one_chain(module, step), parameters=head)
-    return [first, up, update]
+    head = [
+        "rng: Random",
+        "state: State",
+        "data: Data",
+        *(["kept: Array"] if newton.kept else []),
+        "rate: Array",
+    ]
+    doc = describe_one_chain(module, step)
+    if newton.kept:
+        doc.append("kept has the sums over the rows, and the value at which they were taken.")
+    update = finish(f"update_{node}", body, doc, parameters=head)
+    return [*functions, up, update]
 
 
 def _names(body: Body, step: Step, base: str) -> list[str]:
@@ -68,15 +89,26 @@ def _root(size: int, name: str) -> list[list[str]]:
     return [[f"{name}_{a}{b}" for b in range(a + 1)] for a in range(size)]
 
 
-def _write_newton(body: Body, step: Step) -> tuple[list[str], list[str]]:
-    """Return the lines of ``newton_<node>`` and the names that it needs."""
+def _write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
+    """Return the proposal, with ``sums_<node>`` and ``newton_<node>``."""
     assert step.newton is not None
-    moving = Ref(Variable(f"{step.node} (moving)", step.conditional.shape))
+    node = step.node
+    moving = Ref(Variable(f"{node} (moving)", step.conditional.shape))
     parts = (step.kernel or sp.S.Zero, step.newton.gradient, sp.expand(-step.newton.hessian))
     kernel, gradient, curvature = (e.xreplace({step.conditional.target: moving}) for e in parts)
-    points = _names(body, step, step.node)
+    points = _names(body, step, node)
     body.taken |= set(points)
-    with inner_function(body, moving, [atom(name) for name in points]) as inner:
+    known = {moving: [atom(name) for name in points]}
+    sums = [
+        part for part in dict.fromkeys(outer_sums(sp.Tuple(kernel, gradient, curvature))) if part.has(moving)
+    ]
+    with inner_function(body, known) as rows:
+        write_sums(body, sums)
+        known |= {part: value(body, part) for part in sums}
+        names = tuple(dict.fromkeys(cell.text for part in sums for cell in cells_of(known[part])))
+        body.block.lines += break_call("return (", [*names, *([""] if len(names) == 1 else [])], ")", 1)
+    around = arguments_of(body, rows, points)
+    with inner_function(body, known) as inner:
         write_sums(body, [kernel, gradient, curvature])
         top = unrolled.named(body, "log_kernel", scalar(body, kernel))
         slope = [unrolled.named(body, f"gradient_{a}", cell) for a, cell in enumerate(vector(body, gradient))]
@@ -87,7 +119,44 @@ def _write_newton(body: Body, step: Step) -> tuple[list[str], list[str]]:
         centre = [f"{point} + {move}" for point, move in zip(points, moves, strict=True)]
         root = [lower[a][b].text for a in range(len(lower)) for b in range(a + 1)]
         body.block.lines += break_call("return (", [top.text, *centre, *root], ")", 1)
-    return inner.lines, arguments_of(body, inner, points)
+    newton = Newton(
+        node=node,
+        size=len(points),
+        sums=names,
+        sum_arguments=tuple(around),
+        arguments=tuple(arguments_of(body, inner, [*points, *names])),
+        kept=bool(sums) and not any(_moves(body, ref) for part in sums for ref in part.atoms(Ref) - {moving}),
+    )
+    return newton, _newton_views(body, step, newton, rows.lines, inner.lines)
+
+
+def _moves(body: Body, ref: Ref) -> bool:
+    """Tell whether a quantity changes from sweep to sweep."""
+    return ref.name in body.definitions or body.quantity(ref.name).chain
+
+
+def _newton_views(
+    body: Body, step: Step, newton: Newton, rows: list[str], lines: list[str]
+) -> list[FunctionView]:
+    assert step.newton is not None
+    node, points = newton.node, _names(body, step, newton.node)
+
+    def view(
+        name: str, own: Sequence[str], around: Sequence[str], doc: list[str], text: list[str]
+    ) -> FunctionView:
+        typed = [*(f"{name}: float" for name in own), *(f"{name}: {kind_of(name, body)}" for name in around)]
+        return make_function(name, typed, "tuple[float, ...]", doc, text)
+
+    doc = [
+        f"Return the log kernel at {node}, and the centre and Cholesky factor of the proposal from there.",
+        f"gradient = {show(step.newton.gradient)}",
+        f"Hessian = {show(step.newton.hessian)}",
+    ]
+    found = [view(f"newton_{node}", [*points, *newton.sums], newton.arguments, doc, lines)]
+    if newton.sums:
+        rows_doc = [f"Return the sums over rows that depend on {node}."]
+        found.insert(0, view(f"sums_{node}", points, newton.sum_arguments, rows_doc, rows))
+    return found
 
 
 def _results(size: int, log_kernel: str, centre: str, root: str) -> list[str]:
@@ -96,23 +165,56 @@ def _results(size: int, log_kernel: str, centre: str, root: str) -> list[str]:
 
 
 def _call(
-    body: Body, step: Step, results: list[str], points: list[str], arguments: list[str], closing: str = ")"
+    body: Body, newton: Newton, results: list[str], points: list[str], sums: Sequence[str], closing: str = ")"
 ) -> None:
-    """Write results = newton_<node>(points, arguments)."""
-    depth = body.block.depth
-    head = f"{', '.join(results)} = newton_{step.node}("
-    body.block.lines += break_call(head, [*points, *arguments], closing, depth)
+    """Write results = newton_<node>(points, sums, arguments)."""
+    head = f"{', '.join(results)} = newton_{newton.node}("
+    body.block.lines += break_call(head, [*points, *sums, *newton.arguments], closing, body.block.depth)
 
 
-def _write_update(body: Body, step: Step, arguments: list[str]) -> None:
-    body.needs.helpers |= {"normal", "uniform", "random_gamma"}
-    size = body.side(step.conditional.shape[0])
+def _sums_at(body: Body, newton: Newton, points: Sequence[str]) -> list[str]:
+    """Write the sums at a point; return them as arguments."""
+    if not newton.sums:
+        return []
+    arguments = [*points, *newton.sum_arguments]
+    body.block.lines += break_call(f"sums = sums_{newton.node}(", arguments, ")", body.block.depth)
+    return ["*sums"]
+
+
+def _keep(body: Body, own: str, points: Sequence[str]) -> None:
+    """Write a value and its sums into what is kept."""
+    places = ", ".join(place(f"kept{own}", (a,)) for a in range(len(points)))
+    body.add(f"{places} = {', '.join(points)}")
+    body.add("for a, total in enumerate(sums):")
+    body.add(f"    {place(f'kept{own}', (0,)).replace('[0', f'[{len(points)} + a', 1)} = total")
+
+
+def _sums_now(body: Body, newton: Newton, own: str, now: Sequence[str]) -> list[str]:
+    """Return the sums at the value as arguments: those kept with it, or new ones where others have changed it."""
+    if not newton.kept:
+        return _sums_at(body, newton, now)
+    places = [place(f"kept{own}", (a,)) for a in range(newton.size + len(newton.sums))]
+    tests = [f"{cell} != {name}" for cell, name in zip(places, now, strict=False)]
+    body.add(f"if {' or '.join(tests)}:  # changed by another")
+    body.block.depth += 1
+    _sums_at(body, newton, now)
+    _keep(body, own, now)
+    body.block.depth -= 1
+    return places[newton.size :]
+
+
+def _write_update(body: Body, step: Step, newton: Newton) -> None:
+    body.needs.helpers |= {"normal", "uniform"}
+    size = newton.size
     where, now = target_text(body, step), _names(body, step, step.node)
+    own = where[where.index("[") :] if "[" in where else "[0]"
     for a, name in enumerate(now):
         body.add(f"{name} = {place(where, (a,))}")
-    _call(body, step, _results(size, "now", "centre", "L"), now, arguments)
+    sums = _sums_now(body, newton, own, now)
+    _call(body, newton, _results(size, "now", "centre", "L"), now, sums)
     lower = [[atom(name) for name in row] for row in _root(size, "L")]
-    body.add(f"wide = math.sqrt({FREEDOM / 2} / random_gamma(rng, {FREEDOM / 2}))  # t with {FREEDOM} df")
+    body.add("gamma = -math.log(uniform(rng) * uniform(rng))")
+    body.add(f"wide = math.sqrt({FREEDOM / 2} / gamma)  # t with {FREEDOM} df")
     scaled = [f"t_{a}" for a in range(size)]
     for name in scaled:
         body.add(f"{name} = wide * normal(rng)")
@@ -120,21 +222,24 @@ def _write_update(body: Body, step: Step, arguments: list[str]) -> None:
     new = [f"new_{a}" for a in range(size)]
     for a, name in enumerate(new):
         body.add(f"{name} = centre_{a} + turned_{a}")
-    _call(body, step, _results(size, "then", "back", "M"), new, arguments)
+    sums = _sums_at(body, newton, new)
+    _call(body, newton, _results(size, "then", "back", "M"), new, sums)
     _write_reverse(body, size, now)
     power = (FREEDOM + size) / 2
-    ahead = join_sum([(False, join_product([atom(n), atom(n)], [])) for n in scaled]).text
-    behind = join_sum([(False, join_product([atom(f"s_{a}"), atom(f"s_{a}")], [])) for a in range(size)]).text
-    body.add("ratio = then - now")
+    for name, cells in (("ahead", scaled), ("behind", [f"s_{a}" for a in range(size)])):
+        squares = [(False, join_product([atom(cell), atom(cell)], [])) for cell in cells]
+        body.assign(name, join_sum([(False, atom(str(FREEDOM))), *squares]))
     volume = " * ".join(f"M_{a}{a}" for a in range(size)), " * ".join(f"L_{a}{a}" for a in range(size))
-    body.add(f"ratio += math.log({volume[0]}) - math.log({volume[1]})")
-    body.add(f"ratio += {power} * math.log1p(({ahead}) / {FREEDOM})")
-    body.add(f"ratio -= {power} * math.log1p(({behind}) / {FREEDOM})")
+    body.add(f"ratio = then - now + math.log({volume[0]} / ({volume[1]}))")
+    body.add(f"ratio += {power} * math.log(ahead / behind)")
     body.add("if math.log(uniform(rng)) < ratio:")
+    body.block.depth += 1
     for a, name in enumerate(new):
-        body.add(f"    {place(where, (a,))} = {name}")
-    own = where[where.index("[") :] if "[" in where else "[0]"
-    body.add(f"    rate{own} += 1.0")
+        body.add(f"{place(where, (a,))} = {name}")
+    if newton.kept:
+        _keep(body, own, new)
+    body.add(f"rate{own} += 1.0")
+    body.block.depth -= 1
 
 
 def _write_reverse(body: Body, size: int, now: list[str]) -> None:
@@ -149,13 +254,14 @@ def _write_reverse(body: Body, size: int, now: list[str]) -> None:
         body.assign(f"s_{a}", join_sum([(False, term) for term in terms]))
 
 
-def _write_climb(body: Body, step: Step, arguments: list[str]) -> None:
-    size = body.side(step.conditional.shape[0])
+def _write_climb(body: Body, step: Step, newton: Newton) -> None:
+    size = newton.size
     where, now = target_text(body, step), _names(body, step, step.node)
     new = [f"new_{a}" for a in range(size)]
     for a, name in enumerate(now):
         body.add(f"{name} = {place(where, (a,))}")
-    _call(body, step, ["now", *(f"centre_{a}" for a in range(size))], now, arguments, f")[:{size + 1}]")
+    sums = _sums_at(body, newton, now)
+    _call(body, newton, ["now", *(f"centre_{a}" for a in range(size))], now, sums, f")[:{size + 1}]")
     body.add(f"for _ in range({STEPS_UP}):")
     body.block.depth += 1
     body.add("size, then = 1.0, -math.inf")
@@ -163,7 +269,8 @@ def _write_climb(body: Body, step: Step, arguments: list[str]) -> None:
     body.block.depth += 1
     for a, name in enumerate(new):
         body.add(f"{name} = {now[a]} + size * (centre_{a} - {now[a]})")
-    _call(body, step, ["then", *(f"ahead_{a}" for a in range(size))], new, arguments, f")[:{size + 1}]")
+    _sums_at(body, newton, new)
+    _call(body, newton, ["then", *(f"ahead_{a}" for a in range(size))], new, sums, f")[:{size + 1}]")
     body.add("size /= 2")
     body.block.depth -= 1
     body.add("if not then >= now:")

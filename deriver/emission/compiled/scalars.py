@@ -73,6 +73,8 @@ def value(body: Body, expr: Expr) -> Value:
     known = body.recall(expr)
     if known is not None:
         return known
+    if isinstance(expr, heads.Transposed) and None in heads.shape_of(expr.args[0]):
+        return value(body, expr.args[0])  # a vector and its transpose have the same components
     home = body.home(expr)
     if home < body.level and _worth_a_name(expr):
         with body.at(home):
@@ -319,7 +321,11 @@ def _function(body: Body, expr: Expr) -> Text:
         if one == 1 and isinstance(rest, sp.exp):
             body.needs.helpers.add("softplus")
             return call("softplus", scalar(body, rest.args[0]).text)
-    text = call(FUNCTIONS[type(expr)], scalar(body, expr.args[0]).text)
+    name = FUNCTIONS[type(expr)]
+    if body.summing and name == "math.exp":
+        name = "exponential"  # a loop that only adds up then has no call in it, and vectorises
+        body.needs.helpers.add(name)
+    text = call(name, scalar(body, expr.args[0]).text)
     if body.lazy:
         return text
     return body.remember(expr, unrolled.named(body, local_hint(expr), text))  # type: ignore[return-value]
@@ -393,9 +399,11 @@ def _accumulate(body: Body, sums: list[PlateSum]) -> None:
     for each in sums:
         names.append(_zeros(body, each))
     with loops(body, list(sums[0].bounds), list(sums[0].conditions)):
+        before, body.summing = body.summing, True
         write_sums(body, [each.body for each in sums])
         for each, name in zip(sums, names, strict=True):
             _add_up(body, name, value(body, each.body), symmetric=heads.is_symmetric(each.body))
+        body.summing = before
     for each, name in zip(sums, names, strict=True):
         body.remember(each, name)
 
@@ -606,15 +614,16 @@ def _operand(body: Body, factor: Expr) -> Value:
     if isinstance(factor, sp.Add) and heads.shape_of(factor)[0] is None:
         return _operand(body, turned)
     made = value(body, factor)
-    if isinstance(base, Ref) or body.lazy or all(SIMPLE.fullmatch(cell.text) for cell in _flat(made)):
+    if isinstance(base, Ref) or body.lazy or all(SIMPLE.fullmatch(cell.text) for cell in cells_of(made)):
         return made
     return define(body, factor)
 
 
-def _flat(made: Value) -> list[Text]:
+def cells_of(made: Value) -> list[Text]:
+    """Return the components of a value in order."""
     if isinstance(made, Text):
         return [made]
-    return [cell for part in made for cell in _flat(part)]
+    return [cell for part in made for cell in cells_of(part)]
 
 
 def _multiply(

@@ -134,7 +134,7 @@ def write_density(body: Body, step: Step, scale: Scale) -> tuple[list[str], list
     moving = Ref(Variable(f"{step.node} (moving)", (), **_assumptions(step)))
     kernel = (step.kernel or sp.S.Zero).xreplace({step.conditional.target: moving})
     kernel = _expand_definitions(body, step, kernel, moving)
-    with inner_function(body, moving, atom(step.node)) as inner:
+    with inner_function(body, {moving: atom(step.node)}) as inner:
         if not scale.plain:
             body.add(f"{step.node} = {scale.back('u')}")
         write_sums(body, [kernel])
