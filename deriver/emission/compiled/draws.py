@@ -103,22 +103,26 @@ def write_chain(body: Body, step: Step) -> None:
     if along is None or inner[0] != along:
         raise unsupported(f"a lag over {along} in {step.node}", "put the lag on the innermost plate")
     node = step.node
-    body.taken |= {"share", "scale", "mean", "before", "shares"}
+    body.taken |= {"share", "scale", "root", "mean", "before", "shares", "pivot", "last"}
     with loops(body, outer):
         body.add("scale, before = 1.0, 0.0  # of the element before, given all earlier")
+        body.add("root, last = 1.0, math.nan")
         with loops(body, [inner]):
             parameters(body, step, "precision", "linear", "coupling")
             coupling = named_scalar(body, step, "coupling")
             diagonal, right = named_scalar(body, step, "precision"), named_scalar(body, step, "linear")
             body.add(f"share = {coupling.text} * scale")
-            body.add(f"scale = 1 / ({diagonal.text} - share * {coupling.text})")
+            body.add(f"pivot = {diagonal.text} - share * {coupling.text}")
+            body.add("if pivot != last:  # it settles where the chain goes on alike")
+            body.add("    last, scale = pivot, 1 / pivot")
+            body.add("    root = math.sqrt(scale)")
             body.add(f"before = {right.text} + share * before")
             variate, here = noise(body, step), target_text(body, step)
             with body.at(0):
                 room = f"rng.room[state.{node}.size : 2 * state.{node}.size]"
                 body.add(f"shares = {room}.reshape(state.{node}.shape)")
             body.add(f"shares[{here.split('[', 1)[1]} = share")
-            body.add(f"{here} = scale * before + math.sqrt(scale) * {variate.text}")
+            body.add(f"{here} = scale * before + root * {variate.text}")
         backward = sp.Tuple(along, inner[1] + 1, inner[2])
         with loops(body, [backward], backwards=True):
             here = target_text(body, step)
