@@ -79,9 +79,17 @@ def import_source(source: str, folder: Path, stem: str) -> ModuleType:
 
 
 def choose_draws(sampler: Sampler, budget: float, limit: int) -> int:
-    """How many sweeps fill a budget of seconds, from a few sweeps after one call that compiles."""
+    """How many sweeps fill a budget of seconds, after one call that compiles.
+
+    Trials grow until they take a tenth of the budget: a few short sweeps would time the hand-over to a thread.
+    """
     sampler.run(draws=1, warmup=1, chains=1, seed=0)
-    _, seconds = sampler.run(draws=6, warmup=0, chains=1, seed=0)
+    draws, seconds = 6, 0.0
+    while draws < limit:
+        _, seconds = sampler.run(draws=draws, warmup=0, chains=1, seed=0)
+        if seconds * draws > budget / 10:
+            break
+        draws *= 8
     return int(np.clip(budget / max(seconds, 1e-8), 4, limit))
 
 
