@@ -251,6 +251,9 @@ def _add_verify(commands: Any) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="the value of a given"
     )
     command.add_argument("--sizes", metavar="n=4,J=3,...", help="plates and dimensions (default 3 and 2)")
+    command.add_argument(
+        "--backend", choices=("numpy", "numba"), default="numpy", help="which sampler to emit and test"
+    )
     command.add_argument("--effort", choices=("quick", "default", "long"), default="default")
     command.add_argument("--jobs", type=int, metavar="N", help="how many cores to use (default: all)")
     command.add_argument("--dask", metavar="ADDRESS", help="run on the Dask cluster with this scheduler")
@@ -420,7 +423,7 @@ def _verify(options: argparse.Namespace) -> int:
             sampler=options.sampler, values=read_pairs("--set", options.set), sizes=options.sizes,
             effort=options.effort, jobs=options.jobs, dask=options.dask, resume=options.resume, plot=options.plot,
             seed=options.seed, format=options.format, methods=read_pairs("--method", options.method),
-            overwrite=options.overwrite,
+            backend=options.backend, overwrite=options.overwrite,
         ),
     )  # fmt: skip
 

@@ -264,20 +264,23 @@ def verify(
     sizes: Mapping[str, int] | None = None, effort: str | Effort = "default", jobs: int | None = None,
     dask: str | None = None, resume: str | Path | None = None, seed: int | None = None,
     progress: Callable[[int, int], None] | None = None, blocks: Blocks = "off",
+    backend: Literal["numpy", "numba"] = "numpy",
 ) -> Verification:  # fmt: skip
     """Hold a sampler against the model statement: density ratio, Geweke's test, simulation-based calibration.
 
     ``source`` is a sampler that was emitted and perhaps edited; without it, one is emitted.  ``values`` sets givens,
     ``sizes`` plates and dimensions; the others are chosen small and moderate.  ``effort`` is ``"quick"``,
     ``"default"`` or ``"long"``; ``resume`` a file from which an interrupted verification goes on.  ``blocks`` is as in
-    ``plan``; with "on" or "auto" it is the sweep with nodes integrated out that is tested.
+    ``plan``; with "on" or "auto" it is the sweep with nodes integrated out that is tested.  Of the compiled backend
+    each function is called for one chain after another.
     """
-    from deriver.emission import emit as write_source
+    from deriver.verification.sources import emit_for_verification
     from deriver.verification.verify import verify as verify_source
 
     derivation = derive(model)
     if source is None:
-        source = write_source(derivation, plan(derivation, methods, blocks), templates=templates)
+        own = plan(derivation, methods, blocks)
+        source = emit_for_verification(derivation, own, backend, sizes or {}, templates)
     return verify_source(
         derivation, source, values=values, sizes=sizes, effort=effort, jobs=jobs, dask=dask,
         resume=None if resume is None else Path(resume), seed=seed, progress=progress,

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from deriver.derivation.conditionals import derive
-from deriver.emission import emit
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan import make_plan
 from deriver.running.saving import check_plot
 from deriver.verification.setting import read_sizes
+from deriver.verification.sources import emit_for_verification
 from deriver.verification.verify import verify
 
 
@@ -36,6 +36,7 @@ class VerifyOptions:
     seed: int | None = None
     format: str = "text"
     methods: Mapping[str, str] = field(default_factory=dict)
+    backend: str = "numpy"
     overwrite: bool = False
 
 
@@ -44,7 +45,7 @@ def run_command(model: Model, options: VerifyOptions) -> int:
     _check_options(options)
     sizes = {} if options.sizes is None else read_sizes(options.sizes)
     derivation = derive(model)
-    source = _read_sampler(options, derivation)
+    source = _read_sampler(options, derivation, sizes)
     try:
         with _Bar(options.format == "text") as bar:
             report = verify(
@@ -102,9 +103,10 @@ def _check_plot(options: VerifyOptions) -> list[Mistake]:
     return []
 
 
-def _read_sampler(options: VerifyOptions, derivation: Any) -> str:
+def _read_sampler(options: VerifyOptions, derivation: Any, sizes: Mapping[str, int]) -> str:
     if options.sampler is None:
-        return emit(derivation, make_plan(derivation, dict(options.methods)))
+        plan = make_plan(derivation, dict(options.methods))
+        return emit_for_verification(derivation, plan, options.backend, sizes)
     try:
         return options.sampler.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -6,9 +6,8 @@ Stage verification.  Input: a ``Task``.  Output: a ``Replicate``, plain numbers 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from types import ModuleType
@@ -19,6 +18,7 @@ import numpy as np
 from deriver.model.records import Model
 from deriver.running.sampling import load_sampler
 from deriver.verification.arrays import ArrayMaker, Arrays
+from deriver.verification.drivers import list_updates, make_driver
 from deriver.verification.quantities import (
     Function,
     Quantities,
@@ -99,8 +99,9 @@ class Bench:
         self.task = task
         self.simulator = Simulator(task.model, task.givens)
         self.maker = ArrayMaker(task.model, task.givens)
-        self.module: ModuleType = load_sampler(task.source, task.model.name)
-        self.names = tuple(self.module.State.__dataclass_fields__)
+        self.driver = make_driver(load_sampler(task.source, task.model.name))
+        self.module: ModuleType = self.driver.module
+        self.names = self.driver.names
         state = self.simulator.draw(self.rng(_PILOT))
         self.quantities = Quantities(task.model, self.maker, state, self.names)
         self.functions: tuple[Function, ...] = list_functions(self.quantities.all)
@@ -117,49 +118,30 @@ class Bench:
         return measure_scales(np.concatenate([self.draw_quantities(rng) for _ in range(PILOT_DRAWS)]))
 
     @cached_property
-    def updates(self) -> dict[str, str]:
-        """Return the name of the update function of each node that has one of its own."""
-        names = {name: (f"draw_{name}", f"update_{name}") for name in self.names}
-        found = {n: next((f for f in options if hasattr(self.module, f)), "") for n, options in names.items()}
-        return {node: function for node, function in found.items() if function}
+    def updates(self) -> tuple[str, ...]:
+        """Return the nodes that have an update function of their own."""
+        return tuple(list_updates(self.driver))
 
     def steps(self, chains: int) -> Any:
-        """Return the proposals, tuned on other data and then left alone, for that many chains; None without any.
-
-        Where nodes can be updated together, sweeps do so; the function ``sample`` chooses for itself.
-        """
+        """Return the proposals, tuned on other data and then left alone, for that many chains; None without any."""
         if chains not in self._steps:
-            self._steps[chains] = self._tune(chains) if hasattr(self.module, "first_steps") else None
+            rng = self.rng(_TUNING, chains)
+            data = self.module.prepare(self.maker.inputs(self.simulator.draw(rng)))
+            self._steps[chains] = self.driver.tune(rng, data, chains, self.task.effort.tuning)
         return self._steps[chains]
-
-    def _tune(self, chains: int) -> Any:
-        rng = self.rng(_TUNING, chains)
-        data = self.module.prepare(self.maker.inputs(self.simulator.draw(rng)))
-        state = self.module.starting_values(rng, data, chains)
-        choices = inspect.signature(self.module.first_steps).parameters
-        steps = self.module.first_steps(state, **({"collapse": "on"} if "collapse" in choices else {}))
-        for number in range(self.task.effort.tuning):
-            state, accepted = self.module.sweep(rng, state, data, steps)
-            self.module.adapt_steps(steps, state, accepted, number)
-        return steps
 
     def sweep(self, rng: np.random.Generator, state: Any, data: Any, chains: int = 1) -> Any:
         """Return the sampler's state, of that many chains, after one sweep."""
-        steps = self.steps(chains)
-        found = self.module.sweep(rng, state, data, *(() if steps is None else (steps,)))
-        return found[0] if isinstance(found, tuple) else found
+        return self.driver.sweep(rng, state, data, self.steps(chains))
 
     def update(self, node: str, rng: np.random.Generator, state: Any, data: Any, chains: int) -> Any:
         """Return the sampler's state, of that many chains, after the update of one node."""
-        steps = self.steps(chains)
-        tuned = steps is not None and node in steps
-        found = getattr(self.module, self.updates[node])(rng, state, data, *((steps[node],) if tuned else ()))
-        return replace(state, **{node: found[0] if isinstance(found, tuple) else found})
+        return self.driver.update(node, rng, state, data, self.steps(chains))
 
     def to_state(self, state: State, chains: int = 1) -> Any:
         """Return the sampler's state, the same in every chain."""
         arrays = self.maker.nodes(state, self.names)
-        return self.module.State(**{name: np.repeat(a[None], chains, axis=0) for name, a in arrays.items()})
+        return self.driver.State(**{name: np.repeat(a[None], chains, axis=0) for name, a in arrays.items()})
 
     def to_values(self, state: State, arrays: Any) -> State:
         """Return a simulator's state with the nodes of the sampler's first chain in it."""
@@ -260,7 +242,7 @@ def run_ranks(bench: Bench, rng: np.random.Generator) -> dict[str, np.ndarray]:
     last = {name: np.asarray(sampled[name]) for name in bench.names}
     if any(array.shape[1] == 0 for array in last.values()):
         raise KeyboardInterrupt
-    state = bench.module.State(**{name: array[:, -1] for name, array in last.items()})
+    state = bench.driver.State(**{name: array[:, -1] for name, array in last.items()})
     draws = bench.measure(state, data, arrays)
     truth = bench.measure(bench.to_state(drawn), data, arrays)
     ties = (draws == truth).sum(axis=0)

@@ -29,7 +29,6 @@ from deriver.verification.replicates import EFFORTS, SWEEP, Bench, Effort, Repli
 from deriver.verification.running import run_replicates
 from deriver.verification.setting import choose_givens
 from deriver.verification.simulate import State
-from deriver.verification.sources import require_arrays
 from deriver.verification.statistics import (
     LEVEL,
     compared_p,
@@ -54,7 +53,6 @@ def verify(
     ``values`` sets givens, ``sizes`` plates and dimensions; the rest are small and moderate.  The family-wise level
     of all tests is 1e-3.  Raises ``UsageError`` for an improper prior and for settings that do not fit.
     """
-    require_arrays(source)
     began = time.perf_counter()
     task = make_task(derivation.model, source, values or {}, sizes or {}, effort, seed)
     outcomes = check_ratios(derivation, task)

@@ -9,6 +9,7 @@ from deriver.emission import emit
 from deriver.pipeline import derive, load_model, plan
 from deriver.verification.records import Verification
 from deriver.verification.replicates import Effort
+from deriver.verification.sources import emit_for_verification
 from deriver.verification.verify import verify
 
 SMALL = Effort(
@@ -33,9 +34,16 @@ def sampler(name: str) -> tuple[Derivation, str]:
     return derivation, emit(derivation, plan(derivation))
 
 
-def edited(name: str, old: str, new: str) -> str:
+@cache
+def compiled_sampler(name: str) -> str:
+    """Return the source of the compiled sampler of a packaged model."""
+    derivation = sampler(name)[0]
+    return emit_for_verification(derivation, plan(derivation), "numba", {})
+
+
+def edited(name: str, old: str, new: str, *, compiled: bool = False) -> str:
     """Return a sampler's source with a text, which must be there once, replaced."""
-    source = sampler(name)[1]
+    source = compiled_sampler(name) if compiled else sampler(name)[1]
     assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in the sampler of {name}"
     return source.replace(old, new)
 
