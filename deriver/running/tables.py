@@ -174,10 +174,12 @@ def _as_numbers(cells: Sequence[Any]) -> np.ndarray | None:
 
 
 def _number_labels(numbers: np.ndarray) -> tuple[Any, ...]:
-    return tuple(
-        None if np.isnan(x) else int(x) if np.isfinite(x) and x == int(x) else float(x)
-        for x in numbers.tolist()
-    )
+    return tuple(number_label(x) for x in numbers.tolist())
+
+
+def number_label(x: float) -> int | float | None:
+    """Return a number as a label: a whole one as an integer, NaN as none."""
+    return None if np.isnan(x) else int(x) if np.isfinite(x) and x == int(x) else float(x)
 
 
 def _table(origin: str, raw: Mapping[str, tuple[Sequence[Any], tuple[Any, ...] | None]]) -> Table:
