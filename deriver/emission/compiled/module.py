@@ -20,6 +20,7 @@ from deriver.emission.gibbs import quantity_shape
 from deriver.emission.inputs import data_record, prepare_function
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import is_tuned, returns_rate
+from deriver.emission.reduced import check_reducible, data_names
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import break_brackets, break_call
 from deriver.emission.views import FunctionView, RecordView
@@ -72,33 +73,36 @@ def emit_compiled(
     plan: Plan,
     sizes: Mapping[str, int],
     templates: str | Path | None = None,
+    *,
+    reduced: bool = False,
 ) -> str:
     """Return the source of a stand-alone compiled sampler.
 
     ``sizes`` gives the dimensions by name (p = 2), which are written out.  Raises ``UsageError`` for a model that
     needs a dimension which is not given, or a structure that the compiled loops cannot hold.
     """
-    from deriver.emission.module import declared_bounds, helper_files, module_docstring
+    from deriver.emission.module import helper_files, make_module, module_docstring
 
-    declared = {**declared_bounds(derivation), **plan.cell_bounds()}
     if plan.block is not None:
         raise unsupported("nodes integrated out of others", "use the numpy backend, or leave --blocks off")
-    module = Module(derivation=derivation, plan=plan, declared=declared)
+    module = make_module(derivation, plan, reduced=reduced)
     known = sizes_of(module, dict(sizes))
-    updates = [view for step in plan.steps for view in update_functions(module, known, step)]
+    by_node = {step.node: update_functions(module, known, step) for step in plan.steps}
+    if reduced:
+        check_reducible(module, by_node, plan)
+    updates = [view for views in by_node.values() for view in views]
     compiled = [*updates, sweep_function(module)]
     compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
     module.needs.helpers = set()
     start = starting_function(module)
-    joint = [joint_function(module), likelihood_function(module), predict_function(module)]
-    definitions = definition_functions(module)
-    arrays = "\n".join(line for view in (*compiled, *definitions, *joint, start) for line in view.body)
-    module.used = set(re.findall(r"\bdata\.(\w+)", arrays))
+    joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
+    definitions = [] if reduced else definition_functions(module)
+    module.used = data_names([*compiled, *definitions, *joint, start])
     prepare = plain_numbers(module, prepare_function(module))
     names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
     sided = [f'"{q.name}": {len(q.sides)}' for q in module.state_nodes() if components_first(q)]
     values = {
-        "docstring": module_docstring(derivation).replace(
+        "docstring": module_docstring(derivation, reduced=reduced).replace(
             "Arrays of the state begin with an axis of chains; those of the data have none.",
             "Functions marked ``compiled`` update one chain in place; the others see all chains at once.",
         ),
