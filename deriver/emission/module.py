@@ -86,18 +86,7 @@ def view_module(
 ) -> ModuleView:
     """Return everything that the template needs, as text."""
     module = make_module(derivation, plan, reduced=reduced)
-    by_node = {
-        step.node: [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
-        for step in plan.steps
-    }
-    if reduced:
-        check_reducible(module, by_node, plan)
-    updates = [view for views in by_node.values() for view in views] + block_functions(module)
-    running = [sweep_function(module), *step_functions(module), starting_function(module)]
-    joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
-    definitions = [] if reduced else definition_functions(module)
-    written = [*definitions, *updates, *joint, *running]
-    module.used = data_names(written)
+    written = write_functions(module)
     prepare = prepare_function(module)
     helpers = helper_files(module)
     records = (data_record(module), state_record(module))
@@ -114,6 +103,27 @@ def view_module(
         block=block_key(plan) if plan.block is not None else "",
         threshold=threshold(plan),
     )
+
+
+def write_functions(module: Module) -> list[FunctionView]:
+    """Return the functions that read Data, and record in the module what they read.
+
+    Raises ``UsageError`` if a reduced module cannot do without its rows.
+    """
+    plan, reduced = module.plan, bool(module.reduced)
+    by_node = {
+        step.node: [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
+        for step in plan.steps
+    }
+    updates = [view for views in by_node.values() for view in views] + block_functions(module)
+    running = [sweep_function(module), *step_functions(module), starting_function(module)]
+    joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
+    definitions = definition_functions(module)
+    if reduced:
+        check_reducible(module, by_node, definitions)
+    written = [*definitions, *updates, *joint, *running]
+    module.used = data_names(written)
+    return written
 
 
 def declared_bounds(derivation: Derivation) -> dict:

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Mapping
 
 from sympy import Basic, Symbol
 
-from deriver.algebra.heads import Ref
 from deriver.derivation.records import Derivation
 from deriver.emission.scope import Module
 from deriver.emission.views import FunctionView
 from deriver.errors import Mistake, UsageError
 from deriver.plan.layout import plate_of
-from deriver.plan.records import LeastSquares, Plan, Statistic, Step
+from deriver.plan.records import LeastSquares, Statistic, Step
 
 WHY = {
     "gibbs": "the parameters of its full conditional are sums that hold its own value, or others, at each row",
@@ -52,9 +51,11 @@ def moment_names(response: str) -> tuple[str, str]:
     return f"var_{response}", f"mean_square_{response}"
 
 
-def check_reducible(module: Module, updates: Mapping[str, list[FunctionView]], plan: Plan) -> None:
-    """Raise ``UsageError`` with every node whose update reads an array over the rows."""
-    mistakes = []
+def check_reducible(
+    module: Module, updates: Mapping[str, list[FunctionView]], definitions: list[FunctionView]
+) -> None:
+    """Raise ``UsageError`` with every node whose update reads an array over the rows, before any row is read."""
+    mistakes, plan = [], module.plan
     for node, views in updates.items():
         names = sorted(name for name in data_names(views) if reads_rows(module, name))
         if names:
@@ -62,19 +63,24 @@ def check_reducible(module: Module, updates: Mapping[str, list[FunctionView]], p
     for node in module.state_nodes():
         if is_over_rows(module, node.indices):
             found = f"`{node.name}` has a value for each row, which is drawn at every sweep"
-            mistakes.append(_mistake(found))
+            mistakes.append(not_reduced(found))
+    names = sorted(name for name in data_names(definitions) if reads_rows(module, name))
+    if names:
+        found = f"a deterministic node is computed for each row at every sweep (from {', '.join(names)})"
+        mistakes.append(not_reduced(found))
     if plan.block is not None:
-        mistakes.append(_mistake("--blocks updates nodes together by a density of the rows", "leave --blocks off"))
+        mistakes.append(not_reduced("--blocks updates nodes together by a density of the rows", "leave --blocks off"))
     if mistakes:
         raise UsageError(mistakes, origin="reduce")
 
 
 def _refusal(step: Step, names: list[str]) -> Mistake:
     why = WHY.get(step.method, HOW)
-    return _mistake(f"`{step.node}` needs each row at every sweep (it reads {', '.join(names)}): {why}")
+    return not_reduced(f"`{step.node}` needs each row at every sweep (it reads {', '.join(names)}): {why}")
 
 
-def _mistake(found: str, remedy: str = "--reduce off keeps the rows in memory") -> Mistake:
+def not_reduced(found: str, remedy: str = "--reduce off keeps the rows in memory") -> Mistake:
+    """Return the mistake of a model that cannot do without its rows."""
     return Mistake(
         code="not-reduced", found=found, remedy=remedy,
         expected="a model whose sampler reads sums and least-squares fits of the rows only",
@@ -93,8 +99,3 @@ def reads_rows(module: Module, name: str) -> bool:
         if quantity.name == name:
             return is_over_rows(module, quantity.indices)
     return name in module.needs.arrays and bool(set(name.split("_")) & module.reduced)
-
-
-def mentions_rows(module: Module, expr: Basic) -> bool:
-    """Tell whether an expression mentions an array over the rows."""
-    return any(reads_rows(module, ref.name) for ref in expr.atoms(Ref))

@@ -88,15 +88,15 @@ def emit_compiled(
     module = make_module(derivation, plan, reduced=reduced)
     known = sizes_of(module, dict(sizes))
     by_node = {step.node: update_functions(module, known, step) for step in plan.steps}
-    if reduced:
-        check_reducible(module, by_node, plan)
     updates = [view for views in by_node.values() for view in views]
     compiled = [*updates, sweep_function(module)]
     compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
     module.needs.helpers = set()
     start = starting_function(module)
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
-    definitions = [] if reduced else definition_functions(module)
+    definitions = definition_functions(module)
+    if reduced:
+        check_reducible(module, by_node, definitions)
     module.used = data_names([*compiled, *definitions, *joint, start])
     prepare = plain_numbers(module, prepare_function(module))
     names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
