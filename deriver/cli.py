@@ -191,7 +191,9 @@ def _add_run(commands: Any) -> None:
     command = _add(commands, "run", "derive, emit, sample, summarise and save")
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     data = command.add_argument_group("data and values")
-    data.add_argument("--data", metavar="FILE", type=Path, help="a .csv, .tsv, .parquet or .json file")
+    data.add_argument(
+        "--data", metavar="FILE", type=Path, help="a .csv, .tsv, .parquet or .json file, or a folder of .parquet files"
+    )
     data.add_argument(
         "--map", action="append", default=[], metavar="NAME=COLUMN", help="the column of a symbol"
     )
@@ -202,6 +204,11 @@ def _add_run(commands: Any) -> None:
     data.add_argument(
         "--fix", action="append", default=[], metavar="NODE=VALUE", help="hold a node at a value"
     )
+    data.add_argument(
+        "--reduce", choices=("auto", "on", "off"), default="auto",
+        help="reduce Parquet rows to statistics while reading; auto: where they would fill a quarter of the memory",
+    )  # fmt: skip
+    data.add_argument("--dask", metavar="ADDRESS", help="reduce on the Dask cluster with this scheduler")
     chains = command.add_argument_group("chains")
     chains.add_argument("--chains", type=int, default=4, metavar="N")
     chains.add_argument(
@@ -388,6 +395,7 @@ def _run(options: argparse.Namespace) -> int:
     result = run_job(
         model, options.data, _make_job(options), backend=options.backend,
         methods=read_pairs("--method", options.method), templates=options.templates, blocks=options.blocks,
+        reduce=options.reduce, dask=options.dask,
     )  # fmt: skip
     report_result(
         result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,

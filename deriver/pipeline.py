@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deriver.derivation.records import Derivation
     from deriver.plan import Plan
     from deriver.remedies import Explanation
+    from deriver.reduction.run import Reduction
     from deriver.running.results import Result
     from deriver.verification.records import Verification
     from deriver.verification.replicates import Effort
@@ -201,14 +202,17 @@ def run(
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
     seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
-    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off",
+    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off", reduce: Blocks = "auto",
+    dask: str | None = None,
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
     ``data`` is a path, a data frame, a dictionary of columns or of arrays shaped like the plates.  ``columns``
     maps symbols to columns or expressions of columns (``{"x": "[1, days]"}``), ``index`` plate indices to label
     columns, ``values`` givens to numbers, arrays or texts; ``fix`` holds nodes at values; ``start`` sets where
-    chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  An interrupt keeps the
+    chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  ``reduce`` tells whether the rows
+    of Parquet files are reduced to statistics while they are read ("auto": where they would fill a quarter of the
+    memory), ``dask`` the address of a cluster that does it.  An interrupt keeps the
     draws so far.  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
     from deriver.running.job import Job
@@ -227,20 +231,26 @@ def run(
     from deriver.running.wording import in_python
 
     try:
-        return run_job(model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks)
+        return run_job(model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks,
+                       reduce=reduce, dask=dask)  # fmt: skip
     except DeriverError as error:
         raise in_python(error) from None
 
 
 def run_job(
     model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None, blocks: Blocks = "off",
+    templates: str | Path | None = None, blocks: Blocks = "off", reduce: Blocks = "auto", dask: str | None = None,
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
     from deriver.derivation.density_ratio import check_derivation
     from deriver.running.backend import choose_source
     from deriver.running.job import prepare_job, sample_job
 
+    from deriver.reduction.run import choose_reduction
+
+    reduction = choose_reduction(data, job, choice=reduce, dask=dask)
+    if reduction is not None:
+        return _run_reduced(as_model(model), reduction, job, backend, methods, templates, blocks)
     prepared = prepare_job(as_model(model), data, job)
     derivation = derive(prepared.observed.model)
     check_derivation(derivation)
@@ -249,6 +259,27 @@ def run_job(
         templates=templates,
     )  # fmt: skip
     return sample_job(prepared, choice.source, note=f"sampled by {choice.backend}: {choice.reason}")
+
+
+def _run_reduced(
+    model: Model, reduction: Reduction, job: Any, backend: Backend, methods: Mapping[str, str] | None,
+    templates: str | Path | None, blocks: Blocks,
+) -> Result:  # fmt: skip
+    """Run a job whose rows are reduced to statistics: the plan comes first, as it says which."""
+    from deriver.derivation.density_ratio import check_derivation
+    from deriver.running.backend import choose_source
+    from deriver.running.fixing import fix_nodes
+    from deriver.running.job import prepare_job, sample_job
+
+    derivation = derive(fix_nodes(model, job.fix))
+    check_derivation(derivation)
+    made = plan(derivation, methods, blocks)
+    prepared = prepare_job(model, None, job, bind=lambda fixed: reduction.bind(fixed, derivation, made, job))
+    choice = choose_source(
+        derivation, made, prepared.observed.arrays, job.settings, backend=backend, templates=templates, reduced=True
+    )
+    note = f"{reduction.note}; sampled by {choice.backend}: {choice.reason}"
+    return sample_job(prepared, choice.source, note=note)
 
 
 def graph(model: Model | str | Path, path: str | Path) -> None:

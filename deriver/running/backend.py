@@ -44,8 +44,11 @@ def choose_source(
     *,
     backend: str = "auto",
     templates: object = None,
+    reduced: bool = False,
 ) -> Choice:
     """Return the source to run: compiled where the predicted NumPy time exceeds the time to compile.
+
+    A ``reduced`` sampler takes statistics of the rows for ``arrays``.
 
     Raises ``UsageError`` when ``backend`` is "numba" and the compiled loops cannot hold the model.
     """
@@ -55,14 +58,14 @@ def choose_source(
         reason = (
             "as asked" if backend == "numpy" else f"a run of about {seconds:.1g} s is not worth compiling"
         )
-        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates))  # type: ignore[arg-type]
+        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates, reduced=reduced))  # type: ignore[arg-type]
     try:
-        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes)  # type: ignore[arg-type]
+        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes, reduced=reduced)  # type: ignore[arg-type]
     except UsageError as error:
         if backend == "numba":
             raise
         reason = f"the compiled loops cannot hold {error.mistakes[0].found}"
-        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates))  # type: ignore[arg-type]
+        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates, reduced=reduced))  # type: ignore[arg-type]
     reason = "as asked" if backend == "numba" else f"NumPy would take about {seconds:.0f} s"
     return Choice(backend="numba", reason=reason, source=source)
 

@@ -6,7 +6,7 @@ Stage run.  Input: a ``Model``, data and a ``Job``.  Output: ``Prepared``; with 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -56,15 +56,22 @@ class Prepared:
     job: Job
 
 
-def prepare_job(model: Model, data: Any, job: Job) -> Prepared:
-    """Return the job with its data; raise all that is wrong with data, values and options together."""
+def prepare_job(model: Model, data: Any, job: Job, bind: Callable[[Model], Binding] | None = None) -> Prepared:
+    """Return the job with its data; raise all that is wrong with data, values and options together.
+
+    ``bind`` takes the place of ``bind_data``, where reading the data takes long: what is wrong with options is raised first.
+    """
     model = fix_nodes(model, job.fix)
     problems = Problems()
     _check_settings(job.settings, problems)
     _check_keep(model, job.settings.keep, problems)
     binding = derived = None
     try:
-        binding = bind_data(model, data, columns=job.columns, index=job.index, values=job.values)
+        if bind is not None:
+            problems.raise_any()
+            binding = bind(model)
+        else:
+            binding = bind_data(model, data, columns=job.columns, index=job.index, values=job.values)
         problems.origin = binding.origin
     except DeriverError as error:
         problems.origin = error.origin
@@ -206,8 +213,8 @@ def _try_response(model: Model, name: str, evaluator: DrawEvaluator, problems: P
 def _made_up_draws(binding: Binding, keep: Sequence[str] | None) -> dict[str, np.ndarray]:
     draws = {}
     for node in binding.model.nodes:
-        layout = binding.layouts[node.name]
         if node.kind == "stochastic" and node.layer != "data" and (keep is None or node.name in keep):
+            layout = binding.layouts[node.name]
             unit = np.eye(layout.shape[0]) if len(layout.shape) == 2 else np.asarray(0.5)
             draws[node.name] = np.broadcast_to(unit, (1, 1, *layout.extents)).copy()
     return draws
