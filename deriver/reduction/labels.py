@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from deriver.reduction.doubled import prefetch
+from deriver.reduction.rows import fixed_width
 from deriver.running.tables import number_label
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -42,12 +43,12 @@ class Labels:
         import pyarrow as pa
 
         if column.null_count:
-            raise MissingLabel(int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0]))
+            raise MissingLabel(column.is_null().index(True).as_py())
         if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type) and not self.numbers:
-            return self.whole.number(column.to_numpy().astype(np.int64, copy=False))
+            return self.whole.number(fixed_width(column).astype(np.int64, copy=False))
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
-        codes = column.indices.to_numpy().astype(np.int64, copy=False)
+        codes = fixed_width(column.indices)
         labels = [plain_label(label) for label in column.dictionary.to_pylist()]
         place = np.array([self._place(label) for label in labels], dtype=np.int64)
         if (place < 0).any():

@@ -118,6 +118,13 @@ def read_batches(piece: Piece, columns: Sequence[str], texts: Sequence[str]) -> 
             before += batch.num_rows
 
 
+def release_memory() -> None:
+    """Hand back what Arrow has kept for further batches."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
 def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
     """Yield what an iterator yields, from a thread that is a few items ahead."""
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=AHEAD)

@@ -69,7 +69,17 @@ def to_numbers(column: Any) -> np.ndarray | None:
         column = column.cast(pa.int8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=float)
+    if column.null_count:
+        import pyarrow.compute as pc
+
+        column = pc.fill_null(column.cast(pa.float64()), np.nan)
+    return fixed_width(column).astype(float, copy=False)
+
+
+def fixed_width(column: Any) -> np.ndarray:
+    """Return an Arrow array of numbers, none of them missing, as a view; Arrow's own way there imports pandas."""
+    kind = np.dtype(column.type.to_pandas_dtype())
+    return np.frombuffer(column.buffers()[1], dtype=kind)[column.offset : column.offset + len(column)]
 
 
 class BatchReader(ColumnReader):
@@ -89,7 +99,7 @@ class BatchReader(ColumnReader):
         column = self.batch.arrow[part.name]
         encoded = column if hasattr(column, "indices") else column.dictionary_encode()
         values = [np.nan if each is None else float(str(each) == label) for each in encoded.dictionary.to_pylist()]
-        codes = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+        codes = fixed_width(encoded.indices.fill_null(len(values)))
         name = f"{part.name}[{label}]"
         self.met[name] = self.met.get(name, False) or 1.0 in values
         plain[name] = scalar(np.array([*values, np.nan])[codes], ("row",))

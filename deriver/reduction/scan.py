@@ -17,7 +17,7 @@ import numpy as np
 from deriver.errors import Mistake, UsageError
 from deriver.reduction.labels import Labels, MissingLabel
 from deriver.reduction.moments import Moments, Shape
-from deriver.reduction.pieces import Piece, read_ahead, read_batches
+from deriver.reduction.pieces import Piece, read_ahead, read_batches, release_memory
 from deriver.reduction.recipe import ONE, FitOfRows, Grouping, Item, MomentsOfResponse, Recipe, SumOfProducts, Term
 from deriver.reduction.rows import Batch, BatchReader, make_batch, term_values
 from deriver.running.evaluate import Environment
@@ -92,6 +92,7 @@ def reduce_pieces(task: Task, pieces: Iterable[Piece]) -> Partial:
                 break
     finally:
         reading.close()  # type: ignore[attr-defined]
+        release_memory()
     return partial
 
 
