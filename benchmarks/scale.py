@@ -46,7 +46,9 @@ def write_rows(folder: Path, rows: int, groups: int, texts: bool) -> None:
             y = beta0[group] - x + rng.standard_normal(size)
             label = pa.array(group).cast(pa.string()) if texts else pa.array(group)
             table = pa.table({"group": label, "x": x, "y": y})
-            writer = writer or parquet.ParquetWriter(folder / f"part-{first // ROWS_PER_FILE:04d}.parquet", table.schema)
+            writer = writer or parquet.ParquetWriter(
+                folder / f"part-{first // ROWS_PER_FILE:04d}.parquet", table.schema
+            )
             writer.write_table(table, row_group_size=ROW_GROUP)
         if writer is not None:
             writer.close()
@@ -59,7 +61,9 @@ def scan(folder: Path, threads: bool) -> int:
     rows = 0
     for path in sorted(folder.glob("*.parquet")):
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=131_072, columns=["group", "x", "y"], use_threads=threads):
+            for batch in file.iter_batches(
+                batch_size=131_072, columns=["group", "x", "y"], use_threads=threads
+            ):
                 rows += batch.num_rows
     return rows
 
@@ -114,15 +118,31 @@ def report(folder: Path, repeats: int, draws: int) -> None:
     """Measure the stages and print their figures and ratios."""
     stages = {stage: best_of(stage, folder, repeats) for stage in ("scan-one", "scan-threads", "reduce")}
     for stage, figures in stages.items():
-        print(f"{stage:>14}: {figures['wall']:8.2f} s wall {figures['cpu']:8.2f} s CPU {figures['memory']:7.0f} MB peak")
+        print(
+            f"{stage:>14}: {figures['wall']:8.2f} s wall {figures['cpu']:8.2f} s CPU {figures['memory']:7.0f} MB peak"
+        )
     bare = {key: min(stages["scan-one"][key], stages["scan-threads"][key]) for key in ("wall", "cpu")}
     made = stages["reduce"]
-    print(f"reduction / bare scan: {made['wall'] / bare['wall']:.2f} wall, {made['cpu'] / bare['cpu']:.2f} CPU")
-    command = [sys.executable, "-m", "deriver", "run", "random_intercepts", "--data", str(folder), "--reduce", "on"]
+    print(
+        f"reduction / bare scan: {made['wall'] / bare['wall']:.2f} wall, {made['cpu'] / bare['cpu']:.2f} CPU"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "deriver",
+        "run",
+        "random_intercepts",
+        "--data",
+        str(folder),
+        "--reduce",
+        "on",
+    ]
     command += [*OPTIONS, "--draws", str(draws), "--warmup", str(draws), "--seed", "1", "--keep", *KEEP]
     command += ["--no-progress", "-o", str(folder / "draws.nc"), "--overwrite"]
     output, wall, cpu, memory = measure(command)
-    print(f"{'deriver run':>14}: {wall:8.2f} s wall {cpu:8.2f} s CPU {memory:7.0f} MB peak ({draws} + {draws} sweeps)")
+    print(
+        f"{'deriver run':>14}: {wall:8.2f} s wall {cpu:8.2f} s CPU {memory:7.0f} MB peak ({draws} + {draws} sweeps)"
+    )
     print(output)
 
 

@@ -192,7 +192,10 @@ def _add_run(commands: Any) -> None:
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     data = command.add_argument_group("data and values")
     data.add_argument(
-        "--data", metavar="FILE", type=Path, help="a .csv, .tsv, .parquet or .json file, or a folder of .parquet files"
+        "--data",
+        metavar="FILE",
+        type=Path,
+        help="a .csv, .tsv, .parquet or .json file, or a folder of .parquet files",
     )
     data.add_argument(
         "--map", action="append", default=[], metavar="NAME=COLUMN", help="the column of a symbol"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from deriver.checking import Report
     from deriver.derivation.records import Derivation
     from deriver.plan import Plan
-    from deriver.remedies import Explanation
     from deriver.reduction.run import Reduction
+    from deriver.remedies import Explanation
     from deriver.running.results import Result
     from deriver.verification.records import Verification
     from deriver.verification.replicates import Effort
@@ -243,10 +243,9 @@ def run_job(
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
     from deriver.derivation.density_ratio import check_derivation
+    from deriver.reduction.run import choose_reduction
     from deriver.running.backend import choose_source
     from deriver.running.job import prepare_job, sample_job
-
-    from deriver.reduction.run import choose_reduction
 
     reduction = choose_reduction(data, job, choice=reduce, dask=dask)
     if reduction is not None:
@@ -276,7 +275,13 @@ def _run_reduced(
     made = plan(derivation, methods, blocks)
     prepared = prepare_job(model, None, job, bind=lambda fixed: reduction.bind(fixed, derivation, made, job))
     choice = choose_source(
-        derivation, made, prepared.observed.arrays, job.settings, backend=backend, templates=templates, reduced=True
+        derivation,
+        made,
+        prepared.observed.arrays,
+        job.settings,
+        backend=backend,
+        templates=templates,
+        reduced=True,
     )
     note = f"{reduction.note}; sampled by {choice.backend}: {choice.reason}"
     return sample_job(prepared, choice.source, note=note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import deriver
 from deriver.language import parse_model
-from tests.hand import known_variance, nested_groups, random_intercepts_long
+from tests.hand import nested_groups, random_intercepts_long
 
 SHORT: dict[str, Any] = {"draws": 20, "warmup": 10, "chains": 2, "seed": 3, "progress": False}
 
@@ -24,7 +25,12 @@ def make_rows(*, groups: int = 7, rows: int = 400, texts: bool = False) -> dict[
     days = 1e3 + rng.standard_normal(rows)
     y = rng.standard_normal(groups)[group] + 0.5 * (days - 1e3) + rng.standard_normal(rows)
     labels = np.array([f"s{(7 * k) % 11:02d}" for k in range(groups)]) if texts else 5 * np.arange(groups) - 9
-    return {"subject": labels[group].tolist(), "days": days, "y": y, "dose": np.array(["a", "b", "c"])[group % 3].tolist()}
+    return {
+        "subject": labels[group].tolist(),
+        "days": days,
+        "y": y,
+        "dose": np.array(["a", "b", "c"])[group % 3].tolist(),
+    }
 
 
 def write(folder: Path, columns: dict[str, Any], *, files: int = 3, size: int = 37) -> Path:
@@ -32,7 +38,7 @@ def write(folder: Path, columns: dict[str, Any], *, files: int = 3, size: int = 
     table = pa.table(columns)
     cuts = np.linspace(0, table.num_rows, files + 1).astype(int)
     folder.mkdir()
-    for k, (first, last) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for k, (first, last) in enumerate(pairwise(cuts)):
         part = table.slice(first, last - first)
         pq.write_table(part, folder / f"part-{k}.parquet", row_group_size=size, use_dictionary=k == 0)
     return folder
@@ -50,7 +56,9 @@ def assert_same_draws(model: Any, path: Path, **options: Any) -> Any:
         for axis in values.coords:
             assert values[axis].values.tolist() == other[axis].values.tolist()
         scale = np.abs(values.values).max()
-        np.testing.assert_allclose(other.values, values.values, rtol=1e-9, atol=1e-9 * scale, err_msg=str(name))
+        np.testing.assert_allclose(
+            other.values, values.values, rtol=1e-9, atol=1e-9 * scale, err_msg=str(name)
+        )
     return small
 
 
@@ -71,7 +79,9 @@ def test_vectors_of_covariates(tmp_path: Path, backend: Any) -> None:
     assert small.components == ("p: 1 = 1, 2 = days - 1000, 3 = dose[b]",)
 
 
-@pytest.mark.parametrize("name", ["random_slopes", "independent_effects", "varying_variance", "random_log_sd"])
+@pytest.mark.parametrize(
+    "name", ["random_slopes", "independent_effects", "varying_variance", "random_log_sd"]
+)
 def test_other_models(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "rows", make_rows())
     design = "days - 1000" if name in ("random_slopes", "independent_effects") else "[1, days - 1000]"
@@ -81,13 +91,23 @@ def test_other_models(tmp_path: Path, name: str) -> None:
 def test_long_format(tmp_path: Path) -> None:
     path = write(tmp_path / "rows", make_rows())
     model = parse_model(random_intercepts_long.MODEL)
-    values = {each.name: "1" for each in model.givens if each.origin == "given" and not each.indices and each.default is None}
+    values = {
+        each.name: "1"
+        for each in model.givens
+        if each.origin == "given" and not each.indices and each.default is None
+    }
     assert_same_draws(model, path, columns={"x": "days - 1000", "g": "subject"}, values=values)
 
 
 def test_groups_within_groups(tmp_path: Path) -> None:
     rows = make_rows(groups=9)
     model = parse_model(nested_groups.MODEL)
-    values = {each.name: "1" for each in model.givens if each.origin == "given" and not each.indices and each.default is None}
+    values = {
+        each.name: "1"
+        for each in model.givens
+        if each.origin == "given" and not each.indices and each.default is None
+    }
     path = write(tmp_path / "rows", rows)
-    assert_same_draws(model, path, columns={"x": "days - 1000", "g": "subject", "school": "dose"}, values=values)
+    assert_same_draws(
+        model, path, columns={"x": "days - 1000", "g": "subject", "school": "dose"}, values=values
+    )

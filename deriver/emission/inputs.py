@@ -207,7 +207,6 @@ def is_size(module: Module, given: Given) -> bool:
 def infer_size(module: Module, given: Given, lowering: Lowering) -> str | None:
     """Return the text that reads a size off an array, or None."""
     size = lowering.element(given.name)
-    model = module.derivation.model
     observed = [q.name for q in held_responses(module)]
     inputs = [g for g in held_givens(module) if g.origin != "dimension" and g.name != given.name]
     names = [g.name for g in inputs if g.default is None and (g.indices or g.shape)] + observed

@@ -60,16 +60,18 @@ def check_reducible(
         names = sorted(name for name in data_names(views) if reads_rows(module, name))
         if names:
             mistakes.append(_refusal(plan.step(node), names))
-    for node in module.state_nodes():
-        if is_over_rows(module, node.indices):
-            found = f"`{node.name}` has a value for each row, which is drawn at every sweep"
+    for quantity in module.state_nodes():
+        if is_over_rows(module, quantity.indices):
+            found = f"`{quantity.name}` has a value for each row, which is drawn at every sweep"
             mistakes.append(not_reduced(found))
     names = sorted(name for name in data_names(definitions) if reads_rows(module, name))
     if names:
         found = f"a deterministic node is computed for each row at every sweep (from {', '.join(names)})"
         mistakes.append(not_reduced(found))
     if plan.block is not None:
-        mistakes.append(not_reduced("--blocks updates nodes together by a density of the rows", "leave --blocks off"))
+        mistakes.append(
+            not_reduced("--blocks updates nodes together by a density of the rows", "leave --blocks off")
+        )
     if mistakes:
         raise UsageError(mistakes, origin="reduce")
 

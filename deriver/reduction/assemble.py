@@ -7,18 +7,26 @@ same run on the rows draws, up to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from deriver.errors import DataError
-from deriver.language.mistakes import listing
 from deriver.model.expressions import Reference
 from deriver.model.records import Model
 from deriver.reduction.moments import Moments
 from deriver.reduction.pieces import Source
 from deriver.reduction.plan import make_task
-from deriver.reduction.recipe import ONE, FitOfRows, Grouping, Item, MomentsOfResponse, Recipe, SumOfProducts, Term
+from deriver.reduction.recipe import (
+    ONE,
+    FitOfRows,
+    Grouping,
+    Item,
+    MomentsOfResponse,
+    Recipe,
+    SumOfProducts,
+    Term,
+)
 from deriver.reduction.scan import Key, Partial, Task, spread
 from deriver.reduction.solve import ONE as INTERCEPT
 from deriver.reduction.solve import pooled_moment, solve_fit, sum_products, total_in_parts
@@ -29,6 +37,7 @@ from deriver.running.layout import parents_of
 from deriver.running.levels import Levels, sort_labels
 from deriver.running.problems import Problems
 from deriver.running.sizes import Sizes
+from deriver.running.symbols import declarations
 from deriver.running.table_binding import Supply
 from deriver.running.tables import Arrays
 
@@ -57,7 +66,7 @@ def bind_reduced(model: Model, source: Source, job: Job, recipe: Recipe, scan: S
     _place_values(task, partial, orders, sizes, supply)
     statistics = _Statistics(task, partial, orders).all()
     rowwise = frozenset(
-        each.name for each in (*model.givens, *model.nodes) if recipe.rows and recipe.rows[-1] in each.indices
+        each.name for each in declarations(model) if recipe.rows and recipe.rows[-1] in each.indices
     )  # fmt: skip
     binding = finish_binding(
         model, Arrays(origin=source.origin, entries={}), supply, settings, sizes, problems, absent=rowwise
@@ -66,8 +75,6 @@ def bind_reduced(model: Model, source: Source, job: Job, recipe: Recipe, scan: S
 
 
 def _with_statistics(binding: Binding, statistics: Mapping[str, np.ndarray]) -> Binding:
-    from dataclasses import replace
-
     return replace(binding, arrays={**binding.arrays, **statistics})
 
 
@@ -180,7 +187,11 @@ class _Statistics:
 
     def _place(self, key: Key, term: Term) -> list[int]:
         features = self.partial.features[key]
-        return [INTERCEPT] if term == ONE else [features.index(each) for each in spread(term, self.partial.sides)]
+        return (
+            [INTERCEPT]
+            if term == ONE
+            else [features.index(each) for each in spread(term, self.partial.sides)]
+        )
 
     def _sum(self, item: SumOfProducts) -> np.ndarray:
         key, moments = self._moments(item)

@@ -17,8 +17,7 @@ from numba.extending import intrinsic
 inlined = numba.njit(error_model="numpy")
 
 
-@intrinsic
-def fused(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+def _fused(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a * b + c, rounded once."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -27,8 +26,10 @@ def fused(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
-@intrinsic
-def prefetch(typing_context: Any, array: Any, position: Any) -> Any:
+fused: Any = intrinsic(_fused)
+
+
+def _prefetch(typing_context: Any, array: Any, position: Any) -> Any:
     """Fetch the line of memory around an element of a flat array into the cache."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -41,6 +42,9 @@ def prefetch(typing_context: Any, array: Any, position: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+prefetch: Any = intrinsic(_prefetch)
 
 
 @inlined

@@ -17,7 +17,9 @@ from deriver.reduction.rows import fixed_width
 from deriver.running.tables import number_label
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4
+MULTIPLIER = np.uint64(
+    0x9E3779B97F4A7C15
+)  # 2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4
 
 
 class MissingLabel(ValueError):
@@ -93,7 +95,9 @@ class WholeLabels:
         codes = np.empty(len(labels), dtype=np.int64)
         done = 0
         while True:
-            done, self.count = find_or_add(labels, codes, done, self.count, self.labels, self.keys, self.slots)
+            done, self.count = find_or_add(
+                labels, codes, done, self.count, self.labels, self.keys, self.slots
+            )
             if done == len(labels):
                 return codes
             self._double()

@@ -91,7 +91,9 @@ def open_source(path: Path) -> Source:
 
 
 def _unreadable(path: Path, found: str) -> DataError:
-    return DataError([Mistake(code="unreadable", found=found, expected="Parquet files of the same columns")], path.name)
+    return DataError(
+        [Mistake(code="unreadable", found=found, expected="Parquet files of the same columns")], path.name
+    )
 
 
 def memory_of_machine() -> int:
@@ -113,7 +115,9 @@ def read_batches(piece: Piece, columns: Sequence[str], texts: Sequence[str]) -> 
     ) as file:
         before = piece.before
         groups = list(range(piece.first, piece.last))
-        for batch in file.iter_batches(batch_size=BATCH, row_groups=groups, columns=list(columns), use_threads=False):
+        for batch in file.iter_batches(
+            batch_size=BATCH, row_groups=groups, columns=list(columns), use_threads=False
+        ):
             yield before, batch
             before += batch.num_rows
 

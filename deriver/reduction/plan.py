@@ -33,7 +33,11 @@ def make_task(
     problems: Problems,
 ) -> Task:  # fmt: skip
     """Return what is done with every row; mistakes in the mapping of columns are recorded in ``problems``."""
-    symbols = [s for s in list_symbols(model) if s.name not in settings and s.role in ("response", "covariate", "group")]
+    symbols = [
+        s
+        for s in list_symbols(model)
+        if s.name not in settings and s.role in ("response", "covariate", "group")
+    ]
     _check_model(model, symbols, recipe, job)
     table = Table(
         origin=source.origin, length=0,
@@ -62,16 +66,25 @@ def _check_model(model: Model, symbols: list[Symbol], recipe: Recipe, job: Job) 
     """Raise ``UsageError`` for what a reduced run cannot do, before anything is read."""
     found = []
     if len(recipe.rows) > 2:
-        found.append(f"the rows lie in {len(recipe.rows)} plates, {', '.join(recipe.rows)}, and groups are of one")
+        found.append(
+            f"the rows lie in {len(recipe.rows)} plates, {', '.join(recipe.rows)}, and groups are of one"
+        )
     if recipe.rows and recipe.rows[-1] in job.index:
-        found.append(f"--index {recipe.rows[-1]}={job.index[recipe.rows[-1]]} labels the rows, which are not kept")
-    found += [f"the plate `{plate}` is one of time, along which rows are ordered" for plate in temporal_plates(model)]
+        found.append(
+            f"--index {recipe.rows[-1]}={job.index[recipe.rows[-1]]} labels the rows, which are not kept"
+        )
+    found += [
+        f"the plate `{plate}` is one of time, along which rows are ordered"
+        for plate in temporal_plates(model)
+    ]
     found += [f"`{given.name}` is a subset" for given in model.givens if given.support.kind == "subset"]
     for symbol in symbols:
         if symbol.role == "response" and _is_partial(model.statements_of(symbol.name)):
             found.append(f"`{symbol.written}` is given by statements for parts of its plates")
         if len(symbol.indices) > 1 and symbol.indices != recipe.rows:
-            found.append(f"`{symbol.written}` lies in the plates {', '.join(symbol.indices)}, which are not those of a row")
+            found.append(
+                f"`{symbol.written}` lies in the plates {', '.join(symbol.indices)}, which are not those of a row"
+            )
         if len(symbol.declared.shape) > 1:
             found.append(f"`{symbol.written}` is a matrix")
     if job.log_likelihood or job.posterior_predictive:
@@ -170,7 +183,9 @@ def _environment(model: Model, settings: Mapping[str, Expression | np.ndarray]) 
             continue
         try:
             plain[given.name] = (
-                shaped(value, (), 0) if isinstance(value, np.ndarray) else evaluate(value, Environment(plain=plain))
+                shaped(value, (), 0)
+                if isinstance(value, np.ndarray)
+                else evaluate(value, Environment(plain=plain))
             )
         except EvaluationError:
             continue

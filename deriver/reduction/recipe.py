@@ -118,7 +118,9 @@ class _Reader:
     def __init__(self, derivation: Derivation) -> None:
         self.rows = row_indices(derivation)
         self.bounds: Mapping[str, tuple[Expr, Expr]] = declared_bounds(derivation)
-        self.columns = {g.name: g.support.plate or "" for g in derivation.model.givens if g.support.kind == "index"}
+        self.columns = {
+            g.name: g.support.plate or "" for g in derivation.model.givens if g.support.kind == "index"
+        }
 
     def sum(self, statistic: Statistic) -> SumOfProducts:
         """Return a statistic that is a sum over rows."""
@@ -128,7 +130,9 @@ class _Reader:
         grouping = self._grouping(statistic, expr.bounds, expr.conditions)
         number, body = expr.body.as_coeff_Mul()
         left, right = self._factors(statistic, body)
-        return SumOfProducts(name=statistic.name, number=float(number), left=left, right=right, grouping=grouping)
+        return SumOfProducts(
+            name=statistic.name, number=float(number), left=left, right=right, grouping=grouping
+        )
 
     def fit(self, statistic: Statistic, fit: LeastSquares) -> FitOfRows:
         """Return a fit of rows."""
@@ -148,6 +152,7 @@ class _Reader:
         picks = [(c.left.name, c.right) for c in conditions if self._picks(c, statistic)]
         if len(picks) != len(list(conditions)) or len(picks) > 1 or len(cells) > 1:
             raise self._refuse(statistic, "sums rows by more than one plate of groups, or some of them")
+        grouping: Grouping | None
         if picks:
             cells, column = [], picks[0][0]
             grouping = Grouping(plate=self.columns[column], column=column)

@@ -55,9 +55,7 @@ def make_batch(path: str, before: int, batch: Any, numeric: frozenset[str], othe
         labels = column.to_pylist() if name in numeric and numbers is None else ()
         columns[name] = Column(name=name, labels=tuple(labels), numbers=numbers)
     file = Path(path).name
-    return Batch(
-        origin=file, columns=columns, length=batch.num_rows, before=before, file=file, arrow=arrow
-    )
+    return Batch(origin=file, columns=columns, length=batch.num_rows, before=before, file=file, arrow=arrow)
 
 
 def to_numbers(column: Any) -> np.ndarray | None:
@@ -85,7 +83,9 @@ def fixed_width(column: Any) -> np.ndarray:
 class BatchReader(ColumnReader):
     """Reads symbols from a batch; ``met`` tells of each ``column[label]`` whether a row has had it."""
 
-    def __init__(self, batch: Batch, mapping: Mapping[str, str], problems: Problems, met: dict[str, bool]) -> None:
+    def __init__(
+        self, batch: Batch, mapping: Mapping[str, str], problems: Problems, met: dict[str, bool]
+    ) -> None:
         super().__init__(batch, mapping, problems)
         self.batch, self.met = batch, met
 
@@ -98,7 +98,9 @@ class BatchReader(ColumnReader):
         label = label_text(part.subscripts[0])
         column = self.batch.arrow[part.name]
         encoded = column if hasattr(column, "indices") else column.dictionary_encode()
-        values = [np.nan if each is None else float(str(each) == label) for each in encoded.dictionary.to_pylist()]
+        values = [
+            np.nan if each is None else float(str(each) == label) for each in encoded.dictionary.to_pylist()
+        ]
         codes = fixed_width(encoded.indices.fill_null(len(values)))
         name = f"{part.name}[{label}]"
         self.met[name] = self.met.get(name, False) or 1.0 in values
@@ -109,7 +111,9 @@ class BatchReader(ColumnReader):
         return not self.batch.arrow[name][row].is_valid
 
 
-def columns_of(symbol: Symbol, mapping: Mapping[str, str], names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+def columns_of(
+    symbol: Symbol, mapping: Mapping[str, str], names: tuple[str, ...]
+) -> tuple[frozenset[str], frozenset[str]]:
     """Return the columns that a symbol reads as numbers, and those of which it reads labels."""
     text = mapping.get(symbol.written, mapping.get(symbol.name, symbol.written))
     if text in names:

@@ -17,7 +17,14 @@ from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan.records import Plan
 from deriver.reduction.assemble import bind_reduced
-from deriver.reduction.pieces import BYTES_PER_CELL, SHARE, Source, memory_of_machine, open_source, table_bytes
+from deriver.reduction.pieces import (
+    BYTES_PER_CELL,
+    SHARE,
+    Source,
+    memory_of_machine,
+    open_source,
+    table_bytes,
+)
 from deriver.reduction.recipe import make_recipe
 from deriver.reduction.scan import Partial, Task, reduce_on_dask, reduce_pieces
 from deriver.running.binding import Binding
@@ -69,7 +76,9 @@ def choose_reduction(
     size = f"{source.rows:,} rows of {columns} columns, {_shown(whole)} as a table"
     if choice == "on" or dask is not None:
         where = " on a Dask cluster" if dask is not None else ""
-        return Reduction(source=source, note=f"the rows were reduced to statistics in one pass{where}: {size}", dask=dask)
+        return Reduction(
+            source=source, note=f"the rows were reduced to statistics in one pass{where}: {size}", dask=dask
+        )
     if whole <= most or job.log_likelihood or job.posterior_predictive:
         return None
     note = f"the rows were reduced to statistics in one pass: {size} ({BYTES_PER_CELL} bytes a cell), are more than a "

@@ -18,7 +18,16 @@ from deriver.errors import Mistake, UsageError
 from deriver.reduction.labels import Labels, MissingLabel
 from deriver.reduction.moments import Moments, Shape
 from deriver.reduction.pieces import Piece, read_ahead, read_batches, release_memory
-from deriver.reduction.recipe import ONE, FitOfRows, Grouping, Item, MomentsOfResponse, Recipe, SumOfProducts, Term
+from deriver.reduction.recipe import (
+    ONE,
+    FitOfRows,
+    Grouping,
+    Item,
+    MomentsOfResponse,
+    Recipe,
+    SumOfProducts,
+    Term,
+)
 from deriver.reduction.rows import Batch, BatchReader, make_batch, term_values
 from deriver.running.evaluate import Environment
 from deriver.running.problems import Problems
@@ -106,7 +115,9 @@ def add_batch(task: Task, partial: Partial, batch: Batch) -> None:
         return
     if not partial.moments:
         _prepare(task, partial)
-    weights = {key: _columns([(key[1], 0)], cells, batch.length)[0] for key in partial.moments if key[1] != ONE}
+    weights = {
+        key: _columns([(key[1], 0)], cells, batch.length)[0] for key in partial.moments if key[1] != ONE
+    }
     for key, moments in partial.moments.items():
         group = groups[key[0]] if key[0] is not None else np.zeros(batch.length, dtype=np.int64)
         moments.add(group, _columns(partial.features[key], cells, batch.length), weights.get(key))
@@ -149,7 +160,9 @@ def _refuse_missing(symbol: Symbol, cells: np.ndarray, batch: Batch, problems: P
         )  # fmt: skip
 
 
-def _number_groups(task: Task, partial: Partial, batch: Batch, problems: Problems) -> dict[Grouping, np.ndarray]:
+def _number_groups(
+    task: Task, partial: Partial, batch: Batch, problems: Problems
+) -> dict[Grouping, np.ndarray]:
     """Return the number of the group of each row, by grouping; two groupings by one column are numbered once."""
     codes: dict[tuple[str, str], np.ndarray] = {}
     found: dict[Grouping, np.ndarray] = {}
@@ -317,5 +330,7 @@ def reduce_on_dask(task: Task, pieces: Sequence[Piece], address: str) -> Partial
         level: list[Any] = [client.submit(reduce_pieces, shared, [piece], pure=False) for piece in pieces]
         while len(level) > 1:
             pairs = [level[k : k + 2] for k in range(0, len(level), 2)]
-            level = [client.submit(merge, shared, *pair, pure=False) if pair[1:] else pair[0] for pair in pairs]
+            level = [
+                client.submit(merge, shared, *pair, pure=False) if pair[1:] else pair[0] for pair in pairs
+            ]
         return level[0].result()

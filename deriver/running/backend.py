@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from sympy import Basic
@@ -43,7 +44,7 @@ def choose_source(
     settings: Settings,
     *,
     backend: str = "auto",
-    templates: object = None,
+    templates: str | Path | None = None,
     reduced: bool = False,
 ) -> Choice:
     """Return the source to run: compiled where the predicted NumPy time exceeds the time to compile.
@@ -58,14 +59,22 @@ def choose_source(
         reason = (
             "as asked" if backend == "numpy" else f"a run of about {seconds:.1g} s is not worth compiling"
         )
-        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates, reduced=reduced))  # type: ignore[arg-type]
+        return Choice(
+            backend="numpy",
+            reason=reason,
+            source=emit(derivation, plan, templates=templates, reduced=reduced),
+        )
     try:
-        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes, reduced=reduced)  # type: ignore[arg-type]
+        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes, reduced=reduced)
     except UsageError as error:
         if backend == "numba":
             raise
         reason = f"the compiled loops cannot hold {error.mistakes[0].found}"
-        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates, reduced=reduced))  # type: ignore[arg-type]
+        return Choice(
+            backend="numpy",
+            reason=reason,
+            source=emit(derivation, plan, templates=templates, reduced=reduced),
+        )
     reason = "as asked" if backend == "numba" else f"NumPy would take about {seconds:.0f} s"
     return Choice(backend="numba", reason=reason, source=source)
 

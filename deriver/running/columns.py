@@ -57,9 +57,9 @@ class ColumnReader:
                 self._report_unmapped(symbol)
             return
         expression = self._parse(text, symbol)
-        for name in {ref.name for ref in references(expression)} if expression is not None else ():
-            labels = {sub.name for ref in references(expression) if ref.name != name for sub in ref.subscripts
-                      if isinstance(sub, Reference)}  # fmt: skip
+        used = references(expression) if expression is not None else ()
+        labels = {label_text(own) for reference in used for own in reference.subscripts}
+        for name in dict.fromkeys(reference.name for reference in used):
             if name not in self.table.columns and name not in labels:
                 self.report_missing(name, f"--map {symbol.written}={text}")
 

@@ -56,7 +56,9 @@ class Prepared:
     job: Job
 
 
-def prepare_job(model: Model, data: Any, job: Job, bind: Callable[[Model], Binding] | None = None) -> Prepared:
+def prepare_job(
+    model: Model, data: Any, job: Job, bind: Callable[[Model], Binding] | None = None
+) -> Prepared:
     """Return the job with its data; raise all that is wrong with data, values and options together.
 
     ``bind`` takes the place of ``bind_data``, where reading the data takes long: what is wrong with options is raised first.

@@ -17,6 +17,7 @@ READERS = {
     "remedies": (*STAGES[: STAGES.index("derivation") + 1], "show"),
     "examples": STAGES,
     "verification": STAGES,
+    "reduction": STAGES,
 }
 
 FORBIDDEN_CALLS = {"eval", "exec", "sympify", "parse_expr", "simplify", "nsimplify", "lambdify", "compile"}

@@ -51,7 +51,9 @@ def merged(group: np.ndarray, columns: np.ndarray, cuts: tuple[int, ...]) -> Mom
     return total.reordered(np.array([known[g] for g in sorted(known)]))
 
 
-def exact_fit(columns: list[np.ndarray], y: np.ndarray, weight: np.ndarray) -> tuple[list[Fraction], Fraction]:
+def exact_fit(
+    columns: list[np.ndarray], y: np.ndarray, weight: np.ndarray
+) -> tuple[list[Fraction], Fraction]:
     """Coefficients and residual sum of squares by rational arithmetic."""
     design = [[Fraction(float(c[k])) for c in columns] for k in range(len(y))]
     response, w = [Fraction(float(v)) for v in y], [Fraction(float(v)) for v in weight]
@@ -67,11 +69,15 @@ def exact_fit(columns: list[np.ndarray], y: np.ndarray, weight: np.ndarray) -> t
                 part = system[row][k] / system[k][k]
                 system[row] = [a - part * b for a, b in zip(system[row], system[k], strict=True)]
     b = [system[k][p] / system[k][k] for k in range(p)]
-    residual = [r - sum(c * d for c, d in zip(b, row, strict=True)) for r, row in zip(response, design, strict=True)]
+    residual = [
+        r - sum(c * d for c, d in zip(b, row, strict=True)) for r, row in zip(response, design, strict=True)
+    ]
     return b, sum((v * r * r for v, r in zip(w, residual, strict=True)), Fraction(0))
 
 
-def assert_exact(fit: Fit, group: np.ndarray, columns: list[np.ndarray], y: np.ndarray, weight: np.ndarray) -> None:
+def assert_exact(
+    fit: Fit, group: np.ndarray, columns: list[np.ndarray], y: np.ndarray, weight: np.ndarray
+) -> None:
     """Every group's fit: coefficients to 25 digits in their two parts, the sum of squares to 14."""
     for g in range(len(fit.rss)):
         rows = group == g
@@ -133,7 +139,9 @@ def test_groups_that_do_not_determine_their_fit(x: list[float], y: list[float]) 
     for order in ((ONE, X), (X, UNIT), (X,)):
         fit = solve_fit(moments, order, Y)
         b = np.array([0.3, -0.7])[: len(order)]
-        design = np.array([[v if feature == X else 1.0 for feature in order] for v in x]).reshape(-1, len(order))
+        design = np.array([[v if feature == X else 1.0 for feature in order] for v in x]).reshape(
+            -1, len(order)
+        )
         around = fit.root[0] @ (b - fit.fit[0] - fit.rest[0])
         expected = np.sum((np.array(y) - design @ b) ** 2)
         np.testing.assert_allclose(fit.rss[0] + around @ around, expected, rtol=1e-13, atol=1e-13)

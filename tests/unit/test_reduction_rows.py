@@ -20,13 +20,23 @@ from deriver.reduction.labels import Labels, MissingLabel
 from deriver.reduction.run import choose_reduction
 from deriver.running.job import Job
 
-OPTIONS: dict[str, Any] = {"columns": {"x": "days"}, "index": {"i": "subject"}, "draws": 5, "warmup": 5, "progress": False}
+OPTIONS: dict[str, Any] = {
+    "columns": {"x": "days"},
+    "index": {"i": "subject"},
+    "draws": 5,
+    "warmup": 5,
+    "progress": False,
+}
 
 
 def write(path: Path, *, size: int = 50, **changes: Any) -> Path:
     """Write 200 rows in file order, with columns put in place of these."""
     rng = np.random.default_rng(5)
-    columns = {"subject": rng.integers(0, 6, 200), "days": rng.standard_normal(200), "y": rng.standard_normal(200)}
+    columns = {
+        "subject": rng.integers(0, 6, 200),
+        "days": rng.standard_normal(200),
+        "y": rng.standard_normal(200),
+    }
     pq.write_table(pa.table({**columns, **changes}), path, row_group_size=size)
     return path
 
@@ -57,7 +67,10 @@ def test_a_missing_response_is_named_by_row(tmp_path: Path) -> None:
     assert "reduce off keeps the rows in memory" in text
 
 
-@pytest.mark.parametrize("labels", [[None if k == 77 else k % 5 for k in range(200)], [None if k == 77 else "a" for k in range(200)]])
+@pytest.mark.parametrize(
+    "labels",
+    [[None if k == 77 else k % 5 for k in range(200)], [None if k == 77 else "a" for k in range(200)]],
+)
 def test_a_missing_label_is_named_by_row(tmp_path: Path, labels: list[Any]) -> None:
     text = refusal("random_intercepts", write(tmp_path / "rows.parquet", subject=pa.array(labels)))
     assert "row 78 of rows.parquet: column `subject` is blank" in text
@@ -66,7 +79,9 @@ def test_a_missing_label_is_named_by_row(tmp_path: Path, labels: list[Any]) -> N
 def test_an_infinite_cell_is_named_by_row(tmp_path: Path) -> None:
     days = np.ones(200)
     days[150] = np.inf
-    assert "row 151 of rows.parquet: `x` is infinite" in refusal("random_intercepts", write(tmp_path / "rows.parquet", days=days))
+    assert "row 151 of rows.parquet: `x` is infinite" in refusal(
+        "random_intercepts", write(tmp_path / "rows.parquet", days=days)
+    )
 
 
 def test_columns_that_are_not_there_are_named(tmp_path: Path) -> None:
@@ -137,7 +152,9 @@ def test_pointwise_results_need_the_rows(tmp_path: Path) -> None:
 
 def test_labels_of_rows_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.parquet")
-    assert "labels the rows, which are not kept" in refusal("random_intercepts", path, index={"i": "subject", "j": "days"})
+    assert "labels the rows, which are not kept" in refusal(
+        "random_intercepts", path, index={"i": "subject", "j": "days"}
+    )
 
 
 # --- when --------------------------------------------------------------------------------------------------------
@@ -147,7 +164,11 @@ def test_auto_reduces_what_would_fill_a_quarter_of_the_memory(tmp_path: Path) ->
     path, job = write(tmp_path / "rows.parquet"), Job(columns={"x": "days", "y": "y"}, index={"i": "subject"})
     size = 200 * 3 * 130
     chosen = choose_reduction(path, job, memory=4 * size - 4)
-    assert chosen is not None and "200 rows of 3 columns" in chosen.note and "quarter of the memory" in chosen.note
+    assert (
+        chosen is not None
+        and "200 rows of 3 columns" in chosen.note
+        and "quarter of the memory" in chosen.note
+    )
     assert choose_reduction(path, job, memory=4 * size) is None
     assert choose_reduction(path, job, choice="off", memory=1) is None
 
@@ -210,7 +231,9 @@ def test_a_cluster_finds_the_same_statistics(tmp_path: Path, cluster: str, texts
     assert local.labels["i"].labels == remote.labels["i"].labels
     assert set(local.arrays) == set(remote.arrays)
     for name, array in local.arrays.items():
-        np.testing.assert_allclose(remote.arrays[name], array, rtol=1e-13, atol=1e-13 * np.abs(array).max(), err_msg=name)
+        np.testing.assert_allclose(
+            remote.arrays[name], array, rtol=1e-13, atol=1e-13 * np.abs(array).max(), err_msg=name
+        )
 
 
 def test_a_cluster_reports_mistakes_of_its_pieces(tmp_path: Path, cluster: str) -> None:
