@@ -59,6 +59,8 @@ columns:     --map y=Reaction, --map "x=[1, days - 4.5, treatment[drug]]" (1 whe
 labels:      --index i=subject numbers the individuals by the labels of a column, sorted; those labels name the
              results.  Rows within an individual stand in file order, or --index j=visit sorts them.  Along time
              (--index t=year) a step without a row is a missing response.
+larger than memory: Parquet data, a file or a folder, are reduced to sums and fits of the rows while they are read
+             (--reduce), where the model allows it; --dask tcp://127.0.0.1:8786 does it on a cluster
 missing:     a blank or NA response is drawn with the parameters; a covariate must not be missing
 """,
     "verify": """\

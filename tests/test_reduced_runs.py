@@ -111,3 +111,105 @@ def test_groups_within_groups(tmp_path: Path) -> None:
     assert_same_draws(
         model, path, columns={"x": "days - 1000", "g": "subject", "school": "dose"}, values=values
     )
+
+
+COUNTS = """model counts
+plates
+  i = 1..n
+  k = 1..K
+given
+  g : k -> i
+  e[k] > 0
+data
+  y[k] ~ Poisson(rate=theta[g[k]] * e[k])
+process
+  theta[i] ~ Gamma(shape=a, rate=b)
+parameters
+  a ~ Gamma(shape=2, rate=1)
+  b ~ Gamma(shape=2, rate=1)
+"""
+
+KNOWN_VARIANCES = """model known_variances
+plates
+  i = 1..n
+  j = 1..J[i]
+given
+  v[i,j] > 0
+  x[i,j]
+data
+  log(y[i,j]) ~ N(a[i] + b * x[i,j], s * v[i,j])
+process
+  a[i] ~ N(m, t)
+parameters
+  b ~ N(0, 1e4)
+  m ~ N(0, 1e4)
+  s ~ IG(2, 1)
+  t ~ IG(2, 1)
+"""
+
+BLOCKS = """model blocks
+plates
+  i = 1..n
+  j = 1..J
+data
+  y[i,j] ~ N(a[i], s)
+process
+  a[i] ~ N(m, t)
+parameters
+  m ~ N(0, 1e4)
+  s ~ IG(2, 1)
+  t ~ IG(2, 1)
+"""
+
+REGRESSION = """model regression
+plates
+  k = 1..K
+given
+  x[k] : vector(p)
+data
+  y[k] ~ N(x[k]' * b, s)
+parameters
+  b ~ N(0 * ones(p), 1e4 * eye(p))
+  s ~ IG(2, 1)
+"""
+
+
+def test_counts(tmp_path: Path) -> None:
+    rows = make_rows()
+    rng = np.random.default_rng(4)
+    rows |= {"e": rng.uniform(1, 2, 400), "y": rng.poisson(3.0, 400)}
+    assert_same_draws(parse_model(COUNTS), write(tmp_path / "rows", rows), index={"i": "subject"})
+
+
+def test_weights_and_a_transformed_response(tmp_path: Path) -> None:
+    rows = make_rows()
+    rows |= {"y": np.exp(rows["y"]), "v": np.random.default_rng(4).uniform(0.5, 2, 400)}
+    path = write(tmp_path / "rows", rows)
+    assert_same_draws(
+        parse_model(KNOWN_VARIANCES), path, columns={"x": "days - 1000"}, index={"i": "subject"}
+    )
+
+
+def test_groups_of_one_length(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    subject = rng.permutation(np.repeat(np.arange(8), 5))
+    path = write(tmp_path / "rows", {"subject": subject, "y": rng.standard_normal(40)}, size=7)
+    assert_same_draws(parse_model(BLOCKS), path, index={"i": "subject"})
+    uneven = write(tmp_path / "uneven", {"subject": np.append(subject, 3), "y": rng.standard_normal(41)})
+    with pytest.raises(deriver.DeriverError, match="the groups have between 5 and 6 rows"):
+        deriver.run(parse_model(BLOCKS), uneven, index={"i": "subject"}, reduce="on", **SHORT)
+
+
+def test_no_groups(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows", make_rows())
+    assert_same_draws(parse_model(REGRESSION), path, columns={"x": "[days - 1000, 1, dose[b]]"})
+
+
+def test_groups_without_rows(tmp_path: Path) -> None:
+    rows = make_rows()
+    rows["subject"] = [1 + (label + 9) // 5 for label in rows["subject"]]
+    path = write(tmp_path / "rows", rows)
+    small = assert_same_draws(
+        "random_intercepts", path, columns={"x": "days - 1000"}, index={"i": "subject"}, values={"n": 12}
+    )
+    assert small.idata.posterior["beta0"].sizes["i"] == 12

@@ -5,10 +5,12 @@ sampler that ``emission`` writes with ``reduced=True``.
 
 1. ``recipe`` finds from the plan which sums of products and least-squares fits of rows the sampler reads, and refuses,
    in words and before anything is read, a model of which a node needs each row at every sweep.
-2. ``rows`` turns a batch of columns into numbers by row and a group for each row (``labels``); ``--map`` designs are
-   evaluated batch by batch.
+2. ``plan`` finds which columns are read; ``rows`` turns a batch of them into numbers and a group for each row
+   (``labels``); ``--map`` designs are evaluated batch by batch.
 3. ``moments`` adds the rows to the first and second moments of their group, about the group's own first row, in twice
    the working precision: all that the recipe asks for follows from them.  Moments of different pieces of the data add
    up, so pieces may be read by the workers of a cluster and merged by a tree (``scan``).
-4. ``assemble`` takes sums and fits from the moments, and binds sizes, labels and values to the model.
+4. ``assemble`` takes sums and fits from the moments (``solve``), and binds sizes, labels and values to the model.
+
+``run`` decides whether rows are reduced at all.
 """

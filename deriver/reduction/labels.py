@@ -77,8 +77,13 @@ class Labels:
 
 
 def plain_label(label: Any) -> Any:
-    """Return a cell as the label that it is: 3.0 is 3, and NaN is none."""
-    return number_label(float(label)) if isinstance(label, bool | float) else label
+    """Return a cell as the label that it is: 3.0 is 3, and NaN is none; texts and dates are themselves."""
+    if label is None or isinstance(label, str) or type(label) is int:
+        return label
+    try:
+        return number_label(float(label))
+    except TypeError:
+        return label
 
 
 class WholeLabels:

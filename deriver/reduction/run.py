@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,7 +87,8 @@ def choose_reduction(
 
 
 def _parquet_path(data: Any) -> Path | None:
-    if not isinstance(data, str | Path):
+    """Return the path of Parquet data; without pyarrow, reading them as a table tells what is missing."""
+    if not isinstance(data, str | Path) or find_spec("pyarrow") is None:
         return None
     path = Path(data)
     is_file = path.is_file() and path.suffix.lower() in (".parquet", ".pq")
