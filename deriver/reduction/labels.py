@@ -92,8 +92,7 @@ class WholeLabels:
     def __init__(self) -> None:
         self.count = 0
         self.labels = np.empty(64, dtype=np.int64)
-        self.slots = np.full(128, -1, dtype=np.int64)
-        self.keys = np.empty(128, dtype=np.int64)
+        self.slots = np.full((128, 2), -1, dtype=np.int64)
 
     def number(self, labels: np.ndarray) -> np.ndarray:
         """Return the number of each label."""
@@ -101,7 +100,7 @@ class WholeLabels:
         done = 0
         while True:
             done, self.count = find_or_add(
-                labels, codes, done, self.count, self.labels, self.keys, self.slots
+                labels, codes, done, self.count, self.labels, self.slots
             )
             if done == len(labels):
                 return codes
@@ -111,30 +110,32 @@ class WholeLabels:
         known = self.labels[: self.count]
         self.labels = np.empty(2 * len(self.labels), dtype=np.int64)
         self.labels[: self.count] = known
-        self.slots = np.full(4 * len(known), -1, dtype=np.int64)
-        self.keys = np.empty(len(self.slots), dtype=np.int64)
-        find_or_add(known, np.empty(len(known), dtype=np.int64), 0, 0, self.labels, self.keys, self.slots)
+        self.slots = np.full((4 * len(known), 2), -1, dtype=np.int64)
+        find_or_add(known, np.empty(len(known), dtype=np.int64), 0, 0, self.labels, self.slots)
 
 
 @compiled
 def find_or_add(
-    labels: np.ndarray, codes: np.ndarray, first: int, count: int, known: np.ndarray, keys: np.ndarray, slots: np.ndarray
-) -> tuple[int, int]:  # fmt: skip
-    """Number labels from ``first`` on until the table is half full; return how many are done and known."""
+    labels: np.ndarray, codes: np.ndarray, first: int, count: int, known: np.ndarray, slots: np.ndarray
+) -> tuple[int, int]:
+    """Number labels from ``first`` on until the table is half full; return how many are done and known.
+
+    ``slots`` holds a label and its number, which is -1 where the slot is free.
+    """
     mask, shift = np.uint64(len(slots) - 1), np.uint64(20)
+    flat = slots.reshape(-1)
     for row in range(first, len(labels)):
-        ahead = (np.uint64(labels[min(row + 16, len(labels) - 1)]) * MULTIPLIER >> shift) & mask
-        prefetch(slots, np.int64(ahead))
-        prefetch(keys, np.int64(ahead))
+        ahead = (np.uint64(labels[min(row + 24, len(labels) - 1)]) * MULTIPLIER >> shift) & mask
+        prefetch(flat, np.int64(2 * ahead))
         label = labels[row]
         place = (np.uint64(label) * MULTIPLIER >> shift) & mask
-        while slots[place] >= 0 and keys[place] != label:
+        while slots[place, 1] >= 0 and slots[place, 0] != label:
             place = (place + np.uint64(1)) & mask
-        if slots[place] < 0:
+        if slots[place, 1] < 0:
             if count == len(known):
                 return row, count
-            known[count] = keys[place] = label
-            slots[place] = count
+            known[count] = slots[place, 0] = label
+            slots[place, 1] = count
             count += 1
-        codes[row] = slots[place]
+        codes[row] = slots[place, 1]
     return len(labels), count

@@ -117,7 +117,9 @@ def make_kernel(shape: Shape) -> Callable[..., None]:
             records[record] += 1.0
             if weighted:
                 w = weight[row]
-            add_to(records, record + total, w, 0.0)
+                add_to(records, record + total, w, 0.0)
+            else:
+                records[record + total] += 1.0
             for k in range(features):
                 away[k], rest[k] = two_sum(columns[k, row], -records[record + 1 + k])
                 high, low = away[k], rest[k]

@@ -8,7 +8,7 @@ and a tree of merges brings them together.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,45 +85,69 @@ class Partial:
     mistakes: tuple[Mistake, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """A batch as numbers: the group of each row by grouping, the features by moments, the cells of values of groups."""
+
+    batch: Batch
+    groups: Mapping[Grouping, np.ndarray]
+    columns: Mapping[Key, np.ndarray]
+    weights: Mapping[Key, np.ndarray]
+    cells: Mapping[str, np.ndarray]
+
+
 def reduce_pieces(task: Task, pieces: Iterable[Piece]) -> Partial:
-    """Return what pieces come to, read on this machine; stops at the first batch with a mistake in it."""
+    """Return what pieces come to, read on this machine; stops at the first batch with a mistake in it.
+
+    One thread reads the batches and turns them into numbers, another adds these up.
+    """
     partial = Partial()
     batches = (
         make_batch(piece.path, before, batch, task.numeric, task.others)
         for piece in pieces
         for before, batch in read_batches(piece, task.read, task.texts)
     )
-    reading = read_ahead(batches)
+    reading = read_ahead(number_batches(task, partial, batches))
     try:
-        for batch in reading:
-            add_batch(task, partial, batch)
+        for numbers in reading:
+            add_numbers(task, partial, numbers)
             if partial.mistakes:
                 break
     finally:
-        reading.close()  # type: ignore[attr-defined]
+        reading.close()
         release_memory()
     return partial
 
 
-def add_batch(task: Task, partial: Partial, batch: Batch) -> None:
+def number_batches(task: Task, partial: Partial, batches: Iterable[Batch]) -> Iterator[Numbers]:
+    """Yield batches as numbers, until one has mistakes in it; they are kept in ``partial.mistakes``."""
+    for batch in batches:
+        problems = Problems()
+        cells = _read_cells(task, partial, batch, problems)
+        groups = _number_groups(task, partial, batch, problems)
+        if problems:
+            partial.mistakes = problems.mistakes
+            return
+        if not partial.moments:
+            _prepare(task, partial)
+        features, rows = partial.features, batch.length
+        columns = {key: _columns(features[key], cells, rows) for key in features}
+        weights = {key: _columns([(key[1], 0)], cells, rows)[0] for key in features if key[1] != ONE}
+        kept = {symbol.name: cells[symbol.name] for symbol, _ in task.of_groups if symbol.name in cells}
+        yield Numbers(batch=batch, groups=groups, columns=columns, weights=weights, cells=kept)
+
+
+def add_numbers(task: Task, partial: Partial, numbers: Numbers) -> None:
     """Add the rows of a batch; mistakes in them are kept in ``partial.mistakes``."""
+    rows = numbers.batch.length
+    for key, moments in partial.moments.items():
+        group = numbers.groups[key[0]] if key[0] is not None else np.zeros(rows, dtype=np.int64)
+        moments.add(group, numbers.columns[key], numbers.weights.get(key))
     problems = Problems()
-    cells = _read_cells(task, partial, batch, problems)
-    groups = _number_groups(task, partial, batch, problems)
+    _keep_values(task, partial, numbers.batch, numbers.cells, numbers.groups, problems)
     if problems:
         partial.mistakes = problems.mistakes
-        return
-    if not partial.moments:
-        _prepare(task, partial)
-    weights = {
-        key: _columns([(key[1], 0)], cells, batch.length)[0] for key in partial.moments if key[1] != ONE
-    }
-    for key, moments in partial.moments.items():
-        group = groups[key[0]] if key[0] is not None else np.zeros(batch.length, dtype=np.int64)
-        moments.add(group, _columns(partial.features[key], cells, batch.length), weights.get(key))
-    _keep_values(task, partial, batch, cells, groups, problems)
-    partial.mistakes = problems.mistakes
-    partial.rows += batch.length
+    partial.rows += rows
 
 
 def _read_cells(task: Task, partial: Partial, batch: Batch, problems: Problems) -> dict[str, np.ndarray]:
