@@ -34,7 +34,7 @@ from deriver.running.binding import Binding, check_mapping_names, finish_binding
 from deriver.running.givens import read_settings, record_set_sizes
 from deriver.running.job import Job
 from deriver.running.layout import parents_of
-from deriver.running.levels import Levels, sort_labels
+from deriver.running.levels import Levels
 from deriver.running.problems import Problems
 from deriver.running.sizes import Sizes
 from deriver.running.symbols import declarations
@@ -62,9 +62,12 @@ def bind_reduced(model: Model, source: Source, job: Job, recipe: Recipe, scan: S
     _check_indicators(task, partial, problems)
     supply = Supply(components=partial.components)
     orders = _order_groups(model, task, partial, sizes, supply)
+    for key, moments in partial.moments.items():
+        if key[0] is not None:
+            partial.moments[key] = moments.reordered(orders[key[0].plate])
     _record_sizes(model, task, partial, orders, sizes, problems)
     _place_values(task, partial, orders, sizes, supply)
-    statistics = _Statistics(task, partial, orders).all()
+    statistics = _Statistics(task, partial).all()
     rowwise = frozenset(
         each.name for each in declarations(model) if recipe.rows and recipe.rows[-1] in each.indices
     )  # fmt: skip
@@ -97,11 +100,14 @@ def _order_groups(
     """Return, by plate, the number that each group had while reading, in the order of the labels; -1 without rows."""
     orders = {}
     for plate in task.plates:
-        listed = partial.labels[plate].listed()
+        labels = partial.labels[plate]
         column = next(name for grouping, name in task.labels.items() if grouping.plate == plate)
-        levels = sizes.widen_levels(model.plate(plate), Levels(labels=sort_labels(listed), column=column))
-        number = {label: k for k, label in enumerate(listed)}
-        orders[plate] = np.array([number.get(label, -1) for label in levels.labels], dtype=np.int64)
+        found, order = labels.sorted()
+        levels = sizes.widen_levels(model.plate(plate), Levels(labels=found, column=column))
+        if len(levels.labels) > len(found):  # a size was given: some groups have no rows
+            number = dict(zip(found, order.tolist(), strict=True))
+            order = np.array([number.get(label, -1) for label in levels.labels], dtype=np.int64)
+        orders[plate] = order
         supply.labels[plate] = levels
     return orders
 
@@ -118,8 +124,7 @@ def _record_sizes(
     if not outer:
         sizes.record_plate(model.plate(row), partial.rows, "rows")
         return
-    moments = partial.moments[Grouping(plate=outer[0]), ONE]
-    counts = moments.reordered(orders[outer[0]]).counts
+    counts = partial.moments[Grouping(plate=outer[0]), ONE].counts
     upper = model.plate(row).upper
     if parents_of(row, model):
         if isinstance(upper, Reference):
@@ -159,11 +164,10 @@ def _place_values(
 
 @dataclass(slots=True)
 class _Statistics:
-    """Takes the statistics of a recipe from moments."""
+    """Takes the statistics of a recipe from moments, which are in the order of the labels."""
 
     task: Task
     partial: Partial
-    orders: Mapping[str, np.ndarray]
 
     def all(self) -> dict[str, np.ndarray]:
         """Return every statistic of the recipe by its name."""
@@ -179,11 +183,8 @@ class _Statistics:
         return found
 
     def _moments(self, item: Item) -> tuple[Key, Moments]:
-        """Return the moments of an item: of its groups in order, or of all rows as one group."""
         key = self.task.home(item)
-        moments = self.partial.moments[key]
-        grouping = None if isinstance(item, MomentsOfResponse) else item.grouping
-        return key, moments if grouping is None else moments.reordered(self.orders[grouping.plate])
+        return key, self.partial.moments[key]
 
     def _place(self, key: Key, term: Term) -> list[int]:
         features = self.partial.features[key]

@@ -14,6 +14,7 @@ import numpy as np
 
 from deriver.reduction.doubled import prefetch
 from deriver.reduction.rows import fixed_width
+from deriver.running.levels import sort_labels
 from deriver.running.tables import number_label
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -67,6 +68,14 @@ class Labels:
         """Return the labels by their numbers."""
         return list(self.numbers) or self.whole.labels[: self.whole.count].tolist()
 
+    def sorted(self) -> tuple[tuple[Any, ...], np.ndarray]:
+        """Return the labels in order, and the number of each."""
+        if self.whole.count:
+            order = np.argsort(self.whole.labels[: self.whole.count])
+            return tuple(self.whole.labels[order].tolist()), order
+        found = sort_labels(self.numbers)
+        return found, np.array([self.numbers[label] for label in found], dtype=np.int64)
+
     def _place(self, label: Any) -> int:
         if label is None:
             return -1
@@ -99,9 +108,7 @@ class WholeLabels:
         codes = np.empty(len(labels), dtype=np.int64)
         done = 0
         while True:
-            done, self.count = find_or_add(
-                labels, codes, done, self.count, self.labels, self.slots
-            )
+            done, self.count = find_or_add(labels, codes, done, self.count, self.labels, self.slots)
             if done == len(labels):
                 return codes
             self._double()

@@ -52,6 +52,10 @@ def make_task(
     inner = [s for s in symbols if row in s.indices or not s.indices]
     outer = [s for s in symbols if s.indices and row not in s.indices]
     _check_terms(recipe, inner + outer)
+    if not problems and set(recipe.groupings()) - set(labels):
+        raise UsageError(
+            [not_reduced("the groups of the rows are in no column of the data")], origin="reduce"
+        )
     return Task(
         recipe=recipe, symbols=tuple(s for s in inner if s.role != "group"),
         of_groups=tuple((s, _grouping_of(s, labels)) for s in outer) if not problems else (),
@@ -64,7 +68,7 @@ def make_task(
 
 def _check_model(model: Model, symbols: list[Symbol], recipe: Recipe, job: Job) -> None:
     """Raise ``UsageError`` for what a reduced run cannot do, before anything is read."""
-    found = []
+    found = [] if recipe.rows else ["no response lies in a plate, so there are no rows"]
     if len(recipe.rows) > 2:
         found.append(
             f"the rows lie in {len(recipe.rows)} plates, {', '.join(recipe.rows)}, and groups are of one"
