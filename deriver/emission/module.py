@@ -119,8 +119,7 @@ def write_functions(module: Module) -> list[FunctionView]:
     running = [sweep_function(module), *step_functions(module), starting_function(module)]
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)
-    if reduced:
-        check_reducible(module, by_node, definitions)
+    check_reducible(module, by_node, definitions)
     written = [*definitions, *updates, *joint, *running]
     module.used = data_names(written)
     return written

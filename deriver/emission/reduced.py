@@ -54,7 +54,9 @@ def moment_names(response: str) -> tuple[str, str]:
 def check_reducible(
     module: Module, updates: Mapping[str, list[FunctionView]], definitions: list[FunctionView]
 ) -> None:
-    """Raise ``UsageError`` with every node whose update reads an array over the rows, before any row is read."""
+    """Raise ``UsageError`` with every node of a reduced sampler whose update reads an array over the rows."""
+    if not module.reduced:
+        return
     mistakes, plan = [], module.plan
     for node, views in updates.items():
         names = sorted(name for name in data_names(views) if reads_rows(module, name))

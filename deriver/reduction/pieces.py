@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def release_memory() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def read_ahead(batches: Iterator[Any]) -> Iterator[Any]:
+def read_ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
     """Yield what an iterator yields, from a thread that is a few items ahead."""
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=AHEAD)
     stop = threading.Event()

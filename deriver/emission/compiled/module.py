@@ -95,8 +95,7 @@ def emit_compiled(
     start = starting_function(module)
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)
-    if reduced:
-        check_reducible(module, by_node, definitions)
+    check_reducible(module, by_node, definitions)
     module.used = data_names([*compiled, *definitions, *joint, start])
     prepare = plain_numbers(module, prepare_function(module))
     names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
