@@ -101,7 +101,9 @@ def _derive_node(
         definitions=definitions.all,
     )
     uncut, left = split_cuts(pieces, target, support)
-    outcome = match_family(uncut, target, left, ranges, prover)
+    own = [factor for factor in factors if factor.value.name == node.name]
+    improper = all(family_record(factor.family).improper for factor in own)
+    outcome = match_family(uncut, target, left, ranges, prover, improper=improper)
     if isinstance(outcome, Match) and not doubts:
         return replace(
             base,
@@ -111,6 +113,7 @@ def _derive_node(
             statistics=outcome.statistics,
             parameters=outcome.parameters,
             truncation=outcome.truncation,
+            assumed=outcome.assumed,
         )
     if isinstance(outcome, Match):
         return replace(base, reason=doubts[0])

@@ -16,7 +16,7 @@ from sympy import Expr, S, Tuple
 from deriver.algebra import heads
 from deriver.algebra.heads import Branch, LogIndicator, Ref
 from deriver.algebra.normal_form import expand_in, merge, sum_over
-from deriver.derivation.proofs import Prover
+from deriver.derivation.proofs import Prover, covers
 from deriver.derivation.records import Contribution, Refusal, Statistic
 from deriver.families import FAMILIES
 from deriver.families.record import Family, Kernel
@@ -35,12 +35,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A family that fits: its statistics with their coefficients, its parameters, and truncation if any."""
+    """A family that fits: its statistics with their coefficients, its parameters, and truncation if any.
+
+    ``assumed`` are the conditions (expression, claim) without which the posterior would be improper.
+    """
 
     family: Family
     statistics: tuple[Statistic, ...]
     parameters: tuple[tuple[str, Expr], ...]
     truncation: tuple[Expr | None, Expr | None] | None
+    assumed: tuple[tuple[Expr, str], ...] = ()
 
 
 def collect_pieces(contributions: tuple[Contribution, ...], target: Ref) -> tuple[Piece, ...]:
@@ -137,14 +141,19 @@ def match_family(
     prover: Prover,
     *,
     check_proper: bool = True,
+    improper: bool = False,
 ) -> Match | Refusal:
     """Return the family of the full conditional, or why no family fits.
 
     Without ``check_proper`` a kernel matches that only another factor, such as a prior, would make proper.
+    ``improper`` tells that the node's own prior is: then the conditional must be proper for there to be a posterior,
+    and what it needs is assumed.
     """
     refusals: list[tuple[int, Refusal]] = []
     for candidate in candidates(target, support):
-        outcome = _try_family(candidate, pieces, target, support, ranges, prover if check_proper else None)
+        outcome = _try_family(
+            candidate, pieces, target, support, ranges, prover if check_proper else None, improper
+        )
         if isinstance(outcome, Match):
             return outcome
         refusals.append(outcome)
@@ -188,6 +197,7 @@ def _try_family(
     support: Support,
     ranges: tuple[Tuple, ...],
     prover: Prover | None,
+    improper: bool,
 ) -> Match | tuple[int, Refusal]:
     kernel = family.kernel
     assert kernel is not None
@@ -205,7 +215,11 @@ def _try_family(
     if stray is not None:
         return len(natural), _stray_refusal(stray, family, target)
     collected = _collect(natural, kernel)
+    truncation = _truncation(family, support)
     unproved = _unproved(kernel, natural, target, support, ranges, prover) if prover is not None else None
+    assumed: tuple[tuple[Expr, str], ...] = ()
+    if unproved is not None and improper and truncation is None and _reaches_all(natural, ranges):
+        unproved, assumed = None, kernel.proper(collected, target)
     if unproved is not None:
         return len(natural), _improper_refusal(*unproved, family)
     forms = kernel.statistic_forms(target)
@@ -215,8 +229,15 @@ def _try_family(
             Statistic(name=name, form=forms[name], coefficient=collected[name]) for name in kernel.statistics
         ),
         parameters=tuple(kernel.to_standard(collected, target).items()),
-        truncation=_truncation(family, support),
+        truncation=truncation,
+        assumed=assumed,
     )
+
+
+def _reaches_all(natural: Iterable[tuple[Contribution, str, Expr]], ranges: tuple[Tuple, ...]) -> bool:
+    """Tell whether every element of the target has a factor besides its improper prior."""
+    gates = [Tuple(*contribution.gates) for contribution, _, _ in natural]
+    return any(not gate.args for gate in gates) or (bool(gates) and covers(gates, ranges))
 
 
 def _collect(natural: Iterable[tuple[Contribution, str, Expr]], kernel: Kernel) -> dict[str, Expr]:
@@ -239,10 +260,14 @@ def _unproved(
     density is nonnegative on the whole line, so its quadratic part is.  It may then be left out of the proof.
     """
 
+    def proved(expr: Expr, claim: str) -> bool:
+        if claim == "positive":
+            return prover.positive(expr, ranges) or prover.positive_almost_surely(expr)
+        return prover.definite(expr, ranges)
+
     def fails(terms: Iterable[tuple[Contribution, str, Expr]]) -> tuple[Expr, str] | None:
-        claims = {"positive": prover.positive, "positive_definite": prover.definite}
         proper = kernel.proper(_collect(terms, kernel), target)
-        return next(((expr, claim) for expr, claim in proper if not claims[claim](expr, ranges)), None)
+        return next(((expr, claim) for expr, claim in proper if not proved(expr, claim)), None)
 
     unproved = fails(natural)
     if unproved is None or "quadratic" not in kernel.statistics or None not in support[1:]:

@@ -38,6 +38,32 @@ class Prover:
         """Prove expr ≥ 0."""
         return self._remember("nonnegative", expr, (), lambda: self._nonnegative(expr))
 
+    def positive_almost_surely(self, expr: Expr) -> bool:
+        """Prove expr ≥ 0, and > 0 but for values that have probability zero, such as Σ (y − m)² with rows in it.
+
+        An analytic expression that is not zero everywhere is zero on a set of measure zero; the continuous nodes
+        in it have densities.
+        """
+        return self._analytic(expr) and self._has_continuous_node(expr) and self.nonnegative(expr)
+
+    def _analytic(self, expr: Expr) -> bool:
+        """Tell whether an expression has no jumps, counts or labels in it, nor a sum that may be empty."""
+        match expr:
+            case Ref():
+                if self._definitions.defines(expr.name):
+                    return self._analytic(self._definitions.at(expr))
+                return self._support(expr)[0] == "real"
+            case heads.PlateSum():
+                filled = all((upper - lower).is_nonnegative for _, lower, upper in expr.bounds)
+                return filled and not expr.conditions and self._analytic(expr.body)
+            case sp.Add() | sp.Mul() | sp.Pow() | sp.exp() | heads.Inner() | heads.Transposed():
+                return all(map(self._analytic, expr.args))
+        return bool(expr.is_number)
+
+    def _has_continuous_node(self, expr: Expr) -> bool:
+        nodes = {node.name for node in self._lowering.model.nodes}
+        return any(ref.name in nodes for ref in self._definitions.expand(expr).atoms(Ref))
+
     def definite(self, matrix: Expr, ranges: tuple[Tuple, ...] = ()) -> bool:
         """Prove that a matrix expression is symmetric positive definite."""
         return self._remember("definite", matrix, ranges, lambda: self._definite(matrix, ranges))
@@ -165,10 +191,19 @@ class Prover:
             end = self._end(body.args[0], coefficient.is_negative)
             known = end is not None and end.is_positive
             return sp.expand(coefficient * log_of(end)) if known else term
+        if isinstance(body, sp.Mul) and coefficient.is_positive:
+            return self._least_product(term, coefficient, body)
         if not isinstance(body, Ref) or coefficient == 1 and body.is_positive and not body.is_integer:
             return term
         end = self._end(body, coefficient.is_negative)
         return term if end is None else coefficient * end
+
+    def _least_product(self, term: Expr, coefficient: Expr, body: sp.Mul) -> Expr:
+        """Bound c·n·m for whole numbers n and m by their least values."""
+        ends = [self._end(ref, False) if isinstance(ref, Ref) else None for ref in body.args]
+        if all(end is not None and end.is_Integer and end.is_nonnegative for end in ends):
+            return coefficient * sp.Mul(*ends)
+        return term
 
     def _end(self, ref: Ref, upper: bool) -> Expr | None:
         """Return an end of a declared quantity's support, in the reference's own indices."""

@@ -102,6 +102,8 @@ class Conditional:
     A⁻¹b; inverse_gamma ``shape``, ``scale``; gamma ``shape``, ``rate``; wishart ``df``, ``inverse_scale``;
     inverse_wishart ``df``, ``scale``; beta ``a``, ``b``; dirichlet ``concentration``.
     ``truncation`` holds bounds narrower than the family's support.
+    ``assumed`` holds what an improper prior leaves unproved: (expression, "positive" or "positive_definite"), without
+    which there is no posterior.
     For ``method == "mh"`` (and ``"categorical"``: a finite discrete node, enumerated) ``reason`` tells why.
     ``coupled`` is empty when the elements of the node are independent given the rest, so that all can be
     drawn at once; else it holds (the target's indices, another element's) for each element that the
@@ -122,6 +124,7 @@ class Conditional:
     statistics: tuple[Statistic, ...] = ()
     parameters: tuple[tuple[str, Expr], ...] = ()
     truncation: tuple[Expr | None, Expr | None] | None = None
+    assumed: tuple[tuple[Expr, str], ...] = ()
     reason: Refusal | None = None
     coupled: tuple[tuple[tuple[Expr, ...], tuple[Expr, ...]], ...] = ()
     definitions: tuple[Definition, ...] = field(default=(), compare=False, repr=False)
