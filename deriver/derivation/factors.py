@@ -138,8 +138,13 @@ def build_factors(model: Model, lowering: Lowering) -> tuple[tuple[Factor, ...],
         tuple(_definition(s, lowering) for s in model.statements if isinstance(s, Deterministic))
     )
     nodes = {node.name for node in model.nodes if node.kind == "stochastic"}
+    binary = frozenset(
+        node.name
+        for node in model.nodes
+        if lowering.support(node.support) == ("integer", sp.S.Zero, sp.S.One)
+    )
     factors = [
-        _factor(statement, lowering, definitions, nodes)
+        replace(_factor(statement, lowering, definitions, nodes), binary=binary)
         for statement in model.statements
         if isinstance(statement, Stochastic)
     ]

@@ -146,8 +146,8 @@ def match_family(
     """Return the family of the full conditional, or why no family fits.
 
     Without ``check_proper`` a kernel matches that only another factor, such as a prior, would make proper.
-    ``improper`` tells that the node's own prior is: then the conditional must be proper for there to be a posterior,
-    and what it needs is assumed.
+    ``improper`` tells that the node's own prior is: then there is a posterior only where a precision matrix of the
+    data is definite (as many independent rows as coefficients), which no symbol shows, and that is assumed.
     """
     refusals: list[tuple[int, Refusal]] = []
     for candidate in candidates(target, support):
@@ -218,8 +218,13 @@ def _try_family(
     truncation = _truncation(family, support)
     unproved = _unproved(kernel, natural, target, support, ranges, prover) if prover is not None else None
     assumed: tuple[tuple[Expr, str], ...] = ()
-    if unproved is not None and improper and truncation is None and _reaches_all(natural, ranges):
-        unproved, assumed = None, kernel.proper(collected, target)
+    if (
+        unproved is not None
+        and unproved[1] == "positive_definite"
+        and improper
+        and _has_rows(natural, ranges)
+    ):
+        assumed, unproved = (unproved,), None
     if unproved is not None:
         return len(natural), _improper_refusal(*unproved, family)
     forms = kernel.statistic_forms(target)
@@ -234,9 +239,12 @@ def _try_family(
     )
 
 
-def _reaches_all(natural: Iterable[tuple[Contribution, str, Expr]], ranges: tuple[Tuple, ...]) -> bool:
-    """Tell whether every element of the target has a factor besides its improper prior."""
-    gates = [Tuple(*contribution.gates) for contribution, _, _ in natural]
+def _has_rows(natural: Iterable[tuple[Contribution, str, Expr]], ranges: tuple[Tuple, ...]) -> bool:
+    """Tell whether every element of the target surely has a factor besides its improper prior."""
+    filled = [
+        c for c, _, _ in natural if not c.conditions and all((b[2] - b[1]).is_nonnegative for b in c.bounds)
+    ]
+    gates = [Tuple(*contribution.gates) for contribution in filled]
     return any(not gate.args for gate in gates) or (bool(gates) and covers(gates, ranges))
 
 

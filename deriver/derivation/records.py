@@ -21,7 +21,7 @@ class Factor:
 
     ``bounds`` are (index, lower, upper) for each index that the statement ranges over; ``conditions`` what
     else holds of them (membership of a subset).  ``arguments`` are the family's canonical parameters, with
-    deterministic nodes still under their names.  ``parents`` are the stochastic nodes it is given.
+    deterministic nodes still under their names.  ``parents`` are the stochastic nodes it is given; ``binary`` the nodes whose values are 0 and 1.
     ``moving_bounds`` are the ends of the value's support where one of them depends on a node, or where the
     statement gives its value a part of the node's support only (``partial``).
     """
@@ -35,6 +35,7 @@ class Factor:
     moving_bounds: tuple[Expr | None, Expr | None] | None = None
     partial: bool = False
     parents: tuple[str, ...] = ()
+    binary: frozenset[str] = frozenset()
     layer: str = ""
 
 

@@ -302,6 +302,9 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
         case heads.NormalCdf():
             source.needs.special.add("ndtr")
             return call("ndtr", print_expression(source, expr.args[0], frame).text)
+        case heads.XLogY():
+            source.needs.special.add("xlogy")
+            return call("xlogy", *(print_expression(source, arg, frame).text for arg in expr.args))
         case heads.Step() | heads.Branch():
             sign, above, below = (*expr.args, sp.S.One, sp.S.Zero)[:3]
             test = f"{print_expression(source, sign, frame).wrapped(SUM)} > 0"

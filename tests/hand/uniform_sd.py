@@ -59,7 +59,7 @@ def random_state(rng: np.random.Generator, sizes: Sizes) -> State:
     state = size_state(sizes) | {"y": reals(rng, rows), "z": reals(rng, rows)}
     state |= {"x": vectors(rng, rows, sizes["p"]), "b": vectors(rng, [()], sizes["p"])}
     state |= real_scalars(rng, "m") | positive_scalars(rng, "s t u")
-    state["u"] = {(): scalar(state, "s") + scalar(state, "u")}
+    state["u"] = {(): 20.0 + scalar(state, "u")}
     return state
 
 
