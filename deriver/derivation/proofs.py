@@ -89,7 +89,11 @@ class Prover:
             case Ref():
                 return self._defined(expr, self.positive) or self._above_nonnegative(expr)
             case sp.Add():
-                return self._positive_sum(expr, ranges) or self._positive_at_least(expr)
+                return (
+                    self._positive_sum(expr, ranges)
+                    or self._positive_at_least(expr)
+                    or self._positive_at_both(expr, ranges)
+                )
             case sp.Mul():
                 return all(self.positive(factor) for factor in expr.args)
             case sp.Pow():
@@ -136,6 +140,13 @@ class Prover:
         if all(map(self.nonnegative, expr.args)) and any(map(self.positive, expr.args)):
             return True
         return bool(ranges) and self._positive_by_gates(expr, ranges)
+
+    def _positive_at_both(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
+        """(1 − z) a + z b with z in {0, 1}: a > 0 and b > 0."""
+        unit = ("integer", sp.S.Zero, sp.S.One)
+        binary = [ref for ref in sp.ordered(expr.atoms(Ref)) if self._support(ref) == unit]
+        values = [expr.xreplace({binary[0]: value}) for value in (sp.S.Zero, sp.S.One)] if binary else []
+        return bool(values) and all(self.positive(value, ranges) for value in values)
 
     def _positive_by_gates(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
         """Gates that cover all indices, the sum positive inside each of them with the others left out."""

@@ -77,7 +77,8 @@ def log_joint(state: State) -> float:
     z, w = column(state, "z"), scalar(state, "w")
     total = densities.normal(column(state, "x"), scalar(state, "m"), _spread(state))
     total += densities.inverse_gamma(scalar(state, "a"), scalar(state, "q"), scalar(state, "r"))
-    total += densities.binomial(column(state, "y"), column(state, "t"), z * scalar(state, "p"))
+    on = z == 1  # a row that is off has no successes, for certain
+    total += densities.binomial(column(state, "y")[on], column(state, "t")[on], scalar(state, "p"))
     return total + float(np.sum(z * np.log(w) + (1 - z) * np.log(1 - w)))
 
 
