@@ -139,9 +139,9 @@ def build_factors(model: Model, lowering: Lowering) -> tuple[tuple[Factor, ...],
     )
     nodes = {node.name for node in model.nodes if node.kind == "stochastic"}
     binary = frozenset(
-        node.name
-        for node in model.nodes
-        if lowering.support(node.support) == ("integer", sp.S.Zero, sp.S.One)
+        declared.name
+        for declared in (*model.nodes, *model.givens)
+        if lowering.support(declared.support) == ("integer", sp.S.Zero, sp.S.One)
     )
     factors = [
         replace(_factor(statement, lowering, definitions, nodes), binary=binary)

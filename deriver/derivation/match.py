@@ -81,28 +81,41 @@ def _less_cancelled(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
 def split_cuts(pieces: tuple[Piece, ...], target: Ref, support: Support) -> tuple[tuple[Piece, ...], Support]:
     """Return the pieces that are no cut of the target's support, and the support that the cuts leave.
 
-    A cut is the factor of a response that tells the sign of the target: y = 1 where θ > 0, y = 0 elsewhere.  It is
-    read where one response alone tells it, whatever the values of the target's indices.
+    A cut is the factor of a response that tells on which side of a point the target is: y = 1 where θ > c, y = 0
+    elsewhere; so an order of two means is stated.  It is read where one response alone tells it, whatever the values
+    of the target's indices.
     """
-    cuts = [(piece, sign) for piece in pieces if (sign := _sign_told(piece, target)) is not None]
+    cuts = [(piece, told) for piece in pieces if (told := _side_told(piece, target)) is not None]
     if len(cuts) != 1 or support != ("real", None, None):
         return pieces, support
-    ((cut, sign),) = cuts
-    lower = Branch(sign, sp.S.Zero, sp.S.NegativeInfinity)
-    upper = Branch(sign, sp.S.Infinity, sp.S.Zero)
+    ((cut, (sign, point)),) = cuts
+    lower = Branch(sign, point, sp.S.NegativeInfinity)
+    upper = Branch(sign, sp.S.Infinity, point)
     return tuple(piece for piece in pieces if piece is not cut), ("real", lower, upper)
 
 
-def _sign_told(piece: Piece, target: Ref) -> Expr | None:
-    """Return s, free of the target and never zero, where a piece is the indicator of s θ > 0; else None."""
+def _side_told(piece: Piece, target: Ref) -> tuple[Expr, Expr] | None:
+    """Return (s, c), free of the target and s never zero, where a piece is the indicator of s (θ - c) > 0; else None."""
     where = piece.contribution
     if where.factor.family != "bernoulli" or where.bounds or where.conditions or where.gates:
         return None
     if not isinstance(piece.monomial, LogIndicator) or piece.coefficient != 1:
         return None
     lower, told, upper = piece.monomial.args
-    sign, dependent = told.as_independent(target, as_Add=False)
-    return sign if (lower, upper) == (0, sp.oo) and dependent == target else None
+    terms = expand_in(told, target)
+    if (lower, upper) != (0, sp.oo) or set(terms) - {target, S.One} or target not in terms:
+        return None
+    sign = sp.factor(terms[target])
+    point = sp.cancel(-terms.get(S.One, S.Zero) / sign)
+    never_zero = all(factor.is_number or _is_side(factor) for factor in sp.Mul.make_args(sign))
+    return (sign, point) if never_zero else None
+
+
+def _is_side(factor: Expr) -> bool:
+    """Tell whether a factor is 2y - 1 for a y that is 0 or 1, so never zero."""
+    refs = list(factor.atoms(Ref))
+    whole = len(refs) == 1 and bool(refs[0].is_integer)
+    return whole and 0 in (sp.expand(factor - (2 * refs[0] - 1)), sp.expand(factor + 2 * refs[0] - 1))
 
 
 def log_kernel(pieces: tuple[Piece, ...]) -> Expr:

@@ -280,8 +280,18 @@ def _print_matrix_product(source: Source, expr: sp.Mul, frame: Frame) -> Text:
     return join_product(top, bottom)
 
 
+def is_label(source: Source, position: Expr) -> bool:
+    """Tell whether a position is a category that is observed or drawn, no index or group column."""
+    return isinstance(position, Ref) and not source.quantity(position.name).plate and bool(position.indices)
+
+
 def _print_component(source: Source, expr: Expr, frame: Frame) -> Text:
     vector, *positions = expr.args
+    if len(positions) == 1 and is_label(source, positions[0]):
+        source.needs.helpers.add("pick")
+        within = Frame(axes=frame.axes, chain=frame.chain, sides=1)
+        label = print_expression(source, positions[0], Frame(axes=frame.axes, chain=frame.chain))
+        return call("pick", print_expression(source, vector, within).text, label.text)
     known = source.recall(vector)
     if known is None and not isinstance(vector, Ref):
         known = lift(source, vector)
@@ -357,6 +367,10 @@ def _print_indicator(source: Source, expr: heads.LogIndicator, frame: Frame) -> 
 def _print_unit(source: Source, expr: heads.Unit, frame: Frame) -> Text:
     """A row of the identity matrix; one row for each value where the position is an index."""
     position, side = expr.args
+    if is_label(source, position):
+        source.needs.helpers.add("indicators")
+        label = print_expression(source, position, Frame(axes=frame.axes, chain=frame.chain))
+        return call("indicators", label.text, print_size(source, side))
     slot = dense_subscript(source, position, (sp.S.One, side))
     base = f"np.eye({print_size(source, side)})"
     return atom(align(source, Reading(base=base, subscripts=(slot,), chain=False, sides=1), frame))
