@@ -44,7 +44,12 @@ class Prover:
         An analytic expression that is not zero everywhere is zero on a set of measure zero; the continuous nodes
         in it have densities.
         """
-        return self._analytic(expr) and self._has_continuous_node(expr) and self.nonnegative(expr)
+        if isinstance(expr, sp.Add) and all(map(self.nonnegative, expr.args)):
+            return any(map(self._positive_but_for_a_null_set, expr.args))
+        return self.nonnegative(expr) and self._positive_but_for_a_null_set(expr)
+
+    def _positive_but_for_a_null_set(self, expr: Expr) -> bool:
+        return self.positive(expr) or (self._analytic(expr) and self._has_continuous_node(expr))
 
     def _analytic(self, expr: Expr) -> bool:
         """Tell whether an expression has no jumps, counts or labels in it, nor a sum that may be empty."""
@@ -56,7 +61,7 @@ class Prover:
             case heads.PlateSum():
                 filled = all((upper - lower).is_nonnegative for _, lower, upper in expr.bounds)
                 return filled and not expr.conditions and self._analytic(expr.body)
-            case sp.Add() | sp.Mul() | sp.Pow() | sp.exp() | heads.Inner() | heads.Transposed():
+            case sp.Add() | sp.Mul() | sp.Pow() | sp.exp() | sp.log() | heads.Inner() | heads.Transposed():
                 return all(map(self._analytic, expr.args))
         return bool(expr.is_number)
 
@@ -202,12 +207,18 @@ class Prover:
             end = self._end(body.args[0], coefficient.is_negative)
             known = end is not None and end.is_positive
             return sp.expand(coefficient * log_of(end)) if known else term
+        if isinstance(body, sp.log) and coefficient.is_negative and self._at_most_one(body.args[0]):
+            return sp.S.Zero
         if isinstance(body, sp.Mul) and coefficient.is_positive:
             return self._least_product(term, coefficient, body)
         if not isinstance(body, Ref) or coefficient == 1 and body.is_positive and not body.is_integer:
             return term
         end = self._end(body, coefficient.is_negative)
         return term if end is None else coefficient * end
+
+    def _at_most_one(self, expr: Expr) -> bool:
+        """Tell whether an expression is 1 minus something that is declared nonnegative."""
+        return isinstance(expr, sp.Add) and self._declared_nonnegative(1 - expr)
 
     def _least_product(self, term: Expr, coefficient: Expr, body: sp.Mul) -> Expr:
         """Bound c·n·m for whole numbers n and m by their least values."""
