@@ -282,7 +282,10 @@ def _print_matrix_product(source: Source, expr: sp.Mul, frame: Frame) -> Text:
 
 def is_label(source: Source, position: Expr) -> bool:
     """Tell whether a position is a category that is observed or drawn, no index or group column."""
-    return isinstance(position, Ref) and not source.quantity(position.name).plate and bool(position.indices)
+    if not isinstance(position, Ref):
+        return False
+    quantity = source.quantity(position.name)
+    return not quantity.plate and (quantity.chain or bool(position.indices))
 
 
 def _print_component(source: Source, expr: Expr, frame: Frame) -> Text:
