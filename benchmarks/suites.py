@@ -18,9 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from deriver.errors import DeriverError, InternalError  # noqa: E402
-from tests.suites.catalogue import example_names, is_exact, read_example, derivation_of  # noqa: E402
-from tests.suites.compare import agrees, methods_of, run_until_enough  # noqa: E402
+from deriver.errors import DeriverError, InternalError
+from tests.suites.catalogue import derivation_of, example_names, is_exact, read_example
+from tests.suites.compare import agrees, methods_of, run_until_enough
 
 ROW = "{:27} {:>5} {:>5}  {:36} {:15} {:>7} {:>8} {:>6}  {}"
 
@@ -45,12 +45,16 @@ def describe(name: str, seconds: float) -> str:
 
 def main() -> int:
     """Print the table; return 1 if an example could not be run or disagrees with its reference."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seconds", type=float, default=60.0, help="the most for one example")
     parser.add_argument("--quick", action="store_true", help="only those that the test suite runs")
     options = parser.parse_args()
-    names = options.names or [name for name in example_names() if read_example(name).quick or not options.quick]
+    names = options.names or [
+        name for name in example_names() if read_example(name).quick or not options.quick
+    ]
     print(ROW.format("model", "nodes", "exact", "others", "reference", "worst z", "ESS/s", "R-hat", ""))
     left_out, off = [], 0
     for name in names:

@@ -81,7 +81,8 @@ def dense_subscript(
         return _gather(source, index, bound)
     if any(source.quantity(ref.name).chain for ref in index.atoms(Ref)):
         raise unsupported(
-            f"the subscript {index}, which is drawn", "write a sum over the plate, each term times is_positive(...)"
+            f"the subscript {index}, which is drawn",
+            "write a sum over the plate, each term times is_positive(...)",
         )
     if symbol is None:
         return str(_place(source, index, bound)), None

@@ -12,7 +12,15 @@ import pytest
 from deriver.derivation.conditionals import derive
 from deriver.language import parse_model
 from deriver.pipeline import emit
-from tests.suites.catalogue import EXACT, FOLDER, derivation_of, example_names, is_exact, read_example, read_model
+from tests.suites.catalogue import (
+    EXACT,
+    FOLDER,
+    derivation_of,
+    example_names,
+    is_exact,
+    read_example,
+    read_model,
+)
 from tests.suites.compare import agrees, judge, methods_of, run_example
 
 NAMES = example_names()
