@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from scipy.special import log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr, xlogy
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition
@@ -216,6 +216,8 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
             return lambda s, k: _log_multivariate_gamma(parts[0](s, k), int(parts[1](s, k)))
         case heads.NormalCdf():
             return lambda s, k: float(ndtr(parts[0](s, k)))
+        case heads.XLogY():
+            return lambda s, k: float(xlogy(parts[0](s, k), parts[1](s, k)))
         case heads.Step():
             return lambda s, k: float(parts[0](s, k) > 0)
         case heads.Branch():

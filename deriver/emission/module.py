@@ -33,6 +33,10 @@ CALLS = {
     "random_truncated_gamma": ("between",),
     "random_truncated_beta": ("between",),
     "random_truncated_inverse_gamma": ("between", "random_truncated_gamma"),
+    "random_sqrt_inverse_gamma": ("random_inverse_gamma",),
+    "random_truncated_sqrt_inverse_gamma": (
+        *("between", "random_truncated_gamma", "random_truncated_inverse_gamma"),
+    ),
     "random_polya_gamma": ("random_cut_inverse_gaussian",),
 }
 PREDICTION_CALLS = {

@@ -16,8 +16,14 @@ from deriver.families.symbolic import keep, log_of, natural_coefficient
 
 def log_density(value: Expr, a: Expr, b: Expr) -> Expr:
     """log Beta(value; a, b), the density ∝ x^(a - 1) (1 - x)^(b - 1)."""
-    constant = sp.loggamma(a) + sp.loggamma(b) - sp.loggamma(a + b)
-    return (a - 1) * log_of(value) + (b - 1) * log_of(1 - value) - constant
+    return (a - 1) * log_of(value) + (b - 1) * log_of(1 - value) - _log_beta(a, b)
+
+
+def _log_beta(a: Expr, b: Expr) -> Expr:
+    """log B(a, b); B(a, 1) = 1/a, so that such a shape has the terms of a gamma kernel."""
+    if 1 in (a, b):
+        return -log_of(b if a == 1 else a)
+    return sp.loggamma(a) + sp.loggamma(b) - sp.loggamma(a + b)
 
 
 def logpdf(value: float, a: float, b: float) -> float:

@@ -1,6 +1,6 @@
 """The flat, improper prior on the line: density 1 everywhere.
 
-A posterior under it need not be proper; the kernels' own conditions decide that for each conditional.
+A posterior under it need not be proper: what the conditional of such a node needs is assumed, and stated.
 """
 
 from __future__ import annotations
