@@ -19,6 +19,7 @@ from deriver.model.records import Model, Stochastic
 from deriver.running.binding import Binding, bind_data
 from deriver.running.evaluate import EvaluationError, evaluate
 from deriver.running.fixing import fix_nodes
+from deriver.running.groups import Variable
 from deriver.running.missing import Observed, leave_out_missing
 from deriver.running.problems import Problems
 from deriver.running.quantities import Derived, DrawEvaluator, read_derived
@@ -103,11 +104,11 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "") -> Result:
         raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error
 
 
-def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, Any]:
+def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, dict[str, Variable]]:
     from deriver.running import likelihood
 
     binding, job = prepared.binding, prepared.job
-    groups: dict[str, Any] = {"posterior": likelihood.draw_missing(binding, draws)}
+    groups = {"posterior": likelihood.draw_missing(binding, draws)}
     if job.log_likelihood:
         groups["log_likelihood"] = likelihood.make_log_likelihood(binding, draws)
     if job.posterior_predictive:
