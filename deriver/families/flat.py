@@ -5,11 +5,14 @@ A posterior under it need not be proper; the kernels' own conditions decide that
 
 from __future__ import annotations
 
-import sympy as sp
-from sympy import Expr
+from typing import TYPE_CHECKING
 
+from deriver.families.deferred import sp
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr) -> Expr:

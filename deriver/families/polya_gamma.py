@@ -8,15 +8,18 @@ powers of cosh(c/2) of the two densities cancel, and exp((y − b/2) c − ω c�
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import mpmath
-import sympy as sp
-from sympy import Expr
 
-from deriver.algebra.heads import LogPolyaGamma
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep
+from deriver.families.symbolic import keep
+
+if TYPE_CHECKING:
+    from sympy import Expr
+
 
 _DIGITS = 20
 
@@ -24,7 +27,7 @@ _DIGITS = 20
 def log_density(value: Expr, size: Expr, tilt: Expr) -> Expr:
     """log PG(value; size, tilt), written in log(1 + exp(−tilt)) as a logistic likelihood is."""
     log_cosh = tilt / 2 + sp.log(1 + sp.exp(-tilt)) - sp.log(2)
-    return size * log_cosh - HALF * tilt**2 * value + LogPolyaGamma(value, size)
+    return size * log_cosh - sp.S.Half * tilt**2 * value + heads.LogPolyaGamma(value, size)
 
 
 def logpdf(value: float, size: float, tilt: float) -> float:
