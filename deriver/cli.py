@@ -220,6 +220,9 @@ def _add_run(commands: Any) -> None:
     )
     chains.add_argument("--progress", action=argparse.BooleanOptionalAction, help="a progress bar")
     _add_emission(command, ("auto", "numpy", "numba"))
+    command.add_argument(
+        "--no-cache", action="store_true", help="derive and compile anew, and keep nothing for later runs"
+    )
     _add_run_output(command.add_argument_group("results"))
 
 
@@ -388,6 +391,7 @@ def _run(options: argparse.Namespace) -> int:
     result = run_job(
         model, options.data, _make_job(options), backend=options.backend,
         methods=read_pairs("--method", options.method), templates=options.templates, blocks=options.blocks,
+        cache=not options.no_cache,
     )  # fmt: skip
     report_result(
         result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,

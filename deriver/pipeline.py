@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from deriver.derivation.records import Derivation
     from deriver.plan import Plan
     from deriver.remedies import Explanation
+    from deriver.running.cache import Choice
+    from deriver.running.job import Job
+    from deriver.running.missing import Observed
     from deriver.running.results import Result
     from deriver.verification.records import Verification
     from deriver.verification.replicates import Effort
@@ -201,7 +204,7 @@ def run(
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
     seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
-    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off",
+    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off", cache: bool = True,
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
@@ -209,7 +212,8 @@ def run(
     maps symbols to columns or expressions of columns (``{"x": "[1, days]"}``), ``index`` plate indices to label
     columns, ``values`` givens to numbers, arrays or texts; ``fix`` holds nodes at values; ``start`` sets where
     chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  An interrupt keeps the
-    draws so far.  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
+    draws so far.  ``cache`` tells whether the source of an earlier run of the same model may be used again.  Raises
+    ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
     from deriver.running.job import Job
     from deriver.running.sampling import Settings
@@ -227,28 +231,62 @@ def run(
     from deriver.running.wording import in_python
 
     try:
-        return run_job(model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks)
+        return run_job(
+            model,
+            data,
+            job,
+            backend=backend,
+            methods=methods,
+            templates=templates,
+            blocks=blocks,
+            cache=cache,
+        )
     except DeriverError as error:
         raise in_python(error) from None
 
 
 def run_job(
-    model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None, blocks: Blocks = "off",
+    model: Model | str | Path, data: Any, job: Job, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None, blocks: Blocks = "off", cache: bool = True,
 ) -> Result:  # fmt: skip
-    """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
-    from deriver.derivation.density_ratio import check_derivation
-    from deriver.running.backend import choose_source
+    """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws.
+
+    A source that an earlier run derived and checked from the same model and options is used again, unless ``cache`` is
+    false.
+    """
+    from deriver.running import cache as kept
     from deriver.running.job import prepare_job, sample_job
 
     prepared = prepare_job(as_model(model), data, job)
-    derivation = derive(prepared.observed.model)
-    check_derivation(derivation)
-    choice = choose_source(
-        derivation, plan(derivation, methods, blocks), prepared.observed.arrays, job.settings, backend=backend,
+    observed = prepared.observed
+    key = kept.choice_key(
+        observed.model, observed.arrays, job.settings, backend=backend, methods=methods, blocks=blocks,
         templates=templates,
     )  # fmt: skip
-    return sample_job(prepared, choice.source, note=f"sampled by {choice.backend}: {choice.reason}")
+    choice = kept.recall_choice(key) if cache else None
+    note = ", with the source that an earlier run derived and checked" if choice is not None else ""
+    if choice is None:
+        choice = _derive_source(observed, job, backend, methods, templates, blocks)
+        if cache:
+            kept.keep_choice(key, choice)
+    told = f"sampled by {choice.backend}: {choice.reason}{note}"
+    return sample_job(prepared, choice.source, note=told, cached=cache)
+
+
+def _derive_source(
+    observed: Observed, job: Job, backend: Backend, methods: Mapping[str, str] | None,
+    templates: str | Path | None, blocks: Blocks,
+) -> Choice:  # fmt: skip
+    """Return the source that a job runs, derived and checked now."""
+    from deriver.derivation.density_ratio import check_derivation
+    from deriver.running.backend import choose_source
+
+    derivation = derive(observed.model)
+    check_derivation(derivation)
+    return choose_source(
+        derivation, plan(derivation, methods, blocks), observed.arrays, job.settings, backend=backend,
+        templates=templates,
+    )  # fmt: skip
 
 
 def graph(model: Model | str | Path, path: str | Path) -> None:

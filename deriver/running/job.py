@@ -85,12 +85,12 @@ def prepare_job(model: Model, data: Any, job: Job) -> Prepared:
     )
 
 
-def sample_job(prepared: Prepared, source: str, *, note: str = "") -> Result:
+def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool = True) -> Result:
     """Return the result of the emitted source on the job's data; the draws reach a disk whatever happens.
 
-    ``note`` is told with the result.
+    ``note`` is told with the result; ``cached`` tells whether compiled code may be kept for later runs.
     """
-    module = load_sampler(source, prepared.binding.model.name)
+    module = load_sampler(source, prepared.binding.model.name, cached=cached)
     draws = draw_samples(module, prepared.observed.arrays, prepared.job.settings, prepared.start)
     if draws.done == 0:
         raise KeyboardInterrupt

@@ -55,13 +55,14 @@ class Draws:
         return next((array.shape[1] for array in self.values.values()), 0)
 
 
-def load_sampler(source: str, name: str) -> ModuleType:
+def load_sampler(source: str, name: str, *, cached: bool = True) -> ModuleType:
     """Return the emitted source as a module; its lines stay known to tracebacks.
 
-    Compiled source stays in a folder of the user's cache, by its contents, so that it is compiled once.
+    Compiled source stays in a folder of the user's cache, by its contents, so that it is compiled once;
+    unless ``cached`` is false.
     """
     if "import numba" in source:
-        return _load_compiled(source, name)
+        return _load_compiled(source, name, cached)
     folder = Path(tempfile.mkdtemp(prefix="deriver-"))
     path = folder / f"sampler_{name}.py"
     try:
@@ -87,22 +88,13 @@ def _import(path: Path) -> ModuleType:
     return module
 
 
-def cache_folder() -> Path:
-    """Return the folder that keeps compiled samplers: ``DERIVER_CACHE``, or the user's cache."""
-    own = os.environ.get("DERIVER_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deriver"
-
-
-def _load_compiled(source: str, name: str) -> ModuleType:
+def _load_compiled(source: str, name: str, cached: bool) -> ModuleType:
     """Import compiled source from the cache, or from a temporary folder where the cache cannot be written."""
+    from deriver.running.cache import make_entry
+
     key = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
     try:
-        folder = cache_folder() / key
-        folder.mkdir(parents=True, exist_ok=True)
-        os.utime(folder)
-        _forget_old(folder.parent)
+        folder = make_entry(key) if cached else Path(tempfile.mkdtemp(prefix="deriver-"))
     except OSError:
         folder = Path(tempfile.mkdtemp(prefix="deriver-"))
     path = folder / f"sampler_{name}.py"
@@ -111,15 +103,6 @@ def _load_compiled(source: str, name: str) -> ModuleType:
         partial.write_text(source, encoding="utf-8")
         partial.replace(path)
     return _import(path)
-
-
-def _forget_old(cache: Path, kept: int = 50) -> None:
-    """Remove all but the samplers used last."""
-    folders = sorted(
-        (f for f in cache.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True
-    )
-    for folder in folders[kept:]:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def draw_samples(
