@@ -202,7 +202,8 @@ def run(
     index: Mapping[str, str] | None = None, values: Mapping[str, Any] | None = None,
     fix: Mapping[str, str | float] | None = None, start: Mapping[str, Any] | None = None,
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
-    seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
+    seed: int | None = None, keep: Sequence[str] | None = None, keep_draws: Sequence[str] = (),
+    moments: Sequence[str] = (), progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
     log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off", cache: bool = True,
 ) -> Result:  # fmt: skip
@@ -211,7 +212,9 @@ def run(
     ``data`` is a path, a data frame, a dictionary of columns or of arrays shaped like the plates.  ``columns``
     maps symbols to columns or expressions of columns (``{"x": "[1, days]"}``), ``index`` plate indices to label
     columns, ``values`` givens to numbers, arrays or texts; ``fix`` holds nodes at values; ``start`` sets where
-    chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  An interrupt keeps the
+    chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  ``keep`` names the nodes to
+    keep; a field whose draws would take over 1 GB is kept as moments, unless ``keep_draws`` names it; ``moments`` names
+    others.  An interrupt keeps the
     draws so far.  ``cache`` tells whether the source of an earlier run of the same model may be used again.  Raises
     ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
@@ -220,7 +223,7 @@ def run(
 
     settings = Settings(
         chains=chains, warmup=warmup, draws=draws, thin=thin, seed=seed, keep=None if keep is None else tuple(keep),
-        progress=progress,
+        keep_draws=tuple(keep_draws), moments=tuple(moments), progress=progress,
     )  # fmt: skip
     job = Job(
         columns=dict(columns or {}), index=dict(index or {}), values=dict(values or {}), fix=dict(fix or {}),

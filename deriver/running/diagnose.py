@@ -15,20 +15,28 @@ from deriver.model.expressions import references
 from deriver.model.records import Deterministic, Model, Statement
 from deriver.running.groups import Group
 from deriver.running.mixing import FEWEST_DRAWS, bulk_size, r_hat
+from deriver.running.moments import FieldMoments
 
 LARGEST_RHAT = 1.01
 FEWEST_PER_CHAIN = 100
 LOWEST_ACCEPTANCE = 0.1
 
 
-def diagnose(posterior: Group, acceptance: Mapping[str, np.ndarray], model: Model) -> tuple[str, ...]:
-    """Return warnings about convergence, acceptance rates and nodes that the data say nothing of."""
-    sizes = posterior.sizes()
+def diagnose(
+    posterior: Group, acceptance: Mapping[str, np.ndarray], model: Model, kept: tuple[int, int],
+    fields: Mapping[str, FieldMoments],
+) -> tuple[str, ...]:  # fmt: skip
+    """Return warnings about convergence, acceptance rates and nodes that the data say nothing of.
+
+    ``kept`` are the numbers of chains and draws.
+    """
+    chains, draws = kept
     found = []
-    if sizes["chain"] == 1:
+    if chains == 1:
         found.append("there is one chain, so R-hat cannot be told: run --chains 4")
-    if sizes["draw"] >= FEWEST_DRAWS:
-        found += _check_convergence(posterior)
+    if draws >= FEWEST_DRAWS:
+        found += _check_convergence(posterior, chains)
+        found += [line for name, each in fields.items() if (line := _check_field(name, each))]
     found += [line for name, rate in acceptance.items() if (line := _check_acceptance(name, rate))]
     lone = uninformed_nodes(model)
     if lone:
@@ -37,8 +45,7 @@ def diagnose(posterior: Group, acceptance: Mapping[str, np.ndarray], model: Mode
     return tuple(found)
 
 
-def _check_convergence(posterior: Group) -> list[str]:
-    chains = posterior.sizes()["chain"]
+def _check_convergence(posterior: Group, chains: int) -> list[str]:
     flat = {
         name: each.array.reshape(*each.array.shape[:2], -1)
         for name, each in posterior.variables.items()
@@ -64,6 +71,18 @@ def _check_convergence(posterior: Group) -> list[str]:
             f"{', ...' if len(low) > 5 else ''}: means and quantiles are rough; run more --draws"
         )
     return found
+
+
+def _check_field(name: str, field: FieldMoments) -> str:
+    """Return a warning if more than a thousandth of the elements of a field have not mixed."""
+    apart = int((field.r_hat > LARGEST_RHAT).sum())
+    few = int((field.ess < FEWEST_PER_CHAIN * field.chains).sum())
+    if max(apart, few) * 1000 <= field.mean.size:
+        return ""
+    return (
+        f"of the {field.mean.size:,} elements of {name}, {apart:,} have an R-hat above {LARGEST_RHAT} and {few:,} an "
+        f"effective sample size below {FEWEST_PER_CHAIN * field.chains}: run longer, with --warmup and --draws doubled"
+    )
 
 
 def _check_acceptance(name: str, rate: np.ndarray) -> str:

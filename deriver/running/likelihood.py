@@ -6,7 +6,7 @@ draw and the response.  A missing response has no log likelihood (NaN).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -39,9 +39,9 @@ def make_predictions(binding: Binding, draws: Draws) -> dict[str, Variable]:
     return _for_each_response(binding, draws, partial(_predict, rng))
 
 
-def draw_missing(binding: Binding, draws: Draws) -> dict[str, Variable]:
-    """Return draws of the missing responses, ``y_missing`` by the labels of its elements."""
-    names = tuple(name for name, count in binding.missing.items() if count)
+def draw_missing(binding: Binding, draws: Draws, among: Sequence[str]) -> dict[str, Variable]:
+    """Return draws of the missing values of some responses, ``y_missing`` by the labels of its elements."""
+    names = tuple(name for name in among if binding.missing[name])
     if not names:
         return {}
     rng = np.random.default_rng([draws.seed, 2])

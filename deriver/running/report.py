@@ -61,10 +61,9 @@ def takes_unicode() -> bool:
 
 def describe_run(result: Result) -> str:
     """Return the first line of a report."""
-    sizes = result.posterior.sizes()
+    chains, draws = result.kept
     return (
-        f"{result.model.name}: {sizes['chain']} chains of {sizes['draw']} draws in {result.seconds:.1f} s, "
-        f"seed {result.seed}"
+        f"{result.model.name}: {chains} chains of {draws} draws in {result.seconds:.1f} s, seed {result.seed}"
     )
 
 
@@ -82,7 +81,7 @@ def _names_to_show(result: Result, show: Sequence[str] | None) -> list[str] | No
     if not show:
         return None
     names = [name for text in show for name in text.split(",") if name]
-    known = list(result.posterior.variables)
+    known = [*result.posterior.variables, *result.fields]
     wrong = [name for name in names if name not in known and name != "all"]
     for name in wrong:  # the run is done and saved: say so and go on
         print(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from deriver.running.binding import Binding
 from deriver.running.diagnose import diagnose
 from deriver.running.groups import LEAD, Group, Groups, Variable, make_group, to_inference_data
 from deriver.running.layout import Block, Layout
+from deriver.running.moments import QUANTILES, FieldMoments
 from deriver.running.quantities import Derived, DrawEvaluator
 from deriver.running.sampling import Draws
 from deriver.running.saving import save_groups
@@ -33,8 +34,8 @@ from deriver.running.values import Value
 class Result:
     """The outcome of a run.
 
-    ``groups`` are the draws and data by the names of InferenceData, ``idata`` is that itself; ``source`` the emitted
-    sampler; ``warnings`` say in words what is amiss and what to do; ``notes`` what was done with the data.
+    ``groups`` are the draws and data by the names of InferenceData, ``idata`` is that itself; ``fields`` the
+    moments of large fields; ``kept`` how many chains and draws there are; ``source`` the emitted sampler; ``warnings`` say in words what is amiss and what to do; ``notes`` what was done with the data.
     """
 
     model: Model
@@ -47,6 +48,8 @@ class Result:
     notes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
+    fields: Mapping[str, FieldMoments] = field(default_factory=dict)
+    kept: tuple[int, int] = (0, 0)
 
     @cached_property
     def idata(self) -> Any:
@@ -60,12 +63,13 @@ class Result:
 
     def summary(self, names: Sequence[str] | None = None, *, hdi: bool = False) -> Summary:
         """Return the summary table of the named quantities; by default those without plates."""
-        return summarise(self.posterior, tuple(names or self.headline), acceptance=self.acceptance, hdi=hdi)
+        wanted = tuple(names or self.headline)
+        return summarise(self.posterior, wanted, acceptance=self.acceptance, hdi=hdi, fields=self.fields)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Return what is amiss, in words."""
-        return (*diagnose(self.posterior, self.acceptance, self.model), *self.hints)
+        return (*diagnose(self.posterior, self.acceptance, self.model, self.kept, self.fields), *self.hints)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Save the draws as NetCDF, as ArviZ reads it, and return where it is: elsewhere, with a warning, if need be."""
@@ -99,7 +103,14 @@ def make_result(
         model=binding.model, groups=make_groups(binding, draws, values, extra or {}), source=source,
         seed=draws.seed, seconds=draws.seconds, acceptance=draws.acceptance, headline=headline,
         notes=(*binding.notes, *describe_missing(binding)), hints=describe_gaps(binding, draws), components=describe_components(binding),
+        fields=draws.moments, kept=(_count_chains(draws), draws.done),
     )  # fmt: skip
+
+
+def _count_chains(draws: Draws) -> int:
+    """Return how many chains were run."""
+    counts = [len(array) for array in draws.values.values()]
+    return next(iter([*counts, *(each.chains for each in draws.moments.values())]), 0)
 
 
 def collect_values(binding: Binding, draws: Draws, evaluator: DrawEvaluator) -> dict[str, Value]:
@@ -151,11 +162,12 @@ def make_groups(
     groups = {"posterior": make_group({**posterior, **extra.get("posterior", {})}, attributes)}
     groups |= {name: make_group(variables) for name, variables in extra.items() if name != "posterior"}
     groups["sample_stats"] = make_group(_acceptance_data(draws))
+    groups["moments"] = make_group(_moments_data(binding, draws))
     observed = [node.name for node in binding.model.nodes if node.name in binding.arrays]
     constant = [given.name for given in binding.model.givens if given.name in binding.arrays]
     groups["observed_data"] = make_group(_array_data(binding, observed))
     groups["constant_data"] = make_group(_array_data(binding, constant))
-    return {name: group for name, group in groups.items() if group.variables}
+    return {name: group for name, group in groups.items() if group.variables or name == "posterior"}
 
 
 def _array_data(binding: Binding, names: Sequence[str]) -> dict[str, Variable]:
@@ -173,6 +185,19 @@ def _acceptance_data(draws: Draws) -> dict[str, Variable]:
     for name, rate in draws.acceptance.items():
         dims = ("chain", *(f"{name}_dim_{k}" for k in range(rate.ndim - 1)))
         found[f"acceptance_{name}"] = Variable(dims=dims[: rate.ndim], array=np.asarray(rate))
+    return found
+
+
+def _moments_data(binding: Binding, draws: Draws) -> dict[str, Variable]:
+    """Return the moments of fields: ``beta_mean``, ``beta_sd``, ..., and ``beta_quantile`` along ``quantile``."""
+    found: dict[str, Variable] = {}
+    for name, own in draws.moments.items():
+        layout = binding.layouts[name]
+        for measure in ("mean", "sd", "mcse", "ess", "r_hat"):
+            found[f"{name}_{measure}"] = _label(getattr(own, measure), (), layout, binding)
+        quantiles = _label(own.quantiles, ("quantile",), layout, binding)
+        coords = {**quantiles.coords, "quantile": np.array(QUANTILES)}
+        found[f"{name}_quantile"] = replace(quantiles, coords=coords)
     return found
 
 

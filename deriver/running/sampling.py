@@ -15,8 +15,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -24,11 +24,16 @@ from typing import Any, Self
 import numpy as np
 
 from deriver.errors import InternalError
+from deriver.running.moments import FieldMoments, Watcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to run the chains; ``seed`` None draws one, which the result tells."""
+    """How to run the chains; ``seed`` None draws one, which the result tells.
+
+    ``keep`` names the nodes that are kept, all of them by default; ``keep_draws`` those of which every draw is kept
+    however large, ``moments`` those that are kept as moments (see ``retention``).
+    """
 
     chains: int = 4
     warmup: int = 1000
@@ -36,23 +41,30 @@ class Settings:
     thin: int = 1
     seed: int | None = None
     keep: tuple[str, ...] | None = None
+    keep_draws: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
     progress: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
-    """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...)."""
+    """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...).
+
+    ``moments`` by node are those of fields whose draws are not kept.
+    """
 
     values: Mapping[str, np.ndarray]
     acceptance: Mapping[str, np.ndarray]
     seed: int
     seconds: float
     asked: int
+    moments: Mapping[str, FieldMoments] = field(default_factory=dict)
 
     @property
     def done(self) -> int:
         """Return the number of draws kept per chain."""
-        return next((array.shape[1] for array in self.values.values()), 0)
+        counts = [array.shape[1] for array in self.values.values()]
+        return min([*counts, *(each.draws for each in self.moments.values())], default=0)
 
 
 def load_sampler(source: str, name: str, *, cached: bool = True) -> ModuleType:
@@ -110,15 +122,24 @@ def draw_samples(
     arrays: Mapping[str, np.ndarray],
     settings: Settings,
     start: Mapping[str, Any] | None = None,
+    *,
+    keep: Sequence[str] | None = None,
+    fields: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Draws:
-    """Run the chains; an interrupt (Ctrl-C) keeps the draws so far."""
+    """Run the chains; an interrupt (Ctrl-C) keeps the draws so far.
+
+    ``keep`` names the nodes whose draws are kept, all by default; ``fields`` gives the shapes of those of which only
+    moments are.
+    """
+    watcher = Watcher(fields, settings.chains, settings.draws) if fields else None
+    extra = {} if watcher is None else {"visit": watcher}
     seed = secrets.randbits(31) if settings.seed is None else settings.seed
     data = module.prepare(dict(arrays))
     began = time.perf_counter()
     with ProgressBar(settings) as bar:
         found = module.sample(
             data, draws=settings.draws, warmup=settings.warmup, chains=settings.chains, thin=settings.thin,
-            seed=seed, keep=settings.keep, start=dict(start) if start else None, progress=bar.update,
+            seed=seed, keep=keep, start=dict(start) if start else None, progress=bar.update, **extra,
         )  # fmt: skip
     values = {name: np.asarray(array) for name, array in found.items() if isinstance(array, np.ndarray)}
     rates = found.get("acceptance", {})
@@ -132,6 +153,7 @@ def draw_samples(
         seed=seed,
         seconds=time.perf_counter() - began,
         asked=settings.draws,
+        moments={} if watcher is None else watcher.results(),
     )
 
 

@@ -5,6 +5,7 @@ Part of stage run.  Input: the draws by name.  Output: a ``Summary`` of rows, pr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,10 @@ import numpy as np
 
 from deriver.running.groups import Group, Variable
 from deriver.running.mixing import measure, shortest_interval
+from deriver.running.moments import FieldMoments
+
+# How many elements of a field that is kept as moments have a row.
+SHOWN_OF_FIELD = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +41,12 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The rows, what interval ``low`` and ``high`` are, and what was left out."""
+    """The rows, what interval ``low`` and ``high`` are, what was left out, and lines on fields kept as moments."""
 
     rows: tuple[SummaryRow, ...]
     hdi: bool = False
     left_out: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -81,7 +87,8 @@ class Summary:
 
     def __str__(self) -> str:
         table = [["", *self.columns], *([row.name, *self._texts(row)] for row in self.rows)]
-        lines = format_table(table)
+        lines = format_table(table) if self.rows else []
+        lines += self.fields
         if self.left_out:
             listed = ", ".join(self.left_out)
             lines.append(f"not shown: {listed} (--show NAME, or summary([NAME]), to see them)")
@@ -119,20 +126,46 @@ def format_table(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def summarise(
-    posterior: Group,
-    names: Sequence[str],
-    *,
-    acceptance: Mapping[str, np.ndarray] | None = None,
-    hdi: bool = False,
-) -> Summary:
-    """Return the summary of the named quantities of the posterior."""
+    posterior: Group, names: Sequence[str], *, acceptance: Mapping[str, np.ndarray] | None = None, hdi: bool = False,
+    fields: Mapping[str, FieldMoments] | None = None,
+) -> Summary:  # fmt: skip
+    """Return the summary of the named quantities of the posterior; each of ``fields`` has a line, or rows if named."""
     rows: list[SummaryRow] = []
+    own = fields or {}
+    told = tuple(describe_field(name, each) for name, each in own.items())
     for name in names:
+        if name in own:
+            rows += _rows_of_field(name, own[name])
+            continue
         rate = (acceptance or {}).get(name)
         shown = None if rate is None or rate.ndim > 1 else float(rate.mean())
         rows += _rows_of(posterior.variables[name], name, shown, hdi)
     left_out = tuple(name for name in posterior.variables if name not in names)
-    return Summary(rows=tuple(rows), hdi=hdi, left_out=left_out)
+    return Summary(rows=tuple(rows), hdi=hdi, left_out=left_out, fields=told)
+
+
+def describe_field(name: str, field: FieldMoments) -> str:
+    """Return a line on a field of which moments are kept."""
+    with np.errstate(all="ignore"):
+        r_hat, ess = np.nanmax(field.r_hat, initial=-np.inf), np.nanmin(field.ess, initial=np.inf)
+    return (
+        f"{name}: {field.mean.size:,} elements, kept as moments; means {field.mean.min():.4g} to "
+        f"{field.mean.max():.4g}, sds {field.sd.min():.3g} to {field.sd.max():.3g}, largest R-hat "
+        f"{r_hat:.3f}, least ess {ess:.0f}"
+    )
+
+
+def _rows_of_field(name: str, field: FieldMoments) -> Iterator[SummaryRow]:
+    """Return rows of the first elements of a field; R-hat is not rank-normalised, the ess that of the mean."""
+    for place in itertools.islice(np.ndindex(*field.mean.shape), SHOWN_OF_FIELD):
+        position = tuple(k + 1 for k in place)
+        low, median, high = (float(each) for each in field.quantiles[(slice(None), *place)])
+        ess = float(field.ess[place])
+        yield SummaryRow(
+            name=f"{name}[{','.join(map(str, position))}]" if position else name, variable=name, position=position,
+            mean=float(field.mean[place]), sd=float(field.sd[place]), mcse=float(field.mcse[place]), low=low,
+            median=median, high=high, ess_bulk=ess, ess_tail=np.nan, r_hat=float(field.r_hat[place]),
+        )  # fmt: skip
 
 
 def _rows_of(variable: Variable, name: str, acceptance: float | None, hdi: bool) -> Iterator[SummaryRow]:
