@@ -14,7 +14,7 @@ from deriver.language.mistakes import listing
 from deriver.model.expressions import references
 from deriver.model.records import Deterministic, Model, Statement
 from deriver.running.groups import Group
-from deriver.running.mixing import FEWEST_DRAWS, bulk_size, r_hat
+from deriver.running.mixing import FEWEST_DRAWS, mixing
 from deriver.running.moments import FieldMoments
 
 LARGEST_RHAT = 1.01
@@ -51,9 +51,10 @@ def _check_convergence(posterior: Group, chains: int) -> list[str]:
         for name, each in posterior.variables.items()
         if each.is_drawn
     }
+    measured = {name: mixing(draws) for name, draws in flat.items()}
     found = []
     if chains > 1:
-        worst = {name: float(np.nanmax(r_hat(draws), initial=0.0)) for name, draws in flat.items()}
+        worst = {name: float(np.nanmax(r_hat, initial=0.0)) for name, (_, r_hat) in measured.items()}
         high = [name for name in flat if worst[name] > LARGEST_RHAT]
         if high:
             shown = ", ".join(f"{name} {worst[name]:.3f}" for name in high[:5])
@@ -62,7 +63,7 @@ def _check_convergence(posterior: Group, chains: int) -> list[str]:
                 "agree yet; run longer, with --warmup and --draws doubled.  Where that does not help, centre the "
                 "covariates, and give group effects their mean: u[i] ~ N(mu, v) in place of mu + u[i]"
             )
-    least = {name: float(np.nanmin(bulk_size(draws), initial=np.inf)) for name, draws in flat.items()}
+    least = {name: float(np.nanmin(bulk, initial=np.inf)) for name, (bulk, _) in measured.items()}
     low = [name for name in flat if least[name] < FEWEST_PER_CHAIN * chains]
     if low:
         shown = ", ".join(f"{name} {least[name]:.0f}" for name in low[:5])

@@ -16,7 +16,7 @@ import deriver
 from deriver import cli
 from deriver.errors import UsageError
 from deriver.running import retention
-from deriver.running.mixing import plain_r_hat
+from deriver.running.mixing import r_hat_of_moments
 from deriver.running.moments import Accumulator, FieldMoments, Watcher
 from deriver.running.results import Result
 
@@ -62,6 +62,11 @@ def accumulate(draws: np.ndarray, asked: int | None = None) -> FieldMoments:
     for number in range(draws.shape[1]):
         field.add(draws[:, number])
     return field.result()
+
+
+def plain_r_hat(draws: np.ndarray) -> np.ndarray:
+    """Return R-hat of chains (chains, draws, elements) as they are."""
+    return r_hat_of_moments(draws.mean(axis=1), draws.var(axis=1, ddof=1), draws.shape[1])
 
 
 def autoregression(phi: float, seed: int) -> np.ndarray:
