@@ -96,7 +96,7 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool 
 
     ``note`` is told with the result; ``cached`` tells whether compiled code may be kept for later runs.
     """
-    module = load_sampler(source, prepared.binding.model.name, cached=cached)
+    module = load_sampler(source, prepared.binding.model.name, cached=cached, sealed=True)
     retention, settings = prepared.retention, prepared.job.settings
     plain = settings.keep is None and not retention.moments
     draws = draw_samples(

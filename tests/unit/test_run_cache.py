@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import deriver
 from deriver.errors import InternalError
 from deriver.running import cache
 from deriver.running.cache import Choice, choice_key, keep_choice, recall_choice
-from deriver.running.sampling import Settings
+from deriver.running.sampling import INNER, Settings
 
 ROOT = Path(__file__).parents[2]
 TEXT = """model mean
@@ -205,3 +206,12 @@ def test_a_second_run_of_the_command_imports_nothing_heavy(tmp_path: Path) -> No
     )
     assert "loaded: ['sympy']" in first
     assert "loaded: []" in second
+
+
+@pytest.mark.parametrize("name", ["wishart", "poisson", "random_intercepts"])
+def test_a_compiled_source_has_the_lines_that_a_run_seals(name: str) -> None:
+    source = deriver.emit(name, backend="numba", sizes={"p": 2})
+    assert {match[1] for match in INNER.finditer(source)} == {"compiled", "inlined"}
+    called = re.findall(r"@entry\ndef (\w+)", source)
+    assert "run" in called
+    assert {"draw_mu", "draw_mu0", "sweep"}.isdisjoint(called)
