@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import mpmath
-
 from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
@@ -50,6 +48,8 @@ def logpdf(value: float, size: float, tilt: float) -> float:
 def _log_untilted(value: float, size: int) -> float:
     """The terms are at most about 4^b and the sum at least exp(−π² ω / 2) or the first term, whichever governs."""
     lost = (math.pi**2 * value / 2 + size * math.log(4.0)) / math.log(10.0)
+    import mpmath
+
     with mpmath.workdps(int(_DIGITS + lost + math.log10(1 + value) + 5)):
         x = mpmath.mpf(value)
         first = -(mpmath.mpf(size) ** 2) / (8 * x)
