@@ -230,8 +230,19 @@ def _add_run(commands: Any) -> None:
     chains.add_argument(
         "--keep", nargs="+", action="extend", metavar="NODE", help="keep the draws of these only"
     )
+    chains.add_argument(
+        "--keep-draws", nargs="+", action="extend", default=[], metavar="NODE",
+        help="keep every draw of these, however large",
+    )  # fmt: skip
+    chains.add_argument(
+        "--moments", nargs="+", action="extend", default=[], metavar="NODE",
+        help="keep means, sds and quantiles of these, not their draws",
+    )  # fmt: skip
     chains.add_argument("--progress", action=argparse.BooleanOptionalAction, help="a progress bar")
     _add_emission(command, ("auto", "numpy", "numba"))
+    command.add_argument(
+        "--no-cache", action="store_true", help="derive and compile anew, and keep nothing for later runs"
+    )
     _add_run_output(command.add_argument_group("results"))
 
 
@@ -401,6 +412,7 @@ def _run(options: argparse.Namespace) -> int:
         model, options.data, _make_job(options), backend=options.backend,
         methods=read_pairs("--method", options.method), templates=options.templates, blocks=options.blocks,
         reduce=options.reduce, dask=options.dask,
+        cache=not options.no_cache,
     )  # fmt: skip
     report_result(
         result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,
@@ -409,14 +421,18 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _names(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for text in texts for name in text.split(","))
+
+
 def _make_job(options: argparse.Namespace) -> Any:
     from deriver.running.job import Job
     from deriver.running.sampling import Settings
 
-    keep = None if options.keep is None else tuple(name for text in options.keep for name in text.split(","))
+    keep = None if options.keep is None else _names(options.keep)
     settings = Settings(
         chains=options.chains, warmup=options.warmup, draws=options.draws, thin=options.thin, seed=options.seed,
-        keep=keep, progress=options.progress,
+        keep=keep, keep_draws=_names(options.keep_draws), moments=_names(options.moments), progress=options.progress,
     )  # fmt: skip
     return Job(
         columns=read_pairs("--map", options.map), index=read_pairs("--index", options.index),

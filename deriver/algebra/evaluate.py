@@ -18,6 +18,7 @@ from scipy.special import log_ndtr, ndtr, xlogy
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition
+from deriver.algebra.log_masses import LOG_MASSES
 from deriver.algebra.polya_gamma import log_polya_gamma
 
 Value = Any
@@ -246,10 +247,6 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
         case heads.Stack():
             return _compile_stack(expr)
     raise TypeError(f"no value for {type(expr).__name__}")
-
-
-# log P(lower <= X <= upper) by family key, put here by the families.
-LOG_MASSES: dict[str, Callable[..., float]] = {}
 
 
 def _compile_indicator(expr: heads.LogIndicator) -> Compiled:

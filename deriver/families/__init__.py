@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from deriver.algebra.evaluate import LOG_MASSES
+from deriver.algebra.log_masses import LOG_MASSES
 from deriver.families.bernoulli import BERNOULLI
 from deriver.families.beta import BETA
 from deriver.families.binomial import BINOMIAL

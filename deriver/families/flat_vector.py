@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-import sympy as sp
-from sympy import Expr
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from deriver.families.deferred import sp
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, dim: Expr) -> Expr:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-
-import sympy as sp
-from sympy import Expr
+from typing import TYPE_CHECKING
 
 from deriver.families.collect import collect_by_form, scale_terms
+from deriver.families.deferred import sp
 from deriver.families.inverse_gamma import cdf as cdf_of_square
 from deriver.families.inverse_gamma import logpdf as logpdf_of_square
 from deriver.families.inverse_gamma import sf as sf_of_square
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, shape: Expr, scale: Expr) -> Expr:

@@ -11,13 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from deriver.derivation.records import Derivation
 from deriver.errors import Mistake, UsageError
-from deriver.model.records import Model
-from deriver.plan.records import Plan
-from deriver.reduction.assemble import bind_reduced
 from deriver.reduction.pieces import (
     BYTES_PER_CELL,
     SHARE,
@@ -26,10 +22,15 @@ from deriver.reduction.pieces import (
     open_source,
     table_bytes,
 )
-from deriver.reduction.recipe import make_recipe
-from deriver.reduction.scan import Partial, Task, reduce_on_dask, reduce_pieces
-from deriver.running.binding import Binding
-from deriver.running.job import Job
+
+# The rest is imported when rows are reduced: a run that is not must not wait for it.
+if TYPE_CHECKING:
+    from deriver.derivation.records import Derivation
+    from deriver.model.records import Model
+    from deriver.plan.records import Plan
+    from deriver.reduction.scan import Partial, Task
+    from deriver.running.binding import Binding
+    from deriver.running.job import Job
 
 Choice = Literal["auto", "on", "off"]
 
@@ -44,10 +45,15 @@ class Reduction:
 
     def bind(self, model: Model, derivation: Derivation, plan: Plan, job: Job) -> Binding:
         """Return the model with the statistics of the rows; raise ``UsageError`` if its sampler needs the rows."""
+        from deriver.reduction.assemble import bind_reduced
+        from deriver.reduction.recipe import make_recipe
+
         recipe = make_recipe(derivation, plan)
         return bind_reduced(model, self.source, job, recipe, self._scan)
 
     def _scan(self, task: Task) -> Partial:
+        from deriver.reduction.scan import reduce_on_dask, reduce_pieces
+
         if self.dask is not None:
             return reduce_on_dask(task, self.source.pieces, self.dask)
         return reduce_pieces(task, self.source.whole_files())

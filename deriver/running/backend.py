@@ -7,7 +7,6 @@ NumPy needs no compiling; Numba compiles for some seconds at the first run of a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from deriver.emission.compiled import side_names
 from deriver.emission.module import emit
 from deriver.errors import UsageError
 from deriver.plan.records import Plan, Step
+from deriver.running.cache import Choice
 from deriver.running.sampling import Settings
 
 # Measured on one core: what compiling costs, a call of a NumPy update for a few chains, and a number read by it.
@@ -26,15 +26,6 @@ COMPILE_SECONDS = 6.0
 CALL_SECONDS = {"gibbs": 8e-5, "newton": 2e-3, "slice": 4e-3}
 WALK_SECONDS = 2e-4
 READ_SECONDS = 5e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """The backend, why it was chosen, and the source."""
-
-    backend: str
-    reason: str
-    source: str
 
 
 def choose_source(

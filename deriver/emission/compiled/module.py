@@ -111,6 +111,7 @@ def emit_compiled(
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
         "inlined": ("def draw_", "def update_", "def sweep("),
+        "entries": [view for view in compiled if view.signature[0].startswith("def climb_")],
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
         "kept": module.needs.kept_sums,
