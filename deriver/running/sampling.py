@@ -41,13 +41,19 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
-    """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...)."""
+    """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...).
+
+    ``mixing`` is the effective draws a sweep by which the sampler chose whether to update nodes ``together``; nan where
+    it had no choice.
+    """
 
     values: Mapping[str, np.ndarray]
     acceptance: Mapping[str, np.ndarray]
     seed: int
     seconds: float
     asked: int
+    together: bool = False
+    mixing: float = float("nan")
 
     @property
     def done(self) -> int:
@@ -149,6 +155,8 @@ def draw_samples(
         seed=seed,
         seconds=time.perf_counter() - began,
         asked=settings.draws,
+        together=bool(found.get("together", False)),
+        mixing=float(found.get("mixing", np.nan)),
     )
 
 
