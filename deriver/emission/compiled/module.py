@@ -119,7 +119,7 @@ def emit_compiled(
         "prepare": prepare,
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
-        "inlined": ("def draw_", "def update_", "def sweep("),
+        "inlined": ("def draw_", "def update_", "def sweep"),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
         "kept": module.needs.kept_sums,
