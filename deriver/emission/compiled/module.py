@@ -98,9 +98,7 @@ def emit_compiled(
     together, lengths = block_functions(module, known) if plan.block is not None else ([], {})
     compiled = [*updates, *together, *sweep_functions(module)]
     compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
-    module.needs.helpers = set()
-    if plan.block is not None:
-        module.needs.helpers.add("least_mixing")
+    module.needs.helpers = {"least_mixing"} if plan.block is not None else set()
     start = starting_function(module)
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)
