@@ -26,7 +26,7 @@ from deriver.emission.reduced import check_reducible, data_names
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import break_brackets, break_call
 from deriver.emission.views import FunctionView, RecordView
-from deriver.plan.layout import Quantity
+from deriver.plan.layout import Quantity, unsupported
 from deriver.plan.records import Plan, Step
 
 # A compiled helper -> the helpers that it calls.
