@@ -89,13 +89,11 @@ def emit_compiled(
     """
     from deriver.emission.module import helper_files, make_module, module_docstring
 
-    if plan.block is not None and reduced:
-        raise unsupported("nodes integrated out of others, in a reduced run,", "leave --blocks off")
     module = make_module(derivation, plan, reduced=reduced)
     known = sizes_of(module, dict(sizes))
     by_node = {step.node: update_functions(module, known, step) for step in plan.steps}
     updates = [view for views in by_node.values() for view in views]
-    together, lengths = block_functions(module, known) if plan.block is not None else ([], {})
+    together, lengths = written_block(module, known, reduced=reduced)
     compiled = [*updates, *together, *sweep_functions(module)]
     compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
     module.needs.helpers = {"least_mixing"} if plan.block is not None else set()
@@ -137,6 +135,17 @@ def emit_compiled(
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
+
+
+def written_block(
+    module: Module, known: dict[Expr, Expr], *, reduced: bool
+) -> tuple[list[FunctionView], dict[str, object]]:
+    """Return the functions of the plan's block and the lengths of its arrays; none where there is no block."""
+    if module.plan.block is None:
+        return [], {}
+    if reduced:
+        raise unsupported("nodes integrated out of others, in a reduced run,", "leave --blocks off")
+    return block_functions(module, known)
 
 
 def update_functions(module: Module, sizes: dict[Expr, int], step: Step) -> list[FunctionView]:
