@@ -120,7 +120,6 @@ def emit_compiled(
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
         "kept": module.needs.kept_sums,
         "rates": [step.node for step in rated_steps(plan)],
-        "rated_alone": any(returns_rate(step) for step in plan.steps),
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
         "numbers": break_call("NUMBERS = frozenset(", [f"[{', '.join(names)}]"] if names else [], ")", 0),
@@ -282,12 +281,14 @@ def _update_lines(module: Module, step: Step) -> list[str]:
 def block_values(module: Module, lengths: dict[str, object]) -> dict[str, object]:
     """Return what the templates need of the plan's block."""
     plan = module.plan
+    rated_alone = any(returns_rate(step) for step in plan.steps)
     if plan.block is None:
-        return {"block": False}
+        return {"block": False, "rated_alone": rated_alone}
     first = plan.step(plan.block.effects[0].node)
     own = [step.node for step in plan.block.variances if not returns_rate(step)]
     return {
         "block": True,
+        "rated_alone": rated_alone,
         "collapse": plan.collapse,
         "threshold": threshold(plan),
         "lengths": lengths,
