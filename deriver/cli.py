@@ -155,7 +155,7 @@ def _add_derive(commands: Any) -> None:
 def _add_blocks(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--blocks", choices=("off", "auto", "on"), default="off",
-        help="update variances with effects integrated out; auto: where the data make it pay",
+        help="update variances with effects integrated out; auto: where a trial in the warm-up says it pays",
     )  # fmt: skip
 
 
@@ -291,6 +291,7 @@ def _add_verify(commands: Any) -> None:
     command.add_argument(
         "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
     )
+    _add_blocks(command)
     command.add_argument("--overwrite", action="store_true", help="replace the plot if it is there")
 
 
@@ -452,7 +453,7 @@ def _verify(options: argparse.Namespace) -> int:
             sampler=options.sampler, values=read_pairs("--set", options.set), sizes=options.sizes,
             effort=options.effort, jobs=options.jobs, dask=options.dask, resume=options.resume, plot=options.plot,
             seed=options.seed, format=options.format, methods=read_pairs("--method", options.method),
-            backend=options.backend, overwrite=options.overwrite,
+            backend=options.backend, overwrite=options.overwrite, blocks=options.blocks,
         ),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from deriver.emission import emit
 from deriver.emission.coordinates import FARTHEST
-from deriver.pipeline import derive
+from deriver.pipeline import derive, run
 from deriver.plan import make_plan
 from tests.emitted import load_source
 from tests.posterior_checks import discrepancies
@@ -35,6 +35,35 @@ def test_posterior_is_the_reference(key: str) -> None:
     result = sample(key, seed=21, **options)
     assert "def log_marginal(" in result.source
     assert discrepancies(result.idata.posterior, SETTINGS[key]["parameters"]) == {}
+
+
+COMPILED = ("test:sleepstudy/random_intercepts", "demo:sleepstudy/wishart", "demo:rats/all_random")
+
+
+@pytest.mark.parametrize("key", COMPILED)
+def test_compiled_posterior_is_the_reference(key: str) -> None:
+    result = sample(key, seed=22, blocks="on", backend="numba", draws=4_000)
+    assert "def sweep_together(" in result.source
+    assert discrepancies(result.idata.posterior, SETTINGS[key]["parameters"]) == {}
+
+
+def test_a_run_tells_how_it_chose() -> None:
+    """Few repeats for each group mix badly one by one; many do not, and their draws are those of the plain sweep."""
+    rng = np.random.default_rng(8)
+    found = []
+    for repeats, spread in ((3, 0.1), (40, 3.0)):
+        group = np.repeat(np.arange(40), repeats)
+        y = spread * rng.normal(size=40)[group] + rng.normal(size=len(group))
+        data = {"group": group, "x": rng.normal(size=len(group)), "y": y}
+        plain, chosen = (
+            run("random_intercepts", data, index={"i": "group"}, seed=1, draws=50, warmup=500, blocks=blocks)
+            for blocks in ("off", "auto")
+        )
+        same = np.array_equal(*(result.idata.posterior["sigma2_0"] for result in (plain, chosen)))
+        found.append((same, [note for note in chosen.notes if "effective draws a sweep" in note]))
+    (moved, (first,)), (stayed, (second,)) = found
+    assert not moved and "integrated out" in first
+    assert stayed and "by itself" in second
 
 
 def exact_log_density(inputs: dict, sigma2_beta: float, rho: float, sigma2: float) -> float:

@@ -30,7 +30,7 @@ import sympy as sp
 from sympy import Expr, S
 
 from deriver.algebra import heads
-from deriver.algebra.heads import PlateSum, Ref, invert, shape_of, transpose
+from deriver.algebra.heads import PlateSum, Ref, shape_of, transpose
 from deriver.algebra.normal_form import Terms, expand_in, merge, sum_over
 from deriver.derivation.factors import Definitions
 from deriver.derivation.records import Conditional, Derivation, Factor
@@ -46,14 +46,13 @@ class Member:
 
     ``precision`` and ``linear`` are its full conditional's (A and b: at a state, the gradient of the log joint
     density in it is b − A × value).  ``slopes`` hold ∂b/∂m for each member m that b mentions, by name: a scalar,
-    a vector, a row or a matrix, as the two nodes are.  ``prior`` is the share of its own prior in the precision.
+    a vector, a row or a matrix, as the two nodes are.
     """
 
     conditional: Conditional
     precision: Expr
     linear: Expr
     slopes: tuple[tuple[str, Expr], ...]
-    prior: Expr
 
     @property
     def node(self) -> str:
@@ -231,7 +230,6 @@ def _member(conditional: Conditional, members: list[Conditional], definitions: D
         precision=conditional.parameter("precision"),
         linear=linear,
         slopes=tuple((name, slope) for name, slope in slopes if slope != 0),
-        prior=_prior_precision(conditional),
     )
 
 
@@ -240,17 +238,6 @@ def _written_out(expr: Expr, nodes: Iterable[Conditional], definitions: Definiti
     for conditional in nodes:
         expr = definitions.expand(expr, conditional.node)
     return expr
-
-
-def _prior_precision(conditional: Conditional) -> Expr:
-    """Return the precision that the node's own statements give it."""
-    own = [c for c in conditional.contributions if c.value == conditional.target]
-    pieces = []
-    for contribution in own:
-        variance = contribution.arguments[1]
-        precision = 1 / variance if conditional.family == "normal" else invert(variance)
-        pieces.append(heads.Gated(precision, contribution.gates) if contribution.gates else precision)
-    return sp.Add(*pieces)
 
 
 # --- affine terms -------------------------------------------------------------------------------------------

@@ -50,5 +50,4 @@ def _member(member: Member, base: Space, hoisting: Hoisting) -> BlockMember:
         precision=hoisting.rewrite(member.precision, space),
         linear=hoisting.rewrite(member.linear, space),
         slopes=tuple((name, hoisting.rewrite(slope, space)) for name, slope in member.slopes),
-        prior=hoisting.rewrite(member.prior, space),
     )

@@ -140,7 +140,6 @@ class BlockMember:
     precision: Expr
     linear: Expr
     slopes: tuple[tuple[str, Expr], ...]
-    prior: Expr
 
     def slope(self, name: str) -> Expr | None:
         """Return the slope of the linear term in another member, None where there is none."""

@@ -118,9 +118,8 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool 
         result = make_result(
             prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws)
         )
-        return replace(
-            result, notes=(*result.notes, *retention.notes, *_notes(prepared), *([note] if note else []))
-        )
+        notes = [text for text in (note, describe_choice(draws)) if text]
+        return replace(result, notes=(*result.notes, *retention.notes, *_notes(prepared), *notes))
     except Exception as error:  # whatever went wrong, the draws must reach a disk
         path = _save_raw(draws, prepared.binding.model.name)
         raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error
@@ -133,6 +132,16 @@ def _notes(prepared: Prepared) -> list[str]:
         f"the missing values of {name} are not drawn, as of {moments} only moments are kept"
         for name in prepared.undrawn
     ]
+
+
+def describe_choice(draws: Draws) -> str:
+    """Return how a sampler that could update nodes together chose, "" where it had no choice."""
+    if np.isnan(draws.mixing):
+        return ""
+    found = f"{draws.mixing:.2g} effective draws a sweep in the warm-up"
+    if draws.together:
+        return f"variances are updated with effects integrated out, as one by one they mix badly: {found}"
+    return f"every node is drawn by itself, which mixes well enough: {found}"
 
 
 def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, dict[str, Variable]]:

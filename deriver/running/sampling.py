@@ -51,7 +51,8 @@ class Settings:
 class Draws:
     """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...).
 
-    ``moments`` by node are those of fields whose draws are not kept.
+    ``moments`` by node are those of fields whose draws are not kept.  ``mixing`` is the effective draws a sweep by which
+    the sampler chose whether to update nodes ``together``; nan where it had no choice.
     """
 
     values: Mapping[str, np.ndarray]
@@ -60,6 +61,8 @@ class Draws:
     seconds: float
     asked: int
     moments: Mapping[str, FieldMoments] = field(default_factory=dict)
+    together: bool = False
+    mixing: float = float("nan")
 
     @property
     def done(self) -> int:
@@ -161,6 +164,8 @@ def draw_samples(
         seconds=time.perf_counter() - began,
         asked=settings.draws,
         moments={} if watcher is None else watcher.results(),
+        together=bool(found.get("together", False)),
+        mixing=float(found.get("mixing", np.nan)),
     )
 
 

@@ -77,11 +77,14 @@ parameters
   tau2 ~ IG(2, 1)
   sigma2 ~ IG(2, 1)
 """
+SEVERAL = MIXED.replace("model mixed", "model several").replace("  Sigma = inv(Q)\n", "").replace(
+    "beta[i] ~ N(mu, Sigma)", "beta[i] ~ N(mu, tau2 * eye(p))"
+).replace("  Q ~ Wish(inv((p + 1) * S), p + 1)\n", "  tau2 ~ IG(2, 1)\n")  # fmt: skip
 PACKAGED = (
     "random_intercepts", "random_slopes", "random_slopes_as_printed", "all_random", "wishart", "free_covariance",
     "independent_effects", "varying_variance", "random_log_sd",
 )  # fmt: skip
-TEXTS = {"long": LONG, "mixed": MIXED, "balanced": BALANCED}
+TEXTS = {"long": LONG, "mixed": MIXED, "several": SEVERAL, "balanced": BALANCED}
 
 
 class BlockBench(Bench):
