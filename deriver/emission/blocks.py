@@ -12,10 +12,17 @@ from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
+from deriver.derivation.factors import Definitions
+from deriver.emission.block_words import (
+    integrate_name,
+    integrate_words,
+    joined_names,
+    marginal_words,
+    order_words,
+    watch_words,
+)
 from deriver.emission.coordinates import Place, lay_out, place_variances
 from deriver.emission.gibbs import PARAMETERS
-from deriver.emission.mathtext import show
-from deriver.emission.metropolis import ordered_terms, signed_term
 from deriver.emission.naming import name_hint
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Source
@@ -30,7 +37,7 @@ from deriver.plan.records import Block, BlockMember, Plan
 THRESHOLDS = {"conjugate": "0.25", "other": "0.35"}
 HELPERS = (
     *("block_steps", "block_move", "complete_square", "first_block_steps"),
-    *("half_solve", "integrate", "integrate_numbers", "least_mixing"),
+    *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "least_mixing"),
 )
 STATE = ("state: State", "data: Data")
 
@@ -107,13 +114,15 @@ def _is_number(block: Block) -> bool:
 
 def _integrate_numbers(module: Module, source: Source, block: Block, columns: Place) -> FunctionView:
     (effect,) = block.effects
-    module.needs.helpers.add("integrate_numbers")
+    chained = block.structure == "chain"
+    module.needs.helpers.add("integrate_chains" if chained else "integrate_numbers")
     target, value = effect.conditional.target, f"state.{effect.node}"
     precision = write_parameter(source, effect.precision, target, "precision")
     linear = write_parameter(source, effect.linear, target, "linear")
+    coupling = write_parameter(source, effect.coupling, target, "coupling") if chained else ""
     source.taken.add("right")
     source.add(f"right = np.zeros((len({value}), {columns.total}, *{value}.shape[1:]))")
-    source.add(f"right[:, 0] = {linear} - {precision} * {value}")
+    source.add(f"right[:, 0] = {linear}" + ("" if chained else f" - {precision} * {value}"))
     for other in block.shared:
         slope = effect.slope(other.node)
         if slope is not None and not other.conditional.shape:
@@ -121,35 +130,15 @@ def _integrate_numbers(module: Module, source: Source, block: Block, columns: Pl
         elif slope is not None:
             name = write_parameter(source, slope, target, f"slope_{other.node}")
             source.add(f"right[:, {columns.at(other.node)}] = np.moveaxis({name}, -1, 1)")
-    source.add(f"return integrate_numbers({precision}, right)")
+    found = f"chains({precision}, {coupling}" if chained else f"numbers({precision}"
+    source.add(f"return integrate_{found}, right)")
     return _integrate_view(block, source)
 
 
 def _integrate_view(block: Block, source: Source) -> FunctionView:
-    doc = [f"Integrate {joined_names(block.effects)} out; return what is left, as sums over them."]
-    doc.append(
-        "With the log joint density s'c + s'B t - s'A s / 2 in steps s of them and t of "
-        f"{joined_names(block.shared) or 'nothing'} from their current values, up to what is free of s: "
-        "the sums of [c, B]' inv(A) [c, B] and of log|A|, by the chain."
-    )
-    for effect in block.effects:
-        doc.append(slope_line(effect))
-    return make_function(_integrate_name(block), STATE, "tuple[Array, Array]", doc, source.lines)
-
-
-def _integrate_name(block: Block) -> str:
-    return f"integrate_{'_'.join(effect.node for effect in block.effects)}"
-
-
-def _slope_words(effect: BlockMember) -> str:
-    found = [f"db/d{name} = {show(slope)}" for name, slope in effect.slopes]
-    return f" B: {', '.join(found)}" if found else " no B"
-
-
-def joined_names(members: tuple[BlockMember, ...]) -> str:
-    """Return the names of nodes with commas, and before the last."""
-    names = [member.node for member in members]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    chained = block.structure == "chain"
+    result = f"tuple[Array, Array{', Array' if chained else ''}]"
+    return make_function(integrate_name(block), STATE, result, integrate_words(block), source.lines)
 
 
 def _name(members: tuple[BlockMember, ...], member: BlockMember, hint: str) -> str:
@@ -210,6 +199,15 @@ def write_into(source: Source, head: str, expr: Expr, target: Ref) -> None:
         source.add(head + value.text)
 
 
+def moving_names(module: Module, block: Block) -> set[str]:
+    """Return what changes with the variances: they, a chain (it is seen from its mean), what is defined by those."""
+    moving = {step.node for step in block.variances}
+    moving |= {effect.node for effect in block.effects if block.structure == "chain"}
+    definitions = Definitions(module.derivation.definitions)
+    defined = [definition.element.name for definition in definitions.all]
+    return moving | {name for name in defined if any(definitions.depends(name, node) for node in moving)}
+
+
 def free_parts(expr: sp.Basic, nodes: set[str]) -> list[Expr]:
     """Return the largest sums over plates that mention none of the nodes, so that they are worth keeping."""
     if not isinstance(expr, Expr) or isinstance(expr, heads.Gated | Ref):
@@ -226,7 +224,7 @@ def staying_sums(module: Module, block: Block) -> list[Expr]:
     """Return the sums over plates in the density that the variances do not move, but the nodes do."""
     source = module.source()
     read = [block.kernel, *(e for m in block.shared for e in (m.linear, m.precision))]
-    moving = {step.node for step in block.variances}
+    moving = moving_names(module, block)
     found = dict.fromkeys(part for expr in read for part in free_parts(expr, moving))
     return [part for part in found if source.uses_state(part)]
 
@@ -239,22 +237,32 @@ def marginal_functions(module: Module, block: Block) -> tuple[FunctionView | Non
     """
     source = module.source()
     target = block.variances[0].conditional.target
+    chained = block.structure == "chain"
     parts = staying_sums(module, block)
     sums = None
     if parts:
         before = module.source()
         names = [_write_part(before, part) for part in parts]
-        before.add(f"return {', '.join(names)}" + ("," if len(names) == 1 else ""))
+        several = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+        before.add(f"return {several}")
         doc = ["Return the sums in log_marginal that stay while the variances move."]
         sums = make_function("marginal_sums", STATE, "tuple[Array, ...]", doc, before.lines)
         for part, name in zip(parts, names, strict=True):
             source.remember(part, name, source.frame_of(part))
             source.taken.add(name)
-        source.add(f"{', '.join(names)}{',' if len(names) == 1 else ''} = sums")
+        source.add(f"{several} = sums")
+    source.taken |= {"mean", "inner", "log_det", "value", "precision", "linear", "more", "root", "half"}
+    if chained:
+        source.add(
+            f"mean, {'inner' if block.shared else '_'}, log_det = {integrate_name(block)}(state, data)"
+        )
+        source.add(f"state = replace(state, {block.effects[0].node}=mean)")
     kernel = write_parameter(source, block.kernel, target, "log_kernel")
-    source.add(f"inner, log_det = {_integrate_name(block)}(state, data)")
-    source.add(f"value = {kernel} + (inner[:, 0, 0] - log_det) / 2")
-    source.taken |= {"inner", "log_det", "value", "precision", "linear", "more", "root", "half"}
+    if chained:
+        source.add(f"value = {kernel} - log_det / 2")
+    else:
+        source.add(f"inner, log_det = {integrate_name(block)}(state, data)")
+        source.add(f"value = {kernel} + (inner[:, 0, 0] - log_det) / 2")
     result = "tuple[Array, Array, Array]" if block.shared else "tuple[Array]"
     if block.shared:
         _write_shared(source, block)
@@ -285,51 +293,6 @@ def _write_shared(source: Source, block: Block) -> None:
                 _write_pair(source, member, other, slope, places)
     source.add("more, root, half = complete_square(precision, linear)")
     source.add("return value + more, root, half")
-
-
-def marginal_words(block: Block, *, compiled: bool = False) -> list[str]:
-    """Return the docstring of ``log_marginal``; the compiled one puts what it finds besides into an array."""
-    variances = ", ".join(step.node for step in block.variances)
-    members = (*block.effects, *block.shared)
-    shared, effects = joined_names(block.shared), joined_names(block.effects)
-    doc = [f"Return log [{variances} | rest] with {joined_names(members)} integrated out."]
-    if block.shared:
-        start = "Put into found" if compiled else "Return too"
-        normal = "N(inv(S) g, inv(S)), where S = root root' and root half = g"
-        doc.append(
-            f"{start} what {shared} is drawn from, with {effects} integrated out: its current value + {normal}."
-        )
-    if compiled:
-        doc.append(
-            f"Seen from the values of {joined_names(members)} in the state, {log_density_words(block)}"
-        )
-        doc += [slope_line(effect) for effect in block.effects]
-    where = "there" if compiled else f"in {_integrate_name(block)}"
-    if block.shared:
-        doc.append(f"Up to a constant, with A, B and c as {where}, P and h such for {shared}:")
-        doc.append("  log [.] = log joint + sum(c' inv(A) c - log|A|) / 2 + (g' inv(S) g - log|S|) / 2")
-        doc.append("  S = P - sum(B' inv(A) B), g = h + sum(B' inv(A) c)")
-    else:
-        doc.append(f"Up to a constant, with A and c as {where}:")
-        doc.append("  log [.] = log joint + sum(c' inv(A) c - log|A|) / 2")
-    doc.append("The terms of log joint that mention them:")
-    terms = ordered_terms(block.log_kernel)
-    return [*doc, *(f"  {signed_term(term, first=place == 0)}" for place, term in enumerate(terms))]
-
-
-def log_density_words(block: Block) -> str:
-    """Return what A, B and c are, in words."""
-    return (
-        f"the log joint density is s'c + s'B t - s'A s / 2 in steps s of {joined_names(block.effects)} and t of "
-        f"{joined_names(block.shared) or 'nothing'}, up to what is free of s."
-    )
-
-
-def slope_line(effect: BlockMember) -> str:
-    """Return what A, B and c are for one node."""
-    return f"A and c = b - A {show(effect.conditional.target)} as in draw_{effect.node};" + _slope_words(
-        effect
-    )
 
 
 # --- the update ---------------------------------------------------------------------------------------------
@@ -388,15 +351,6 @@ def update_function(module: Module, block: Block, with_sums: bool) -> FunctionVi
     return make_function(update_name(module.plan), parameters, "tuple[State, Array]", doc, source.lines)
 
 
-def order_words(block: Block) -> str:
-    """Return what must be drawn after the block's update."""
-    return (
-        f"{joined_names(block.effects)} must be drawn next, from what is then the full conditional: together this is one "
-        "update of all of them. In another order it would not keep the target "
-        "(van Dyk and Park 2008, J. Am. Stat. Assoc. 103, 790-796)."
-    )
-
-
 def watch_function(module: Module, block: Block) -> FunctionView:
     """Return ``watch``, the values whose mixing tells whether the block pays."""
     module.needs.helpers.add("least_mixing")
@@ -405,9 +359,3 @@ def watch_function(module: Module, block: Block) -> FunctionView:
         parts.append(f"state.{member.node}" + ("" if member.conditional.shape else "[:, None]"))
     body = [*break_call("parts = [", parts, "]", 1), "    return np.concatenate(parts, axis=1)"]
     return make_function("watch", STATE, "Array", [watch_words(block)], body)
-
-
-def watch_words(block: Block) -> str:
-    """Return what is watched before the sampler chooses."""
-    also = f", {joined_names(block.shared)}" if block.shared else ""
-    return f"Return what tells how nodes mix: to_coordinates{also}."

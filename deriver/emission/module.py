@@ -51,7 +51,7 @@ SPECIAL = (
     *("log_expit", "log_ndtr", "multigammaln", "ndtr", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
 )
 # What the helpers use of SciPy's linear algebra, by module.
-LINEAR_ALGEBRA = {"scipy.linalg": ("cholesky_banded",), "scipy.linalg.lapack": ("dtbtrs",)}
+LINEAR_ALGEBRA = {"scipy.linalg": ("cholesky_banded",), "scipy.linalg.lapack": ("dpbtrf", "dtbtrs")}
 
 
 def emit(

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from sympy import Expr
 
-from deriver.emission.blocks import joined_names, marginal_words, staying_sums
+from deriver.emission.block_words import joined_names, marginal_words
+from deriver.emission.blocks import staying_sums
 from deriver.emission.compiled import unrolled
 from deriver.emission.compiled.body import Body, Value
+from deriver.emission.compiled.chain_marginal import write_chain_mean
 from deriver.emission.compiled.functions import new_body
 from deriver.emission.compiled.indices import loops, positions
 from deriver.emission.compiled.scalars import LARGEST_SIDE, ZERO, scalar, value, write_sums
@@ -107,10 +109,14 @@ def _density_function(
     for part, where in known.items():
         body.remember(part, where)
     module.needs.helpers.add("sum_logs")
+    chained, columns = block.structure == "chain", 1 + _count(body, block.shared)
+    inner = write_chain_mean(module, body, block, columns) if chained else []
     write_sums(body, [block.kernel, *(e for m in block.shared for e in (m.precision, m.linear))])
     body.assign("value", scalar(body, block.kernel))
-    inner = _integrate(body, block)
-    body.add(f"value += ({inner[0][0].text} - sum_logs(dets)) / 2")
+    inner = inner if chained else _integrate(body, block)
+    body.add(
+        "value -= sum_logs(dets) / 2" if chained else f"value += ({inner[0][0].text} - sum_logs(dets)) / 2"
+    )
     if block.shared:
         _complete_square(body, block, inner)
     body.add("return value")
@@ -284,7 +290,8 @@ def _complete_square(body: Body, block: Block, inner: Matrix) -> None:
     gradient = []
     for a, cell in enumerate(linear):
         pairs = [(own[a][b], values[b]) for b in range(*blocks[a])]
-        whole = join_sum([(False, unrolled.minus_products(cell, pairs)), (False, inner[a + 1][0])])
+        terms = [(False, unrolled.minus_products(cell, pairs)), (False, inner[a + 1][0])]
+        whole = join_sum([term for term in terms if term[1].text != "0"])
         gradient.append(unrolled.named(body, f"g_{a}", whole))
     cells = [
         [join_sum([(False, own[a][b]), (True, inner[a + 1][b + 1])]) for b in range(size)]

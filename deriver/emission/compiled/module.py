@@ -9,7 +9,8 @@ from pathlib import Path
 from sympy import Expr
 
 from deriver.derivation.records import Derivation
-from deriver.emission.blocks import threshold, update_name, watch_words
+from deriver.emission.block_words import watch_words
+from deriver.emission.blocks import threshold, update_name
 from deriver.emission.chain import spread_lines, start_text
 from deriver.emission.compiled.draws import draw_function
 from deriver.emission.compiled.functions import one_chain_shape, sizes_of

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from sympy import Expr
 
-from deriver.emission.blocks import joined_names, order_words, update_name
+from deriver.emission.block_words import joined_names, order_words
+from deriver.emission.blocks import update_name
 from deriver.emission.compiled import unrolled
 from deriver.emission.compiled.body import Body
 from deriver.emission.compiled.functions import new_body, place
