@@ -37,6 +37,8 @@ REFUSED = {
     "free_covariance_any_p": "a correlation matrix",
     "logit_polya_gamma": "a draw from a Pólya-gamma distribution",
     "probit_latent": "bounds that depend on the response",
+    "gated_probability": "x log y where both may be 0",
+    "uniform_sd": "the root of an inverse gamma",
 }
 CASES = [(name, k) for name in MODELS for k in range(len(load(name).SIZES))]
 

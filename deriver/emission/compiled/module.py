@@ -104,12 +104,10 @@ def emit_compiled(
     check_reducible(module, by_node, definitions)
     module.used = data_names([*compiled, *definitions, *joint, start])
     prepare = plain_numbers(module, prepare_function(module))
-    names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
-    sided = [f'"{q.name}": {len(q.sides)}' for q in module.state_nodes() if components_first(q)]
     values = {
         "docstring": module_docstring(derivation, reduced=reduced).replace(
             "Arrays of the state begin with an axis of chains; those of the data have none.",
-            "Functions marked ``compiled`` update one chain in place; the others see all chains at once.",
+            "Decorated functions are compiled, and update one chain in place; the others see all chains.",
         ),
         "data": data_fields(module),
         "state": state_record(module),
@@ -117,27 +115,33 @@ def emit_compiled(
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
         "inlined": ("def draw_", "def update_", "def sweep"),
-        "entries": [
-            view for view in compiled if view.signature[0].startswith(("def climb_", "def to_coordinates"))
-        ],
+        "entries": ("def climb_", "def to_coordinates"),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
         "kept": module.needs.kept_sums,
         "rates": [step.node for step in rated_steps(plan)],
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
-        "numbers": break_call("NUMBERS = frozenset(", [f"[{', '.join(names)}]"] if names else [], ")", 0),
         "chained": any(step.chained for step in plan.steps),
-        "sides": break_brackets("SIDES = {", sided, "}", 0)
-        if len(", ".join(sided)) > 70
-        else [f"SIDES = {{{', '.join(sided)}}}"],
         "scales": [step.node for step in plan.steps if is_scale(step)],
         "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)},
+        **component_lines(module),
         **block_values(module, lengths),
     }
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
+
+
+def component_lines(module: Module) -> dict[str, list[str] | None]:
+    """Return the lines that tell which nodes are one number, and how many component axes the others have."""
+    names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
+    sided = [f'"{q.name}": {len(q.sides)}' for q in module.state_nodes() if components_first(q)]
+    short = f"SIDES = {{{', '.join(sided)}}}"
+    return {
+        "numbers": break_call("NUMBERS = frozenset(", [f"[{', '.join(names)}]"] if names else [], ")", 0),
+        "sides": [short] if len(short) <= 80 else break_brackets("SIDES = {", sided, "}", 0),
+    }
 
 
 def written_block(
