@@ -152,15 +152,15 @@ def _add_derive(commands: Any) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 
 
-def _add_blocks(command: argparse.ArgumentParser) -> None:
+def _add_blocks(command: argparse.ArgumentParser, default: str = "off") -> None:
     command.add_argument(
-        "--blocks", choices=("off", "auto", "on"), default="off",
+        "--blocks", choices=("off", "auto", "on"), default=default,
         help="update variances with effects integrated out; auto: where a trial in the warm-up says it pays",
     )  # fmt: skip
 
 
 def _add_emission(command: argparse.ArgumentParser, backends: tuple[str, ...]) -> None:
-    _add_blocks(command)
+    _add_blocks(command, "auto" if "auto" in backends else "off")
     words = "numba: compiled loops; numpy: arrays" + (
         "; auto: by predicted time" if "auto" in backends else ""
     )

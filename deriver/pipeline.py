@@ -206,7 +206,7 @@ def run(
     seed: int | None = None, keep: Sequence[str] | None = None, keep_draws: Sequence[str] = (),
     moments: Sequence[str] = (), progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
-    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off", reduce: Blocks = "auto",
+    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "auto", reduce: Blocks = "auto",
     dask: str | None = None, cache: bool = True,
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
@@ -247,7 +247,7 @@ def run(
 
 def run_job(
     model: Model | str | Path, data: Any, job: Job, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None, blocks: Blocks = "off", reduce: Blocks = "auto", dask: str | None = None,
+    templates: str | Path | None = None, blocks: Blocks = "auto", reduce: Blocks = "auto", dask: str | None = None,
     cache: bool = True,
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws.

@@ -7,6 +7,8 @@ NumPy needs no compiling; Numba compiles for some seconds at the first run of a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,43 +31,39 @@ READ_SECONDS = 5e-9
 
 
 def choose_source(
-    derivation: Derivation,
-    plan: Plan,
-    arrays: Mapping[str, np.ndarray],
-    settings: Settings,
-    *,
-    backend: str = "auto",
-    templates: str | Path | None = None,
-    reduced: bool = False,
-) -> Choice:
+    derivation: Derivation, plan: Plan, arrays: Mapping[str, np.ndarray], settings: Settings, *, backend: str = "auto",
+    templates: str | Path | None = None, reduced: bool = False,
+) -> Choice:  # fmt: skip
     """Return the source to run: compiled where the predicted NumPy time exceeds the time to compile.
 
-    A ``reduced`` sampler takes statistics of the rows for ``arrays``.
+    A ``reduced`` sampler takes statistics of the rows for ``arrays``.  Where nodes could be updated together if that
+    pays, but the backend cannot hold it, they are updated one by one.
 
     Raises ``UsageError`` when ``backend`` is "numba" and the compiled loops cannot hold the model.
     """
-    sizes = dimensions(plan, arrays)
+
+    def write(backend: str, sizes: Mapping[str, int] | None = None) -> str:
+        plans = [plan]
+        if plan.block is not None and plan.collapse == "auto":
+            plans.append(replace(plan, block=None, collapse="off"))
+        for own in plans[:-1]:
+            with suppress(UsageError):
+                return emit(derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced)
+        return emit(derivation, plans[-1], backend=backend, templates=templates, sizes=sizes, reduced=reduced)
+
     seconds = predict_seconds(plan, arrays, settings)
-    if backend == "numpy" or (backend == "auto" and seconds < COMPILE_SECONDS):
-        reason = (
-            "as asked" if backend == "numpy" else f"a run of about {seconds:.1g} s is not worth compiling"
-        )
-        return Choice(
-            backend="numpy",
-            reason=reason,
-            source=emit(derivation, plan, templates=templates, reduced=reduced),
-        )
+    if backend == "numpy":
+        return Choice(backend="numpy", reason="as asked", source=write("numpy"))
+    if backend == "auto" and seconds < COMPILE_SECONDS:
+        reason = f"a run of about {seconds:.1g} s is not worth compiling"
+        return Choice(backend="numpy", reason=reason, source=write("numpy"))
     try:
-        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes, reduced=reduced)
+        source = write("numba", dimensions(plan, arrays))
     except UsageError as error:
         if backend == "numba":
             raise
         reason = f"the compiled loops cannot hold {error.mistakes[0].found}"
-        return Choice(
-            backend="numpy",
-            reason=reason,
-            source=emit(derivation, plan, templates=templates, reduced=reduced),
-        )
+        return Choice(backend="numpy", reason=reason, source=write("numpy"))
     reason = "as asked" if backend == "numba" else f"NumPy would take about {seconds:.0f} s"
     return Choice(backend="numba", reason=reason, source=source)
 
