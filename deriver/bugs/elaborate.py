@@ -126,9 +126,19 @@ class _Worker:
                 new |= self._store(relation, counters)
             except Unknown:
                 complete = False
+            except LineMistake as stop:
+                if stop.code != "subscript" or not self._is_growing(relation):
+                    raise
+                complete = False
         if complete:
             self.done.add(relation)
         return new or complete
+
+    def _is_growing(self, relation: Relation) -> bool:
+        """Tell whether a definition rests on arrays that are being computed, whose extents are not final."""
+        return relation.expression is not None and any(
+            name.name in self.computed for name in names_in(relation.expression)
+        )
 
     def _could_know(self, relation: Relation) -> bool:
         known = self.known()

@@ -227,12 +227,19 @@ class Expressions:
                 f"`{term.name}` has {len(subscripts)} subscripts here, and {len(plan.extents)} where it is stated",
                 span=term.span, code="subscript",
             )  # fmt: skip
-        if plan.mode == "scalars":
+        if plan.mode == "scalars" or plan.scalars and self._key(subscripts) in plan.scalars:
             return self._scalars(term, plan, subscripts)
         places = [k for k in range(len(subscripts)) if k not in plan.components]
         roots: list[Key] = [("place", term.name, k) for k in places]
         found = self._select(plan.ours, [subscripts[k] for k in places], roots, frame, term, plan.extents)
         return self._component(term, plan, [subscripts[k] for k in sorted(plan.components)], found, frame)
+
+    def _key(self, subscripts: tuple[Term, ...]) -> tuple[int, ...]:
+        """Return subscripts that are numbers; nothing if one of them is not."""
+        try:
+            return tuple(whole(each, self.found.arrays, {}) for each in subscripts)
+        except (Unknown, LineMistake):
+            return ()
 
     def _scalars(self, term: Name, plan: NodePlan, subscripts: tuple[Term, ...]) -> Expression:
         limits = []
@@ -304,18 +311,23 @@ class Expressions:
     ) -> Expression | tuple[Expression]:
         if isinstance(each, Slice):
             self._check_whole(each, root, term)
+            if root[0] != "data":
+                self.plates.plates[self.plates.root(root)].size = None
             return Colon()
         if self.rests_on_nodes(each):
             return self._latent_subscript(each, frame)
         found = affine(each, frame.variables(), self.found.arrays)
         if found is not None and found[0] in frame.moves:
             index, shift = frame.moves[found[0]]
-            if self.plates.root(frame.roots[index]) == self.plates.root(root):
-                return _shift(index, shift - found[1])
+            step = shift - found[1]
+            outside = frame.masked and (step != 0 or extent < self._extent(root))
+            if self.plates.root(frame.roots[index]) == self.plates.root(root) and not outside:
+                return _shift(index, step)
         indices, array, _ = self.views.evaluate(each, frame)
         if not indices:
             return make_number(int(array))
         plate = self.new_index(root, ())
+        array = np.clip(array, 1, extent)
         base = each.name if isinstance(each, Name) and each.name not in frame.variables() else f"{term.name}_of"
         given = self.views.add(base, indices, array, kind="group", plate=plate)
         return Reference(name=given.name, subscripts=tuple(Reference(name=index) for index in indices))
@@ -333,7 +345,8 @@ class Expressions:
             high = whole(each.upper, self.found.arrays, {}) if each.upper is not None else extent
         except (Unknown, LineMistake):
             high = -1
-        if (low, high) != (1, extent):
+        padded = low == 1 and self.role == "simplex" and self.plans[term.name].mode == "pieces"
+        if (low, high) != (1, extent) and not padded:
             raise LineMistake(
                 f"a part of `{term.name}` stands as a vector", span=each.span, code="slice",
                 expected=f"the whole of it, 1:{extent}", remedy="give the part a name and a loop of its own",
@@ -363,7 +376,8 @@ class Expressions:
     def _unit(self, each: Term, extent: int, frame: Frame) -> Expression:
         """Return the unit vector that picks a component."""
         indices, array, _ = self.views.evaluate(each, frame)
-        given = self.views.add("unit", indices, np.eye(extent)[array.astype(int) - 1], rank=1)
+        rows = np.clip(array.astype(int) - 1, 0, extent - 1)
+        given = self.views.add("unit", indices, np.eye(extent)[rows], rank=1)
         return Reference(name=given.name, subscripts=tuple(Reference(name=index) for index in indices))
 
     # functions

@@ -320,6 +320,11 @@ class Statements:
                 f"`{plan.name}` is defined in one place and drawn or observed in another",
                 span=relations[-1].target.span, code="pieces", remedy="give each part a name of its own",
             )  # fmt: skip
+        for relation in relations:
+            if relation.stochastic and not relation.loops:
+                place = target_place(relation.target, self.found.arrays, {})
+                key = tuple(int(each) + 1 for each in place if not isinstance(each, slice))
+                plan.scalars[key] = self.names.fresh("_".join([plan.name, *map(str, key)]))
         fixed = np.zeros(plan.extents)
         terms: list[Expression] = []
         for number, relation in enumerate(relations):
@@ -352,7 +357,8 @@ class Statements:
                 for counters, value in zip(frame.counts, values, strict=True):
                     fixed[target_place(relation.target, self.found.arrays, counters)] = value
                 return None
-            part = apply_link(relation.link, self.expressions.term(relation.expression, frame))
+            masked = dataclasses.replace(frame, masked=True)
+            part = apply_link(relation.link, self.expressions.term(relation.expression, masked))
         given = self.views.add(f"{plan.name}_is_{number + 1}", plan.indices, mask)
         return binary("*", Reference(name=given.name, subscripts=indices), part)
 
@@ -361,7 +367,7 @@ class Statements:
     ) -> Expression:
         """State the drawn elements as a node over plates of their own; return it where the whole node stands."""
         if not relation.loops:
-            ours = self.names.fresh("_".join([plan.name, *(str(low) for low, _ in limits)]))
+            ours = plan.scalars[tuple(low for low, _ in limits)]
             self._add(relation, ours, (), Frame(relation, self.found.counts[relation], {}, {}, ()), ())
             self.sites[ours] = Site(plan.name, tuple(low - 1 for low, _ in limits))
             return Reference(name=ours)

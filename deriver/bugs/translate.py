@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from deriver.bugs.censoring import rewrite_censoring
 from deriver.bugs.elaborate import Elaborated, elaborate
 from deriver.bugs.names import NameTable, plain_name
 from deriver.bugs.nodes import NodePlan, plan_nodes
@@ -53,6 +54,12 @@ def translate(text: str, data: Mapping[str, np.ndarray], *, name: str = "model",
     mistakes = Mistakes(program.lines, origin)
     found = elaborate(program, data, mistakes)
     mistakes.raise_any()
+    censored = rewrite_censoring(program, found, mistakes)
+    mistakes.raise_any()
+    if censored is not None:
+        program = censored[0]
+        found = elaborate(program, censored[1], mistakes)
+        mistakes.raise_any()
     worker = _Translator(found, program, mistakes, origin)
     return worker.translate(plain_name(name))
 

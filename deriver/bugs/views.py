@@ -26,7 +26,11 @@ from deriver.model.expressions import Expression, Reference
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where an expression stands: ``moves`` maps a loop variable to our index and index = variable + step."""
+    """Where an expression stands: ``moves`` maps a loop variable to our index and index = variable + step.
+
+    ``sums`` are the variables of sums, ``table`` the values of loop variables that are not in ``moves``; ``masked``
+    tells that the expression counts for a part of its plates only.
+    """
 
     relation: Relation
     counts: list[Counters]
@@ -35,6 +39,7 @@ class Frame:
     indices: tuple[str, ...]
     sums: frozenset[str] = frozenset()
     table: dict[tuple[int, ...], Counters] = field(default_factory=dict)
+    masked: bool = False
 
     def variables(self) -> set[str]:
         """Return the variables that have a value here."""

@@ -201,7 +201,7 @@ M['epil2']='''model {
 }
 '''
 M['blocker']='''model {
-  for (i in 1:N) {
+  for (i in 1:Num) {
     rt[i] ~ dbin(pt[i], nt[i])
     rc[i] ~ dbin(pc[i], nc[i])
     logit(pc[i]) <- mu[i]
