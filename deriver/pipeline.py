@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 
 Backend = Literal["auto", "numpy", "numba"]
 Blocks = Literal["auto", "on", "off"]
+BUGS_SUFFIXES = (".bug", ".bugs", ".jags")
 PACKAGED = Path(__file__).parent / "examples" / "models"
 BESIDE_CLAIMS = Path(__file__).parent / "examples" / "claims"
+
+
+def is_program(model: Any) -> bool:
+    """Tell whether a model is the path of a file in the BUGS language."""
+    return isinstance(model, str | Path) and Path(model).suffix.lower() in BUGS_SUFFIXES
 
 
 def packaged_models() -> tuple[str, ...]:
@@ -56,9 +62,33 @@ def load_model(name: str | Path) -> Model:
     if colon and file.endswith(".py"):
         return _load_from_python(Path(file), attribute)
     path = Path(text)
+    if is_program(path):
+        found = f"{path.name} is in the BUGS language, which is read with its data"
+        remedy = f"deriver translate {path.name} --data FILE -o {path.stem}.model, or deriver run"
+        raise UsageError([Mistake(code="bugs", found=found, remedy=remedy)])
     if path.is_file():
         return parse_model(_read_model_text(path), origin=path.name)
     raise _no_model(text)
+
+
+def translate(program: str | Path, data: Any = None, *, to: str = "model") -> str:
+    """Return the text of a program in another language.
+
+    ``program`` is a file in the BUGS language, read with its ``data`` (a path or a dictionary of arrays), or a model
+    of ours; ``to`` is ``"model"``, ``"jags"`` or ``"stan"``.  Raises ``ModelError`` with the line of each construct
+    that has no counterpart.
+    """
+    from deriver.bugs import read_program, to_jags, to_stan
+
+    read = read_program(program, data) if is_program(program) else None
+    if to == "model" and read is not None:
+        return read.text
+    model = read.model if read is not None else as_model(program)
+    if to == "model":
+        from deriver.language import print_model
+
+        return print_model(model)
+    return to_jags(model) if to == "jags" else to_stan(model)
 
 
 def _read_model_text(path: Path) -> str:
@@ -202,6 +232,7 @@ def run(
     seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
     log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off",
+    inits: Any = None,
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
@@ -209,7 +240,8 @@ def run(
     maps symbols to columns or expressions of columns (``{"x": "[1, days]"}``), ``index`` plate indices to label
     columns, ``values`` givens to numbers, arrays or texts; ``fix`` holds nodes at values; ``start`` sets where
     chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  An interrupt keeps the
-    draws so far.  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
+    draws so far.  A model may be a file in the BUGS language, with data and ``inits`` as JSON or in R's notation
+    (or dictionaries of arrays).  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
     from deriver.running.job import Job
     from deriver.running.sampling import Settings
@@ -227,7 +259,9 @@ def run(
     from deriver.running.wording import in_python
 
     try:
-        return run_job(model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks)
+        return run_job(
+            model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks, inits=inits
+        )
     except DeriverError as error:
         raise in_python(error) from None
 
@@ -235,8 +269,21 @@ def run(
 def run_job(
     model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None, blocks: Blocks = "off",
+    inits: Any = None,
 ) -> Result:  # fmt: skip
-    """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws."""
+    """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws.
+
+    A file in the BUGS language is translated first, and its results have its own names.
+    """
+    if is_program(model):
+        from deriver.bugs import job_of, name_back, read_program
+
+        read = read_program(model, data)  # type: ignore[arg-type]
+        result = run_job(
+            read.model, dict(read.data), job_of(read, job, inits), backend=backend, methods=methods,
+            templates=templates, blocks=blocks,
+        )  # fmt: skip
+        return name_back(result, read.names)
     from deriver.derivation.density_ratio import check_derivation
     from deriver.running.backend import choose_source
     from deriver.running.job import prepare_job, sample_job

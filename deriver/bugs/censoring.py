@@ -198,7 +198,7 @@ def split_rows(
     Each loop variable is looked up in a column of the data; the second result maps it to that column.
     """
     span = relation.span
-    counter = Name(name=f"{relation.target.name}.{word}.row", span=span)
+    counter = Name(name=f"{relation.loops[0].variable}.{word}" if relation.loops else word, span=span)
     columns: dict[str, Name] = {}
     for loop in relation.loops:
         name = f"{loop.variable}.{word}.{relation.target.name}"

@@ -273,6 +273,8 @@ class Expressions:
         pick: tuple[int, Expression, Key] | None = None
         for position, (each, root) in enumerate(zip(subscripts, roots, strict=True)):
             found = self._subscript(each, root, frame, term, extents[position])
+            if self.rests_on_nodes(each):  # a categorical node runs over a number of values, not over a size
+                self._fix_size(root)
             if isinstance(found, tuple):
                 if pick is not None:
                     raise LineMistake(
@@ -311,8 +313,7 @@ class Expressions:
     ) -> Expression | tuple[Expression]:
         if isinstance(each, Slice):
             self._check_whole(each, root, term)
-            if root[0] != "data":
-                self.plates.plates[self.plates.root(root)].size = None
+            self._fix_size(root)
             return Colon()
         if self.rests_on_nodes(each):
             return self._latent_subscript(each, frame)
@@ -331,6 +332,10 @@ class Expressions:
         base = each.name if isinstance(each, Name) and each.name not in frame.variables() else f"{term.name}_of"
         given = self.views.add(base, indices, array, kind="group", plate=plate)
         return Reference(name=given.name, subscripts=tuple(Reference(name=index) for index in indices))
+
+    def _fix_size(self, root: Key) -> None:
+        """Write the size of a plate as a number."""
+        self.plates.plates[self.plates.root(root)].size = None
 
     def _latent_subscript(self, each: Term, frame: Frame) -> Expression | tuple[Expression]:
         value = self.term(each, frame)

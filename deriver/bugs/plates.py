@@ -80,6 +80,7 @@ class Plates:
         self.plates: dict[Key, Plate] = {}
         for relation in found.relations:
             self._join_relation(relation)
+        self._join_sizes()
         self._measure()
 
     def root(self, key: Key) -> Key:
@@ -102,6 +103,16 @@ class Plates:
                 if self.found.is_node(name.name):
                     self._join_name(relation, name, loops)
             self._join_slices(term)
+
+    def _join_sizes(self) -> None:
+        """Loops up to the same size of the data are one plate, whatever stands in them."""
+        first: dict[str, Key] = {}
+        for relation in self.found.relations:
+            for loop in relation.loops:
+                upper = loop.upper
+                if isinstance(upper, Name) and upper.subscripts is None and isinstance(loop.lower, Literal):
+                    key = loop_key(relation, loop.variable)
+                    self._join(first.setdefault(upper.name, key), key)
 
     def _join_name(self, relation: Relation, name: Name, loops: set[str]) -> None:
         for place, each in enumerate(name.subscripts or ()):

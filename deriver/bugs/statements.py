@@ -384,7 +384,7 @@ class Statements:
                 continue
             if low == high:
                 continue
-            free: Key = ("free", (plan.name, low, high), place)
+            free: Key = ("free", (self.plates.root(root), low, high), 0)
             self._free_plate(free, high - low + 1, index)
             fresh = self.new_index(free, tuple(own))
             own.append(fresh)

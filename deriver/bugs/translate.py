@@ -25,11 +25,13 @@ from deriver.bugs.views import Views
 from deriver.errors import Mistake, ModelError
 from deriver.language import parse_model
 from deriver.language.mistakes import Mistakes
-from deriver.language.printer import print_document, print_expression
+from deriver.language.printer import print_document
 from deriver.language.rewrite import make_number
 from deriver.language.syntax import Document, PlateLine, StatementLine
-from deriver.model.expressions import Expression, Reference, Span, references
+from deriver.model.expressions import Expression, Reference, references
 from deriver.model.records import Model
+
+MOST_REPORTED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class Translation:
     """A translated program.
 
     ``text`` is the model, ``data`` its arrays by our names, ``sites`` the part of which BUGS node each of our drawn
-    nodes is, ``names`` the BUGS names that are written otherwise (ours -> BUGS).
+    nodes is, ``names`` the BUGS names that are written otherwise (ours -> BUGS), ``definitions`` the deterministic
+    nodes that are small enough to report.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Translation:
     data: Mapping[str, np.ndarray]
     sites: Mapping[str, Site]
     names: Mapping[str, str] = field(default_factory=dict)
+    definitions: tuple[str, ...] = ()
 
 
 def translate(text: str, data: Mapping[str, np.ndarray], *, name: str = "model", origin: str = "model.bug") -> Translation:
@@ -88,8 +92,9 @@ class _Translator:
         model = self._parse(text)
         data = dict(self.views.arrays()) | self.statements.responses | self._sizes(plates)
         return Translation(
-            name=name, text=text, model=model, data=data, sites=self.statements.sites, names=self._renamed()
-        )
+            name=name, text=text, model=model, data=data, sites=self.statements.sites, names=self._renamed(),
+            definitions=self._definitions(model),
+        )  # fmt: skip
 
     def _plate_lines(self) -> list[PlateLine]:
         lines = []
@@ -114,6 +119,16 @@ class _Translator:
             for key, our in plan.scalars.items():
                 found[our] = f"{plan.name}[{','.join(map(str, key))}]"
         return found
+
+    def _definitions(self, model: Model) -> tuple[str, ...]:
+        small = {
+            plan.ours for plan in self.plans.values()
+            if plan.mode != "scalars" and int(np.prod(plan.extents)) <= MOST_REPORTED
+        }  # fmt: skip
+        return tuple(
+            node.name for node in model.nodes
+            if node.kind == "deterministic" and node.layer != "data" and node.name in small
+        )  # fmt: skip
 
     def _comment(self) -> str:
         renamed = self._renamed()
@@ -179,11 +194,3 @@ def _named(line: StatementLine) -> set[str]:
     terms += [line.expression] if line.expression is not None else []
     terms += [each for each in line.truncation or () if each is not None]
     return {found.name for term in terms for found in references(term)}
-
-
-def describe_names(translation: Translation) -> str:
-    """Return the mapping of names as a person reads it; empty if every name is as it was."""
-    return "\n".join(f"{our} is {bugs}" for our, bugs in translation.names.items())
-
-
-__all__ = ["Span", "Translation", "describe_names", "print_expression", "translate"]

@@ -32,7 +32,10 @@ from deriver.running.values import describe_shape, to_shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The options of a run, as the command line or Python gives them."""
+    """The options of a run, as the command line or Python gives them.
+
+    ``report`` names deterministic nodes whose draws are wanted though they have plates.
+    """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     index: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     log_likelihood: bool = False
     posterior_predictive: bool = False
+    report: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +99,9 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "") -> Result:
         raise KeyboardInterrupt
     try:
         result = make_result(
-            prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws)
-        )
+            prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws),
+            prepared.job.report,
+        )  # fmt: skip
         return replace(result, notes=(*result.notes, note)) if note else result
     except Exception as error:  # whatever went wrong, the draws must reach a disk
         path = _save_raw(draws, prepared.binding.model.name)

@@ -1,0 +1,1 @@
+def to_stan(m): return ""
