@@ -91,6 +91,16 @@ def translate(program: str | Path, data: Any = None, *, to: str = "model") -> st
     return to_jags(model) if to == "jags" else to_stan(model)
 
 
+def translated_data(program: str | Path, data: Any = None) -> str:
+    """Return, as JSON, the data of a BUGS program in the shapes of its translation; ``UsageError`` for other models."""
+    from deriver.bugs import read_program, write_data
+
+    if not is_program(program):
+        found = "the data of a model of ours are as they are"
+        raise UsageError([Mistake(code="usage", found=found, remedy="leave --write-data out")])
+    return write_data(read_program(program, data))
+
+
 def _read_model_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")

@@ -30,7 +30,7 @@ _WORDS = {"NA": np.nan, "TRUE": 1.0, "FALSE": 0.0, "T": 1.0, "F": 0.0, "Inf": np
 def read_arrays(source: str | Path | Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the arrays of a file or mapping, by BUGS name; raise ``DataError`` where it cannot be read.
 
-    A JSON file is an object of numbers and nested lists, ``null`` where missing.
+    A JSON file is an object of numbers and nested lists, ``null`` where missing; names that begin with `_` are comments.
     """
     if isinstance(source, Mapping):
         return {str(name): _to_array(str(name), value, "data") for name, value in source.items()}
@@ -51,7 +51,7 @@ def _read_json(origin: str, text: str) -> dict[str, np.ndarray]:
         raise _mistake(origin, f"not JSON: {error}") from None
     if not isinstance(found, dict):
         raise _mistake(origin, "the file holds no object", "names with their values: {{...}}")
-    return {name: _to_array(name, value, origin) for name, value in found.items()}
+    return {name: _to_array(name, value, origin) for name, value in found.items() if name[:1] != "_"}
 
 
 def _to_array(name: str, value: Any, origin: str) -> np.ndarray:
