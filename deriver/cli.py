@@ -205,7 +205,10 @@ def _add_run(commands: Any) -> None:
     data = command.add_argument_group("data and values")
     data.add_argument("--data", metavar="FILE", type=Path, help="a .csv, .tsv, .parquet or .json file")
     data.add_argument(
-        "--inits", metavar="FILE", type=Path, help="where the chains of a BUGS program begin: JSON or R's notation"
+        "--inits",
+        metavar="FILE",
+        type=Path,
+        help="where the chains of a BUGS program begin: JSON or R's notation",
     )
     data.add_argument(
         "--map", action="append", default=[], metavar="NAME=COLUMN", help="the column of a symbol"
@@ -262,7 +265,9 @@ def _add_translate(commands: Any) -> None:
     )
     command.add_argument("model", metavar="MODEL", help=f"a .bug, .bugs or .jags file; {MODEL_HELP}")
     command.add_argument("--data", metavar="FILE", type=Path, help="the data of a BUGS program")
-    command.add_argument("--to", choices=("model", "jags", "stan"), default="model", help="the language to write")
+    command.add_argument(
+        "--to", choices=("model", "jags", "stan"), default="model", help="the language to write"
+    )
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file")
     command.add_argument(
         "--write-data", metavar="FILE.json", type=Path, help="the data in the shapes of the translated model"
@@ -416,7 +421,8 @@ def _run(options: argparse.Namespace) -> int:
         remedy = "write --start NODE=VALUE for a model of ours"
         raise UsageError([Mistake(code="usage", found="--inits without a BUGS program", remedy=remedy)])
     model = options.model if program else load_model(options.model)
-    output = options.output or Path(f"{Path(model).stem if program else model.name}.nc")
+    name = Path(options.model).stem if program else model.name
+    output = options.output or Path(f"{name}.nc")
     check_outputs([output, options.emit], options.overwrite, plot=options.plot)
     result = run_job(
         model, options.data, _make_job(options), backend=options.backend,

@@ -270,7 +270,14 @@ def run(
 
     try:
         return run_job(
-            model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks, inits=inits
+            model,
+            data,
+            job,
+            backend=backend,
+            methods=methods,
+            templates=templates,
+            blocks=blocks,
+            inits=inits,
         )
     except DeriverError as error:
         raise in_python(error) from None

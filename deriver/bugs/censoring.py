@@ -45,10 +45,10 @@ def rewrite_censoring(
                 response, bounds = _read_interval(relation, found)
                 relations.remove(relation)
             elif _is_censored(relation, found):
+                assert relation.bounds is not None
                 response, bounds = relation, relation.bounds
             else:
                 continue
-            assert bounds is not None
             relations.remove(response)
             relations += _split(relation, response, bounds, found, arrays)
             _refuse_elsewhere(response, relations)
@@ -61,7 +61,9 @@ def rewrite_censoring(
 
 def _is_censored(relation: Relation, found: Elaborated) -> bool:
     bounds = relation.bounds
-    return bounds is not None and bounds.word in ("I", "C") and found.observed(relation.target.name) is not None
+    return (
+        bounds is not None and bounds.word in ("I", "C") and found.observed(relation.target.name) is not None
+    )
 
 
 def _read_interval(relation: Relation, found: Elaborated) -> tuple[Relation, Bounds]:
@@ -106,9 +108,7 @@ def _split(
     return made
 
 
-def _at(
-    target: Name, data: np.ndarray | None, found: Elaborated, counters: Counters
-) -> float:
+def _at(target: Name, data: np.ndarray | None, found: Elaborated, counters: Counters) -> float:
     if data is None:
         return float("nan")
     place = tuple(int(evaluate(each, found.arrays, counters)) - 1 for each in target.subscripts or ())
@@ -117,7 +117,11 @@ def _at(
 
 def _side(relation: Relation, bounds: Bounds, found: Elaborated, counters: Counters) -> str:
     if relation.distribution == "dinterval":
-        return "above" if _at(relation.target, found.arrays[relation.target.name], found, counters) == 1 else "below"
+        return (
+            "above"
+            if _at(relation.target, found.arrays[relation.target.name], found, counters) == 1
+            else "below"
+        )
     if bounds.lower is not None and bounds.upper is not None:
         raise LineMistake(
             "a response censored between two bounds", span=bounds.span, code="censoring",
@@ -126,9 +130,7 @@ def _side(relation: Relation, bounds: Bounds, found: Elaborated, counters: Count
     return "above" if bounds.lower is not None else "below"
 
 
-def _censored(
-    response: Relation, rows: list[Counters], word: str, limit: Term, arrays: Arrays
-) -> Relation:
+def _censored(response: Relation, rows: list[Counters], word: str, limit: Term, arrays: Arrays) -> Relation:
     """Return the relation of a count that is zero, or of an event that happened, for censored elements."""
     relation, columns = split_rows(response, rows, word, arrays)
     cut = substitute(limit, columns)
@@ -159,7 +161,7 @@ def _refuse_elsewhere(response: Relation, relations: list[Relation]) -> None:
 def hazard(relation: Relation, cut: Term) -> Term | None:
     """Return -log S(cut) of a Weibull or exponential response, None for other families."""
     match relation.distribution, relation.arguments:
-        case ("dweib" | "dweibull"), (shape, rate):
+        case (("dweib" | "dweibull"), (shape, rate)):
             return _op("*", rate, _apply("pow", cut, shape))
         case "dexp", (rate,):
             return _op("*", rate, cut)
@@ -208,7 +210,9 @@ def split_rows(
     loop = Loop(variable=counter.name, lower=one, upper=last, span=span)
     target = Name(name=f"{relation.target.name}.{word}", subscripts=(counter,), span=relation.target.span)
     arguments = tuple(substitute(each, columns) for each in relation.arguments)
-    return dataclasses.replace(relation, target=target, loops=(loop,), arguments=arguments, bounds=None), columns
+    return dataclasses.replace(
+        relation, target=target, loops=(loop,), arguments=arguments, bounds=None
+    ), columns
 
 
 def substitute(term: Term, values: Mapping[str, Term]) -> Term:
@@ -223,9 +227,7 @@ def substitute(term: Term, values: Mapping[str, Term]) -> Term:
             inner = tuple(substitute(each, values) for each in arguments)
             return Apply(function=function, arguments=inner, span=term.span)
         case Operation(left=left, right=right):
-            return dataclasses.replace(
-                term, left=substitute(left, values), right=substitute(right, values)
-            )
+            return dataclasses.replace(term, left=substitute(left, values), right=substitute(right, values))
         case Minus(operand=operand):
             return Minus(operand=substitute(operand, values), span=term.span)
     return term

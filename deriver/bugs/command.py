@@ -18,6 +18,7 @@ from deriver.bugs.starts import starts_of
 from deriver.bugs.translate import Translation, translate
 from deriver.errors import Mistake, UsageError
 
+
 def read_program(path: str | Path, data: str | Path | Mapping[str, Any] | None) -> Translation:
     """Return the translation of a program with its data.
 

@@ -172,7 +172,7 @@ class _Reader:
     def _read_structure(self, by_row: bool) -> np.ndarray:
         values, dims = np.empty(0), None
         while not self._at(")"):
-            kind, text, _ = self._tokens[self._position]
+            kind = self._tokens[self._position][0]
             named = self._tokens[self._position + 1][1] == "=" and kind in ("name", "quoted")
             key = self._read_name() if named else ".Data"
             if named:

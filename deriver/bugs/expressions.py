@@ -189,7 +189,7 @@ class Expressions:
     def _view(self, term: Term, frame: Frame, wanted: str = "") -> Expression:
         indices, array, rank = self.views.evaluate(term, frame)
         named = isinstance(term, Name) and term.name not in frame.variables()
-        if array.ndim == 0 and not (named and term.subscripts is None):  # type: ignore[attr-defined]
+        if array.ndim == 0 and not wanted and not (named and term.subscripts is None):  # type: ignore[attr-defined]
             return number(float(array))
         base = term.name if isinstance(term, Name) else wanted or "value"
         base = f"{base}_data" if self.found.is_node(base) else base
@@ -212,7 +212,7 @@ class Expressions:
             indices.append(self.new_index(("data", term.name, place), tuple(indices)))
         given = self.views.add(term.name, tuple(indices), array, rank=array.ndim - len(kept))
         given.roles.add(self.role)
-        roots = [("data", term.name, place) for place in kept]
+        roots: list[Key] = [("data", term.name, place) for place in kept]
         return self._select(
             given.name, [subscripts[place] for place in kept], roots, frame, term, array.shape
         )
@@ -329,7 +329,9 @@ class Expressions:
             return make_number(int(array))
         plate = self.new_index(root, ())
         array = np.clip(array, 1, extent)
-        base = each.name if isinstance(each, Name) and each.name not in frame.variables() else f"{term.name}_of"
+        base = (
+            each.name if isinstance(each, Name) and each.name not in frame.variables() else f"{term.name}_of"
+        )
         given = self.views.add(base, indices, array, kind="group", plate=plate)
         return Reference(name=given.name, subscripts=tuple(Reference(name=index) for index in indices))
 
@@ -393,9 +395,9 @@ class Expressions:
             return self._length(term)
         if name in REDUCTIONS and self.rests_on_nodes(term):
             return self._reduce(term, frame)
-        if name in _SAME or name in _MADE:
-            if self.rests_on_nodes(term) or not has_slice(term):
-                return self._ordinary(term, frame)
+        ordinary = name in _SAME or name in _MADE
+        if ordinary and (self.rests_on_nodes(term) or not has_slice(term)):
+            return self._ordinary(term, frame)
         if not self.rests_on_nodes(term) and name in NUMERIC:
             return self._view(term, frame, _word(term))
         if name in _REFUSED or name in NUMERIC:
@@ -501,7 +503,7 @@ class Expressions:
         inner = frame
         count = 1.0
         masks: list[Expression] = []
-        for variable, (place, each) in zip(names, slices, strict=True):
+        for variable, (place, _) in zip(names, slices, strict=True):
             root: Key = ("place", anchor.name, place)
             index = self.new_index(root, (*inner.indices, *inner.roots))
             inner = dataclasses.replace(
@@ -510,8 +512,8 @@ class Expressions:
             )  # fmt: skip
             count *= self._extent(root)
         summands = [replace_slices(each, self.found, names, anchors) for each in term.arguments]
-        for variable, (place, each) in zip(names, slices, strict=True):
-            mask, size = self._mask(each, variable, ("place", anchor.name, place), inner)
+        for variable, (place, part) in zip(names, slices, strict=True):
+            mask, size = self._mask(part, variable, ("place", anchor.name, place), inner)
             masks += [mask] if mask is not None else []
             count = size if mask is not None else count
         body = self.term(summands[0], inner)
@@ -523,9 +525,7 @@ class Expressions:
             body = SumOver(index=inner.moves[variable][0], conditions=(), body=body)
         return body, count
 
-    def _mask(
-        self, each: Slice, variable: str, root: Key, frame: Frame
-    ) -> tuple[Expression | None, float]:
+    def _mask(self, each: Slice, variable: str, root: Key, frame: Frame) -> tuple[Expression | None, float]:
         """Return 1 for the positions within a slice and 0 outside, None if it is the whole extent."""
         extent = self._extent(root)
         try:

@@ -6,6 +6,7 @@ with as many indices as some node needs side by side.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,15 @@ from deriver.bugs.syntax import Apply, Literal, Minus, Name, Operation, Relation
 from deriver.language.mistakes import LineMistake
 
 Key = tuple[str, object, object]
-VECTOR_FAMILIES = {"dmnorm": 1, "ddirch": 1, "ddirich": 1, "dmulti": 1, "dwish": 2, "dmt": 1, "dmnorm.vcov": 1}
+VECTOR_FAMILIES = {
+    "dmnorm": 1,
+    "ddirch": 1,
+    "ddirich": 1,
+    "dmulti": 1,
+    "dwish": 2,
+    "dmt": 1,
+    "dmnorm.vcov": 1,
+}
 REDUCTIONS = ("sum", "inprod", "inprod2", "mean", "prod", "sd")
 
 
@@ -127,7 +136,7 @@ class Plates:
     def _join_slices(self, term: Term) -> None:
         for each in reductions_in(term):
             keys = [key for argument in each.arguments for key in self._slice_keys(argument)]
-            for one, two in zip(keys, keys[1:], strict=False):
+            for one, two in itertools.pairwise(keys):
                 if self._extent(one) == self._extent(two):
                     self._join(one, two)
 
@@ -177,7 +186,11 @@ class Plates:
         loops = list(self._loops(root))
         for relation, position in loops:
             upper = relation.loops[position].upper
-            if isinstance(upper, Name) and upper.subscripts is None and self._is_size(upper.name, plate.extent):
+            if (
+                isinstance(upper, Name)
+                and upper.subscripts is None
+                and self._is_size(upper.name, plate.extent)
+            ):
                 plate.size = plate.size or upper.name
         ragged = {self._lengths(relation, position) for relation, position in loops}
         if len(ragged) == 1 and None not in ragged:
@@ -187,7 +200,9 @@ class Plates:
 
     def _is_size(self, name: str, extent: int) -> bool:
         value = self.found.arrays.get(name)
-        return value is not None and value.ndim == 0 and float(value) == extent and not self.found.is_node(name)
+        return (
+            value is not None and value.ndim == 0 and float(value) == extent and not self.found.is_node(name)
+        )
 
     def _lengths(self, relation: Relation, position: int) -> tuple[str, Key] | None:
         """Return (lengths, parent) of a loop ``1:n[i]`` within the loop over i, if the lengths differ."""
@@ -229,7 +244,9 @@ def replace_slices(
             if subscripts is None:
                 return term
             free = iter(zip(variables, anchors, strict=True))
-            inner = tuple(_element(each, *next(free)) if isinstance(each, Slice) else each for each in subscripts)
+            inner = tuple(
+                _element(each, *next(free)) if isinstance(each, Slice) else each for each in subscripts
+            )
             return Name(name=term.name, subscripts=inner, span=term.span)
         case Apply(function=function, arguments=arguments) if function not in (*REDUCTIONS, "length", "dim"):
             parts_ = tuple(replace_slices(each, found, variables, anchors) for each in arguments)

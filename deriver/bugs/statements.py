@@ -100,14 +100,15 @@ class Statements:
             for place, extent in enumerate(extents):
                 if place not in self.plates.components[name] and extent:
                     plate = self.plate(("place", name, place))
-                    constant = any(
-                        not isinstance(r.target.subscripts[place], Slice)  # type: ignore[index]
-                        and affine(r.target.subscripts[place], {x.variable for x in r.loops}, self.found.arrays)  # type: ignore[index]
-                        is None
-                        for r in self.found.relations_of(name)
-                    )
+                    constant = any(self._is_fixed(r, place) for r in self.found.relations_of(name))
                     if constant or extent < plate.extent:
                         plate.size = None
+
+    def _is_fixed(self, relation: Relation, place: int) -> bool:
+        """Tell whether a left side has a number where other statements may have a loop variable."""
+        each = (relation.target.subscripts or ())[place]
+        loops = {loop.variable for loop in relation.loops}
+        return not isinstance(each, Slice) and affine(each, loops, self.found.arrays) is None
 
     def ordered_plates(self) -> list[tuple[Key, Plate]]:
         """Return the plates that have indices, parents before the plates within them."""
@@ -201,7 +202,9 @@ class Statements:
             )  # fmt: skip
         box = int(np.prod([high - low + 1 for low, high in limits], dtype=int))
         ragged = any(
-            self.plate(("place", plan.name, k)).lengths for k in range(len(plan.extents)) if k not in plan.components
+            self.plate(("place", plan.name, k)).lengths
+            for k in range(len(plan.extents))
+            if k not in plan.components
         )
         if len(seen) < box and not ragged and not plan.observed and relation.stochastic:
             raise LineMistake(
@@ -296,7 +299,8 @@ class Statements:
                 "what was seen, as zero ~ dpois(lambda * pow(c, v)) with zero = 0 for a Weibull time beyond c",
             )  # fmt: skip
         low, high = (
-            None if each is None else self.expressions.term(each, frame) for each in (bounds.lower, bounds.upper)
+            None if each is None else self.expressions.term(each, frame)
+            for each in (bounds.lower, bounds.upper)
         )
         return low, high
 
@@ -340,9 +344,7 @@ class Statements:
         target = Reference(name=plan.ours, subscripts=indices)
         self.put(StatementLine(layer="parameters", target=target, expression=value), relations[0].span)
 
-    def _piece(
-        self, plan: NodePlan, relation: Relation, fixed: np.ndarray, number: int
-    ) -> Expression | None:
+    def _piece(self, plan: NodePlan, relation: Relation, fixed: np.ndarray, number: int) -> Expression | None:
         frame, limits = self.frame(plan, relation)
         mask = np.zeros(plan.extents)
         for counters in frame.counts:
@@ -396,9 +398,7 @@ class Statements:
             where.append(Reference(name=given.name, subscripts=(Reference(name=index),)))
         frame = self._free_frame(plan, relation, limits, own, roots)
         self._add(relation, ours, tuple(own), frame, ())
-        self.sites[ours] = Site(
-            plan.name, tuple(slice(a - 1, b) if a != b else a - 1 for a, b in limits)
-        )
+        self.sites[ours] = Site(plan.name, tuple(slice(a - 1, b) if a != b else a - 1 for a, b in limits))
         return Reference(name=ours, subscripts=tuple(where))
 
     def _free_plate(self, key: Key, extent: int, index: str) -> None:

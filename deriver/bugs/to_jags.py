@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from deriver.bugs.writing import Kinds, Refusals, bounds_of, keyed, offset_of, refused
 from deriver.language.mistakes import LineMistake
@@ -32,8 +33,6 @@ _FUNCTIONS = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "abs": "abs", "max": "max", "min": "min", "logit": "logit",
     "expit": "ilogit", "lgamma": "loggam", "normal_cdf": "phi",
 }  # fmt: skip
-_SQUARED = "pow({}, -2)"
-_Words = dict[str, str]
 # Family -> keywords -> text; the words of the arguments are filled in.
 _FORMS: dict[tuple[str, ...], str] = {
     ("normal", "mean", "var"): "dnorm({mean}, 1 / ({var}))",
@@ -109,11 +108,13 @@ class _Writer:
         """Return the whole text."""
         for given in self.model.givens:
             if given.default is not None:
-                self._guard(None, lambda given=given: self._default(given))
+                self._guard(None, partial(self._default, given))
         for statement in self.model.statements:
-            self._guard(statement, lambda statement=statement: self._state(statement))
+            self._guard(statement, partial(self._state, statement))
         self.refusals.raise_any()
-        return "\n".join([f"# {self.model.name}", "model {", *(f"  {line}" for line in self.lines), "}"]) + "\n"
+        return (
+            "\n".join([f"# {self.model.name}", "model {", *(f"  {line}" for line in self.lines), "}"]) + "\n"
+        )
 
     def _guard(self, statement: Statement | None, act: Callable[[], None]) -> None:
         try:
@@ -130,9 +131,10 @@ class _Writer:
         if self.kinds.of(given.default) != "scalar" or not given.shape:
             self._put(f"{self._place(given, subscripts)} <- {value}", "  # a default")
             return
-        entries = [f"e{k + 1}" for k in range(len(given.shape))]
+        entries = [f"entry.{k + 1}" for k in range(len(given.shape))]
         loops = [
-            f"for ({entry} in 1:{self._plain(dim)}) {{" for entry, dim in zip(entries, given.shape, strict=True)
+            f"for ({entry} in 1:{self._plain(dim)}) {{"
+            for entry, dim in zip(entries, given.shape, strict=True)
         ]
         inside = ",".join([*(index for index in given.indices), *entries])
         closing = " }" * len(loops)
@@ -154,24 +156,38 @@ class _Writer:
 
     def _invert(self, statement: Stochastic, declared: Given | Node, target: str) -> None:
         if statement.layer == "data":
-            raise refused("an observed inverse gamma or inverse Wishart quantity", None, "give the data as inverses")
+            raise refused(
+                "an observed inverse gamma or inverse Wishart quantity", None, "give the data as inverses"
+            )
         inner = f"{statement.name}.inv{target[len(statement.name) :]}"
         matrix = statement.family == "inverse_wishart"
         self._put(f"{inner} ~ {self._distribution(statement)}{self._truncation(statement, True)}")
         self._put(f"{target} <- {'inverse(' + inner + ')' if matrix else '1 / ' + inner}")
 
     def _distribution(self, statement: Stochastic) -> str:
-        arguments = keyed(statement)
+        arguments = dict(self._uninverted(*each) for each in keyed(statement).items())
         form = _FORMS.get((statement.family, *arguments))
         if form is None:
-            remedies = {"flat": "give it a wide normal prior", "lkj": "give the covariance an inverse Wishart prior"}
+            remedies = {
+                "flat": "give it a wide normal prior",
+                "lkj": "give the covariance an inverse Wishart prior",
+            }
             raise refused(
-                f"the distribution {statement.family.replace('_', ' ')}", None, remedies.get(statement.family, "")
+                f"the distribution {statement.family.replace('_', ' ')}",
+                None,
+                remedies.get(statement.family, ""),
             )
         if statement.family in _HALF and statement.truncation:
             raise refused("a truncated half-normal or half-Cauchy")
         words = {word: self.text(value) for word, value in arguments.items()}
         return form.format(**words)
+
+    def _uninverted(self, word: str, value: Expression) -> tuple[str, Expression]:
+        """Return a covariance or scale that is an inverse as the precision or rate that it inverts."""
+        other = {"cov": "prec", "scale": "rate"}.get(word)
+        if other and isinstance(value, Call) and value.function == "inv" and self.kinds.of(value) == "matrix":
+            return other, value.arguments[0]
+        return word, value
 
     def _truncation(self, statement: Stochastic, inverted: bool = False) -> str:
         if statement.truncation is None:
@@ -260,7 +276,9 @@ class _Writer:
 
     def _reference(self, name: str, subscripts: tuple[Expression, ...]) -> str:
         if name not in self.kinds.declared:
-            subset = next((each.subset for each in self.scope.ranges if each.index == name and each.subset), None)
+            subset = next(
+                (each.subset for each in self.scope.ranges if each.index == name and each.subset), None
+            )
             return f"{subset}[{name}.k]" if subset else name
         return self._place(self.kinds.declared[name], subscripts)
 
@@ -278,7 +296,14 @@ class _Writer:
     def _side(self, part: Expression, operator: str, right: bool) -> str:
         loose = isinstance(part, Binary) and part.operator in "+-"
         tight = isinstance(part, Binary) and part.operator in "*/"
-        brackets = isinstance(part, Negate) or loose and (operator in "*/" or right) or tight and right and operator in "*/"
+        brackets = (
+            isinstance(part, Negate)
+            or loose
+            and (operator in "*/" or right)
+            or tight
+            and right
+            and operator in "*/"
+        )
         return f"({self.text(part)})" if brackets else self.text(part)
 
     def _call(self, call: Call) -> str:
@@ -309,12 +334,12 @@ class _Writer:
             raise refused("diag of a vector", call, "give the variances one by one")
         name = self._fresh(function)
         size = self._plain(arguments[-1])
-        same = "1"
         other = {"eye": "0", "ones": "1"}.get(function) or self.text(arguments[0])
         rows = self._plain(arguments[0]) if function == "ones" else size
-        place = ",".join([*(each.index for each in self.scope.ranges), "a", "b"])
-        entry = f"equals(a, b) * {same} + (1 - equals(a, b)) * ({other})"
-        self.scope.before.append(f"for (a in 1:{rows}) {{ for (b in 1:{size}) {{ {name}[{place}] <- {entry} }} }}")
+        place = ",".join([*(each.index for each in self.scope.ranges), "m.row", "m.col"])
+        entry = f"equals(m.row, m.col) + (1 - equals(m.row, m.col)) * ({other})"
+        loops = f"for (m.row in 1:{rows}) {{ for (m.col in 1:{size}) {{"
+        self.scope.before.append(f"{loops} {name}[{place}] <- {entry} }} }}")
         return f"{name}[{','.join([*(each.index for each in self.scope.ranges), f'1:{rows}', f'1:{size}'])}]"
 
     def _fresh(self, word: str) -> str:
@@ -352,7 +377,9 @@ class _Writer:
         if inner != expression.index:
             there = {expression.index: Reference(name=inner)}
             conditions = tuple(
-                Condition(relation=c.relation, left=substitute(c.left, there), right=substitute(c.right, there))
+                Condition(
+                    relation=c.relation, left=substitute(c.left, there), right=substitute(c.right, there)
+                )
                 for c in conditions
             )
         for each in conditions:

@@ -29,7 +29,7 @@ from deriver.language.printer import print_document
 from deriver.language.rewrite import make_number
 from deriver.language.syntax import Document, PlateLine, StatementLine
 from deriver.model.expressions import Expression, Reference, references
-from deriver.model.records import Model
+from deriver.model.records import Layer, Model
 
 MOST_REPORTED = 200
 
@@ -52,7 +52,9 @@ class Translation:
     definitions: tuple[str, ...] = ()
 
 
-def translate(text: str, data: Mapping[str, np.ndarray], *, name: str = "model", origin: str = "model.bug") -> Translation:
+def translate(
+    text: str, data: Mapping[str, np.ndarray], *, name: str = "model", origin: str = "model.bug"
+) -> Translation:
     """Return the model that a BUGS program states for these data; raise ``ModelError`` with every mistake."""
     program = parse_program(text, origin)
     mistakes = Mistakes(program.lines, origin)
@@ -86,7 +88,11 @@ class _Translator:
         lines = _put_in_layers(self.statements.lines, self.plans)
         plates = tuple(self._plate_lines())
         document = Document(
-            name=name, plates=plates, givens=self.views.lines(), statements=tuple(lines), comment=self._comment()
+            name=name,
+            plates=plates,
+            givens=self.views.lines(),
+            statements=tuple(lines),
+            comment=self._comment(),
         )
         text = print_document(document)
         model = self._parse(text)
@@ -183,7 +189,7 @@ def _put_in_layers(lines: list[StatementLine], plans: Mapping[str, NodePlan]) ->
     return [dataclasses.replace(line, layer=_layer(names[line.target.name])) for line in lines]
 
 
-def _layer(state: Mapping[str, bool]) -> str:
+def _layer(state: Mapping[str, bool]) -> Layer:
     if state["data"]:
         return "data"
     return "process" if state["plated"] else "parameters"

@@ -124,15 +124,19 @@ class Views:
                 raise trouble
 
     def _indices(self, term: Term, frame: Frame) -> tuple[str, ...]:
-        used = [each.name for each in names_in(term) if each.subscripts is None and each.name in frame.variables()]
+        used = [
+            each.name for each in names_in(term) if each.subscripts is None and each.name in frame.variables()
+        ]
         if any(name not in frame.moves for name in used):
             used += [name for name in frame.moves if name not in frame.sums]
         found = list(dict.fromkeys(frame.moves[name][0] for name in used if name in frame.moves))
-        for index in list(found):
+        for index in tuple(found):
             plate = self.plates.plates[self.plates.root(frame.roots[index])]
             if plate.parent is not None:
                 parent = next(
-                    i for i in frame.indices if self.plates.root(frame.roots[i]) == self.plates.root(plate.parent)
+                    i
+                    for i in frame.indices
+                    if self.plates.root(frame.roots[i]) == self.plates.root(plate.parent)
                 )
                 found = [parent, *(each for each in found if each != parent)]
         return tuple(found)

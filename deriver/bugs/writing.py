@@ -35,7 +35,8 @@ class Kinds:
     """Finds the kind of an expression of a resolved model."""
 
     def __init__(self, model: Model) -> None:
-        self.declared: dict[str, Given | Node] = {each.name: each for each in (*model.givens, *model.nodes)}
+        everything: tuple[Given | Node, ...] = (*model.givens, *model.nodes)
+        self.declared = {each.name: each for each in everything}
         self.plates = {plate.index: plate for plate in model.plates}
 
     def of(self, expression: Expression) -> Kind:
@@ -113,7 +114,9 @@ def parents_first(model: Model) -> Iterator[Deterministic]:
             yield from waiting
             return
         yield from ready
-        done |= {each.name for each in ready if all(other.name != each.name or other in ready for other in waiting)}
+        done |= {
+            each.name for each in ready if all(other.name != each.name or other in ready for other in waiting)
+        }
         waiting = [each for each in waiting if each not in ready]
 
 
@@ -132,7 +135,9 @@ class Refusals:
     def refuse(self, what: str, statement: Statement | None, remedy: str = "") -> None:
         """Record a construct, with the line of its statement."""
         span = statement.span if statement is not None else None
-        self._mistakes.add("no-counterpart", f"{what} cannot be written for {self.language}", span=span, remedy=remedy)
+        self._mistakes.add(
+            "no-counterpart", f"{what} cannot be written for {self.language}", span=span, remedy=remedy
+        )
 
     def add(self, stop: LineMistake, statement: Statement | None) -> None:
         """Record a construct met inside an expression."""
@@ -154,4 +159,15 @@ def keyed(statement: Stochastic) -> dict[str, Expression]:
     return {argument.keyword: argument.value for argument in statement.arguments}
 
 
-__all__ = ["Kind", "Kinds", "ModelError", "Refusals", "bounds_of", "keyed", "offset_of", "parents_first", "refused", "stochastic"]
+__all__ = [
+    "Kind",
+    "Kinds",
+    "ModelError",
+    "Refusals",
+    "bounds_of",
+    "keyed",
+    "offset_of",
+    "parents_first",
+    "refused",
+    "stochastic",
+]

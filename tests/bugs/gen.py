@@ -181,11 +181,16 @@ M['stacks_a']='''model {
 }
 '''
 M['stacks_b']=M['stacks_a'].replace('dnorm(mu[i], tau)','ddexp(mu[i], tau)').replace('sigma <- 1 / sqrt(tau)','sigma <- sqrt(2) / tau')
-M['epil2']='''model {
+M['epil2']='''# seizures of epileptics; the covariates are centred at their means
+model {
   for (j in 1:N) {
+    log.Base4[j] <- log(Base[j] / 4)
+    log.Age[j] <- log(Age[j])
+    BT[j] <- Trt[j] * log.Base4[j]
     for (k in 1:T) {
-      log(mu[j,k]) <- a0 + alpha.Base * log(Base[j] / 4) + alpha.Trt * Trt[j] + alpha.BT * Trt[j] * log(Base[j] / 4)
-                      + alpha.Age * log(Age[j]) + alpha.V4 * V4[k] + b1[j]
+      log(mu[j,k]) <- a0 + alpha.Base * (log.Base4[j] - mean(log.Base4[])) + alpha.Trt * (Trt[j] - mean(Trt[]))
+                      + alpha.BT * (BT[j] - mean(BT[])) + alpha.Age * (log.Age[j] - mean(log.Age[]))
+                      + alpha.V4 * (V4[k] - mean(V4[])) + b1[j]
       y[j,k] ~ dpois(mu[j,k])
     }
     b1[j] ~ dnorm(0, tau.b1)
@@ -264,7 +269,25 @@ M['bones']='''model {
   }
 }
 '''
-M['inhaler']='''model {
+M['inhaler']='''# ordered answers about two inhalers, in a cross-over trial
+data {
+  for (k in 1:Npattern) {
+    first[k] <- equals(k, 1) + (1 - equals(k, 1)) * (Ncum[max(k - 1, 1),2] + 1)
+    for (i in first[k]:Ncum[k,1]) {
+      group[i] <- 1
+      for (t in 1:T) {
+        response[i,t] <- pattern[k,t]
+      }
+    }
+    for (i in (Ncum[k,1] + 1):Ncum[k,2]) {
+      group[i] <- 2
+      for (t in 1:T) {
+        response[i,t] <- pattern[k,t]
+      }
+    }
+  }
+}
+model {
   for (i in 1:N) {
     for (t in 1:T) {
       for (j in 1:Ncut) {
@@ -287,7 +310,7 @@ M['inhaler']='''model {
   beta ~ dnorm(0, 1.0E-6)
   pi ~ dnorm(0, 1.0E-6)
   kappa ~ dnorm(0, 1.0E-6)
-  for (j in 1:3) {
+  for (j in 1:Ncut) {
     a0[j] ~ dnorm(0, 1.0E-6)
   }
   a[1:3] <- sort(a0)
