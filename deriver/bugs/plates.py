@@ -219,8 +219,9 @@ class Plates:
 
 
 def loop_key(relation: Relation, variable: str) -> Key:
-    """Return the key of a loop variable."""
-    return ("loop", relation, variable)
+    """Return the key of a loop variable, the same for every relation within one loop of the program."""
+    span = next(loop.span for loop in relation.loops if loop.variable == variable)
+    return ("loop", variable, (span.line, span.start, span.end))
 
 
 def reductions_in(term: Term) -> Iterator[Apply]:
