@@ -294,10 +294,11 @@ def run_job(
     """
     if is_program(model):
         from deriver.bugs import job_of, name_back, read_program
+        from deriver.running.tables import Arrays
 
         read = read_program(model, data)  # type: ignore[arg-type]
         result = run_job(
-            read.model, dict(read.data), job_of(read, job, inits), backend=backend, methods=methods,
+            read.model, Arrays(origin="data", entries=read.data, shaped=True), job_of(read, job, inits), backend=backend, methods=methods,
             templates=templates, blocks=blocks,
         )  # fmt: skip
         return name_back(result, read.names)

@@ -17,7 +17,10 @@ from tests.posterior_checks import STANDARD_ERRORS, element
 # What the engine has no words for, and the line of the program that the message must name.
 REFUSED = {
     "inhaler": ("line 57: `sort` of random quantities", "a[1:3] <- sort(a0)"),
-    "leuk": ("line 11: the rate of `dN`, which rests on `Y`, is not always positive", "dN[i,j] ~ dpois(Idt[i,j])"),
+    "leuk": (
+        "line 11: the rate of `dN`, which rests on `Y`, is not always positive",
+        "dN[i,j] ~ dpois(Idt[i,j])",
+    ),
 }
 
 
@@ -29,9 +32,13 @@ def translated(name: str) -> Translation:
 def test_reads_translates_and_derives(name: str) -> None:
     translation = translated(name)
     derivation = deriver.derive(translation.model)
-    drawn = {node.name for node in translation.model.nodes if node.kind == "stochastic" and node.layer != "data"}
+    drawn = {
+        node.name for node in translation.model.nodes if node.kind == "stochastic" and node.layer != "data"
+    }
     assert {each.node for each in derivation.conditionals} >= drawn
-    assert deriver.print_model(deriver.parse_model(translation.text)) == deriver.print_model(translation.model)
+    assert deriver.print_model(deriver.parse_model(translation.text)) == deriver.print_model(
+        translation.model
+    )
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
@@ -47,7 +54,14 @@ def test_posterior_means_are_the_exact_ones(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = deriver.run(
-            program_of(name), data_of(name), chains=4, warmup=1000, draws=1500, seed=7, backend="numpy", progress=False
+            program_of(name),
+            data_of(name),
+            chains=4,
+            warmup=1000,
+            draws=1500,
+            seed=7,
+            backend="numpy",
+            progress=False,
         )
     wrong = {}
     for quantity, exact in EXACT[name].items():

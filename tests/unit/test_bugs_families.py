@@ -90,7 +90,10 @@ def again(statement: Stochastic) -> list[float]:
     record = family(statement.family)
     keywords = tuple(argument.keyword for argument in statement.arguments)
     form = next(each for each in record.parametrisations if each.keywords == keywords)
-    return [float(each) for each in form.to_canonical(*(sp.Float(power(a.value), 30) for a in statement.arguments))]
+    return [
+        float(each)
+        for each in form.to_canonical(*(sp.Float(power(a.value), 30) for a in statement.arguments))
+    ]
 
 
 def power(expression: Expression) -> float:

@@ -111,8 +111,12 @@ def test_links_on_the_left(left: str, right: str) -> None:
 
 
 def test_a_data_block_is_computed() -> None:
-    program = """data { for (i in 1:3) { z[i] <- log(y[i]) } top <- max(y[]) }
-      model { for (i in 1:3) { z[i] ~ dnorm(m, tau) } """ + NORMAL + "}"
+    program = (
+        """data { for (i in 1:3) { z[i] <- log(y[i]) } top <- max(y[]) }
+      model { for (i in 1:3) { z[i] ~ dnorm(m, tau) } """
+        + NORMAL
+        + "}"
+    )
     found = read(program, y=[1, 2, 4])
     assert "z[i] ~ Normal(m, prec=tau)" in found.text
     assert found.data["z"] == pytest.approx(np.log([1, 2, 4]))
@@ -124,8 +128,12 @@ def test_a_definition_from_data_that_is_also_drawn_is_a_response() -> None:
 
 
 def test_a_recursion_of_data_is_computed() -> None:
-    program = """model { c[1] <- y[1] for (i in 2:4) { c[i] <- c[i-1] + y[i] }
-      for (i in 1:4) { w[i] ~ dnorm(m * c[i], tau) } """ + NORMAL + "}"
+    program = (
+        """model { c[1] <- y[1] for (i in 2:4) { c[i] <- c[i-1] + y[i] }
+      for (i in 1:4) { w[i] ~ dnorm(m * c[i], tau) } """
+        + NORMAL
+        + "}"
+    )
     assert read(program, y=[1, 2, 3, 4], w=[1, 1, 1, 1]).data["c"].tolist() == [1, 3, 6, 10]
 
 
@@ -143,8 +151,12 @@ def test_an_open_censoring_of_parameters_is_refused() -> None:
 
 
 def test_length_and_dim_of_data_are_numbers() -> None:
-    program = """model { for (i in 1:length(y)) { y[i] ~ dnorm(m, tau) } n.rows[1:2] <- dim(x) 
-      for (k in 1:n.rows[2]) { w[k] ~ dnorm(m, tau) } """ + NORMAL + "}"
+    program = (
+        """model { for (i in 1:length(y)) { y[i] ~ dnorm(m, tau) } n.rows[1:2] <- dim(x) 
+      for (k in 1:n.rows[2]) { w[k] ~ dnorm(m, tau) } """
+        + NORMAL
+        + "}"
+    )
     found = lines(program, y=[1, 2, 3], x=[[1, 2], [3, 4], [5, 6]], w=[1, 2])
     assert "i = 1..3" in found
     assert "k = 1..2" in found
@@ -194,7 +206,9 @@ def test_a_lag_of_data_is_data() -> None:
     found = read(program, y=[5, 6, 8, 7])
     assert found.data["y"].tolist() == [6, 8, 7]
     assert "prec=tau) for t in 2..4" in found.text
-    result = deriver.run(found.model, dict(found.data), chains=2, warmup=50, draws=400, seed=1, progress=False)
+    result = deriver.run(
+        found.model, dict(found.data), chains=2, warmup=50, draws=400, seed=1, progress=False
+    )
     assert float(result.idata.posterior["m"].mean()) == pytest.approx(1.09, abs=0.15)
 
 
@@ -213,7 +227,9 @@ def test_step_is_one_at_zero_and_equals_is_exact() -> None:
 
 
 def test_names_with_dots_and_words_of_ours() -> None:
-    found = read("model { y.obs ~ dnorm(for.in, 1) for.in ~ dnorm(lambda, 1) lambda ~ dnorm(0, 1) }", y__obs=1)
+    found = read(
+        "model { y.obs ~ dnorm(for.in, 1) for.in ~ dnorm(lambda, 1) lambda ~ dnorm(0, 1) }", y__obs=1
+    )
     assert found.names == {"y_obs": "y.obs", "for_in": "for.in", "lam": "lambda"}
     assert "y_obs is y.obs" in found.text
 
@@ -249,13 +265,22 @@ def test_a_censored_normal_below_its_cut() -> None:
 @pytest.mark.parametrize(
     ("program", "parts"),
     [
-        ("model {\n y ~ dnorm(m, 1)\n m ~ dhyper(1, 2, 3, 4)\n}", ("line 3: `dhyper` has no counterpart", "dbin")),
+        (
+            "model {\n y ~ dnorm(m, 1)\n m ~ dhyper(1, 2, 3, 4)\n}",
+            ("line 3: `dhyper` has no counterpart", "dbin"),
+        ),
         ("model {\n y ~ dnorm(m 1)\n}", ("line 2: found `1`", "^")),
-        ("model {\n y ~ dnrom(m, 1)\n m ~ dnorm(0, 1)\n}", ("line 2: there is no distribution `dnrom`", "`dnorm`")),
+        (
+            "model {\n y ~ dnrom(m, 1)\n m ~ dnorm(0, 1)\n}",
+            ("line 2: there is no distribution `dnrom`", "`dnorm`"),
+        ),
         ("model {\n y ~ dnorm(mm, 1)\n m ~ dnorm(0, 1)\n}", ("line 2: `mm` is neither stated nor", "`m`")),
         ("model {\n y ~ dnorm(cut(m), 1)\n m ~ dnorm(0, 1)\n}", ("line 2: `cut` of random", "leave it out")),
         ("model {\n for (i in 1:N) {\n y[i] ~ dnorm(m, 1) }\n m ~ dnorm(0, 1)\n}", ("rest on `N`", "line 2")),
-        ("model {\n y ~ dnorm(m, 1, 2)\n m ~ dnorm(0, 1)\n}", ("line 2: `dnorm` has 3 arguments", "2: real and")),
+        (
+            "model {\n y ~ dnorm(m, 1, 2)\n m ~ dnorm(0, 1)\n}",
+            ("line 2: `dnorm` has 3 arguments", "2: real and"),
+        ),
         ("model {\n y ~ dnorm(m, -1)\n m ~ dnorm(0, 1)\n}", ("line 2", "precision of `y` is never positive")),
     ],
 )
