@@ -88,6 +88,13 @@ _FORMS: dict[tuple[str, ...], str] = {
 }
 
 
+_KEPT = frozenset(
+    "data parameters model real int vector matrix simplex array lower upper offset multiplier target while void var "
+    "fvar struct typename auto bool complex row_vector cov_matrix corr_matrix functions quantities generated "
+    "transformed print reject profile tuple true false".split()
+)  # words that Stan keeps for itself
+
+
 def to_stan(model: Model) -> str:
     """Return the model in the language of Stan; raise ``ModelError`` with each line that it has no words for."""
     return _Writer(model).write()
@@ -104,6 +111,9 @@ class _Writer:
 
     def write(self) -> str:
         """Return the whole text."""
+        for name in [*self.kinds.declared, *self.kinds.plates]:
+            if name in _KEPT:
+                self.refusals.refuse(f"the name `{name}`", None, "give it another name: Stan keeps the word for itself")
         data = [*self._sizes(), *self._givens(), *self._responses()]
         parameters = list(self._parameters())
         derived = [line for each in parents_first(self.model) for line in self._definition(each)]
@@ -190,7 +200,7 @@ class _Writer:
                 }
                 text = f"max({min(sizes)})"
             offset = offset_of(declared, place, self.model)
-            extents.append(f"{text} + {offset}" if offset > 0 else text)
+            extents.append(f"{text} {'+' if offset > 0 else '-'} {abs(offset)}" if offset else text)
         return f"array[{', '.join(extents)}] " if extents else ""
 
     def _type(self, declared: Given | Node, constrained: bool = True) -> str:

@@ -87,7 +87,7 @@ def offset_of(declared: Given | Node, place: int, model: Model) -> int:
             lower = each.lower
     match lower:
         case Number(value=value):
-            return min(1 - int(value), 1) if value < 1 else 0
+            return 1 - int(value)
         case Negate(operand=Number(value=value)):
             return 1 + int(value)
     return 0
