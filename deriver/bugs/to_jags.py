@@ -183,11 +183,34 @@ class _Writer:
         return form.format(**words)
 
     def _uninverted(self, word: str, value: Expression) -> tuple[str, Expression]:
-        """Return a covariance or scale that is an inverse as the precision or rate that it inverts."""
-        other = {"cov": "prec", "scale": "rate"}.get(word)
-        if other and isinstance(value, Call) and value.function == "inv" and self.kinds.of(value) == "matrix":
-            return other, value.arguments[0]
-        return word, value
+        """Return a variance, covariance or scale that is an inverse as the precision or rate that it inverts.
+
+        JAGS finds a conjugate update only where the precision stands as itself.
+        """
+        other = {"var": "prec", "varlog": "preclog", "cov": "prec", "scale": "rate"}.get(word)
+        inner = self._inverse_of(value) if other else None
+        if other is None or inner is None or word == "scale" and self.kinds.of(value) != "matrix":
+            return word, value
+        return other, inner
+
+    def _inverse_of(self, value: Expression) -> Expression | None:
+        """Return what an expression is the inverse of; None if it is not written as one."""
+        if isinstance(value, Call) and value.function == "inv":
+            return value.arguments[0]
+        if not isinstance(value, Reference):
+            return None
+        statements = self.model.statements_of(value.name)
+        if len(statements) != 1:
+            return None
+        (statement,) = statements
+        if isinstance(statement, Stochastic):
+            own = statement.family in _INVERTED
+            return Reference(name=f"{value.name}.inv", subscripts=value.subscripts) if own else None
+        inner = statement.expression
+        indices = [each.name for each in statement.subscripts if isinstance(each, Reference)]
+        if not (isinstance(inner, Call) and inner.function == "inv" and len(indices) == len(value.subscripts)):
+            return None
+        return substitute(inner.arguments[0], dict(zip(indices, value.subscripts, strict=True)))
 
     def _truncation(self, statement: Stochastic, inverted: bool = False) -> str:
         if statement.truncation is None:
@@ -275,6 +298,9 @@ class _Writer:
         return f"({text})" if isinstance(expression, Binary | Negate) else text
 
     def _reference(self, name: str, subscripts: tuple[Expression, ...]) -> str:
+        if name.removesuffix(".inv") in self.kinds.declared and name.endswith(".inv"):
+            place = self._place(self.kinds.declared[name.removesuffix(".inv")], subscripts)
+            return name + place[len(name) - len(".inv") :]
         if name not in self.kinds.declared:
             subset = next(
                 (each.subset for each in self.scope.ranges if each.index == name and each.subset), None
