@@ -12,8 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from deriver.bugs.elaborate import Elaborated
-from deriver.bugs.evaluate import NUMERIC, Unknown, evaluate, whole
+from deriver.bugs.elaborate import Elaborated, target_place
+from deriver.bugs.evaluate import NUMERIC, Unknown, evaluate, positions, whole
 from deriver.bugs.nodes import NodePlan
 from deriver.bugs.plates import (
     REDUCTIONS,
@@ -229,10 +229,41 @@ class Expressions:
             )  # fmt: skip
         if plan.mode == "scalars" or plan.scalars and self._key(subscripts) in plan.scalars:
             return self._scalars(term, plan, subscripts)
+        self._check_covered(term, plan, subscripts, frame)
         places = [k for k in range(len(subscripts)) if k not in plan.components]
         roots: list[Key] = [("place", term.name, k) for k in places]
         found = self._select(plan.ours, [subscripts[k] for k in places], roots, frame, term, plan.extents)
         return self._component(term, plan, [subscripts[k] for k in sorted(plan.components)], found, frame)
+
+    def _check_covered(self, term: Name, plan: NodePlan, subscripts: tuple[Term, ...], frame: Frame) -> None:
+        """Refuse an element of a node in pieces that no statement gives; ends of a dcat row may be left out."""
+        covered = self._covered(plan)
+        if covered is None or covered.all():
+            return
+        sliced = any(isinstance(each, Slice) for each in subscripts)
+        if sliced and self.role == "simplex":
+            return
+        full = Name(name=term.name, subscripts=subscripts, span=term.span)
+        for counters in frame.counts:
+            try:
+                there = covered[positions(full, covered.shape, self.found.arrays, counters)]
+            except Unknown:
+                there = np.array(False)
+            if not np.all(there):
+                raise LineMistake(
+                    f"not every element of `{term.name}` that stands here is stated", span=term.span, code="cover",
+                    remedy="state the others, or loop over fewer",
+                )  # fmt: skip
+
+    def _covered(self, plan: NodePlan) -> np.ndarray | None:
+        """Return which elements of a node in pieces are stated, None for another node."""
+        if plan.mode != "pieces":
+            return None
+        covered = np.zeros(plan.extents, dtype=bool)
+        for relation in self.found.relations_of(plan.name):
+            for counters in self.found.counts[relation]:
+                covered[target_place(relation.target, self.found.arrays, counters)] = True
+        return covered
 
     def _key(self, subscripts: tuple[Term, ...]) -> tuple[int, ...]:
         """Return subscripts that are numbers; nothing if one of them is not."""
@@ -443,6 +474,11 @@ class Expressions:
         ):
             return self._sum_terms(name, [self.term(each, frame) for each in term.arguments], term)
         total, count = self._sum_over(term, frame)
+        if name == "mean" and np.isnan(count):
+            raise LineMistake(
+                "a mean over a part whose length changes", span=term.span, code="function",
+                remedy="write sum(...) / n[i], with n among the data",
+            )  # fmt: skip
         if name == "mean":
             return binary("/", total, number(count))
         if name in ("prod", "sd"):
@@ -510,12 +546,11 @@ class Expressions:
                 inner, moves={**inner.moves, variable: (index, 0)},
                 roots={**inner.roots, index: root}, sums=inner.sums | {variable},
             )  # fmt: skip
-            count *= self._extent(root)
         summands = [replace_slices(each, self.found, names, anchors) for each in term.arguments]
         for variable, (place, part) in zip(names, slices, strict=True):
             mask, size = self._mask(part, variable, ("place", anchor.name, place), inner)
             masks += [mask] if mask is not None else []
-            count = size if mask is not None else count
+            count *= size
         body = self.term(summands[0], inner)
         for each in summands[1:]:
             body = binary("*", body, self.term(each, inner))
@@ -579,6 +614,21 @@ def _less_one(value: Expression) -> Expression:
         case Binary(operator="+", left=Number(value=one), right=right) if one == 1:
             return right
     return binary("-", value, make_number(1))
+
+
+def apply_link(link: str | None, value: Expression) -> Expression:
+    """Return the node, given what stands on the right of ``link(node) <-``."""
+    match link:
+        case "log":
+            return call("exp", value)
+        case "logit":
+            return call("expit", value)
+        case "probit":
+            return call("normal_cdf", value)
+        case "cloglog":
+            inner = call("exp", call("exp", value))
+            return binary("-", make_number(1), binary("/", make_number(1), inner))
+    return value
 
 
 def _word(term: Apply) -> str:

@@ -18,6 +18,14 @@ from deriver.bugs.syntax import Name, Slice, Term, names_in
 Mode = Literal["plain", "scalars", "pieces"]
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Which part of a BUGS array one of our nodes is."""
+
+    name: str
+    where: tuple[int | slice, ...]
+
+
 @dataclass(slots=True)
 class NodePlan:
     """``indices`` are our indices for the places that are not ``components``; ``scalars`` names by BUGS position."""

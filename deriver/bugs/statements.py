@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-
 import numpy as np
 
-from deriver.bugs.elaborate import Counters, Elaborated, target_place
-from deriver.bugs.expressions import Expressions, binary, call
+from deriver.bugs.elaborate import Elaborated, target_place
+from deriver.bugs.expressions import Expressions, apply_link
 from deriver.bugs.families import FAMILIES, NEAREST
 from deriver.bugs.names import NameTable
-from deriver.bugs.nodes import NodePlan
+from deriver.bugs.nodes import NodePlan, Site
+from deriver.bugs.pieces import Pieces
 from deriver.bugs.plates import Key, Plate, Plates, affine, loop_key
 from deriver.bugs.syntax import Relation, Slice
 from deriver.bugs.views import Frame, Views
@@ -20,15 +18,6 @@ from deriver.language.printer import statement_text
 from deriver.language.rewrite import make_number
 from deriver.language.syntax import ArgumentText, RangeText, StatementLine
 from deriver.model.expressions import Expression, Reference, Span
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Which part of a BUGS array one of our nodes is."""
-
-    name: str
-    where: tuple[int | slice, ...]
-
 
 Limits = tuple[int, int]
 
@@ -133,7 +122,7 @@ class Statements:
             relations = self.found.relations_of(plan.name)
             try:
                 if plan.mode == "pieces":
-                    self._state_pieces(plan, relations)
+                    Pieces(self).state(plan, relations)
                     continue
             except LineMistake as stop:
                 self.mistakes.add_from(stop)
@@ -149,12 +138,12 @@ class Statements:
                 place = target_place(relation.target, self.found.arrays, {})
                 key = tuple(int(each) + 1 for each in place if not isinstance(each, slice))
                 frame = Frame(relation, self.found.counts[relation], {}, {}, ())
-                self._add(relation, plan.scalars[key], (), frame, ())
+                self.add(relation, plan.scalars[key], (), frame, ())
                 if relation.stochastic:
                     self.sites[plan.scalars[key]] = Site(plan.name, place)
                 return
             frame, limits = self.frame(plan, relation)
-            self._add(relation, plan.ours, plan.indices, frame, self._ranges(plan, limits))
+            self.add(relation, plan.ours, plan.indices, frame, self._ranges(plan, limits))
             if relation.stochastic and not plan.observed:
                 self.sites[plan.ours] = Site(plan.name, self._where(plan))
         except LineMistake as stop:
@@ -239,13 +228,19 @@ class Statements:
         data = self.found.arrays[plan.name]
         if data.ndim != len(plan.extents):
             return
-        self.responses[plan.ours] = data[self._where(plan)] if plan.extents else data
+        stated = np.full(data.shape, np.nan)
+        for relation in self.found.relations_of(plan.name):
+            for counters in self.found.counts[relation]:
+                place = target_place(relation.target, self.found.arrays, counters)
+                stated[place] = data[place]
+        self.responses[plan.ours] = stated[self._where(plan)] if plan.extents else stated
 
     # one statement
 
-    def _add(
+    def add(
         self, relation: Relation, ours: str, indices: tuple[str, ...], frame: Frame, ranges: tuple[RangeText, ...]
     ) -> None:  # fmt: skip
+        """Add the statement of a relation."""
         target = Reference(name=ours, subscripts=tuple(Reference(name=index) for index in indices))
         if relation.stochastic:
             line = self._stochastic(relation, target, frame, ranges)
@@ -315,140 +310,12 @@ class Statements:
             layer="parameters", target=target, transform=transform, expression=value, ranges=ranges
         )
 
-    # pieces
-
-    def _state_pieces(self, plan: NodePlan, relations: list[Relation]) -> None:
-        """State a node of which some elements are defined and others drawn: a sum of its pieces, each by its mask."""
-        if plan.observed or plan.components:
-            raise LineMistake(
-                f"`{plan.name}` is defined in one place and drawn or observed in another",
-                span=relations[-1].target.span, code="pieces", remedy="give each part a name of its own",
-            )  # fmt: skip
-        for relation in relations:
-            if relation.stochastic and not relation.loops:
-                place = target_place(relation.target, self.found.arrays, {})
-                key = tuple(int(each) + 1 for each in place if not isinstance(each, slice))
-                plan.scalars[key] = self.names.fresh("_".join([plan.name, *map(str, key)]))
-        fixed = np.zeros(plan.extents)
-        terms: list[Expression] = []
-        for number, relation in enumerate(relations):
-            term = self._piece(plan, relation, fixed, number)
-            terms += [term] if term is not None else []
-        indices = tuple(Reference(name=index) for index in plan.indices)
-        if fixed.any():
-            given = self.views.add(f"{plan.name}_fixed", plan.indices, fixed)
-            terms.insert(0, Reference(name=given.name, subscripts=indices))
-        value = terms[0] if terms else make_number(0)
-        for each in terms[1:]:
-            value = binary("+", value, each)
-        target = Reference(name=plan.ours, subscripts=indices)
-        self.put(StatementLine(layer="parameters", target=target, expression=value), relations[0].span)
-
-    def _piece(self, plan: NodePlan, relation: Relation, fixed: np.ndarray, number: int) -> Expression | None:
-        frame, limits = self.frame(plan, relation)
-        mask = np.zeros(plan.extents)
-        for counters in frame.counts:
-            mask[target_place(relation.target, self.found.arrays, counters)] = 1
-        indices = tuple(Reference(name=index) for index in plan.indices)
-        if relation.stochastic:
-            part = self._drawn_piece(plan, relation, limits, indices)
-        else:
-            assert relation.expression is not None
-            values = self.expressions.data_only(relation.expression, frame)
-            if values is not None and relation.link is None:
-                for counters, value in zip(frame.counts, values, strict=True):
-                    fixed[target_place(relation.target, self.found.arrays, counters)] = value
-                return None
-            masked = dataclasses.replace(frame, masked=True)
-            part = apply_link(relation.link, self.expressions.term(relation.expression, masked))
-        given = self.views.add(f"{plan.name}_is_{number + 1}", plan.indices, mask)
-        return binary("*", Reference(name=given.name, subscripts=indices), part)
-
-    def _drawn_piece(
-        self, plan: NodePlan, relation: Relation, limits: list[Limits], indices: tuple[Reference, ...]
-    ) -> Expression:
-        """State the drawn elements as a node over plates of their own; return it where the whole node stands."""
-        if not relation.loops:
-            ours = plan.scalars[tuple(low for low, _ in limits)]
-            self._add(relation, ours, (), Frame(relation, self.found.counts[relation], {}, {}, ()), ())
-            self.sites[ours] = Site(plan.name, tuple(low - 1 for low, _ in limits))
-            return Reference(name=ours)
-        ours = self.names.fresh(f"{plan.name}_free")
-        own: list[str] = []
-        roots: dict[str, Key] = {}
-        where: list[Expression] = []
-        for index, (low, high), place in zip(plan.indices, limits, range(len(limits)), strict=True):
-            root: Key = ("place", plan.name, place)
-            if (low, high) == (1, self.plate(root).extent):
-                own.append(index)
-                roots[index] = root
-                where.append(Reference(name=index))
-                continue
-            if low == high:
-                continue
-            free: Key = ("free", (self.plates.root(root), low, high), 0)
-            self._free_plate(free, high - low + 1, index)
-            fresh = self.new_index(free, tuple(own))
-            own.append(fresh)
-            roots[fresh] = free
-            column = np.clip(np.arange(1, self.plate(root).extent + 1) - low + 1, 1, high - low + 1)
-            given = self.views.add(
-                f"{plan.name}_{index}_at", (index,), column.astype(float), kind="group", plate=fresh
-            )
-            where.append(Reference(name=given.name, subscripts=(Reference(name=index),)))
-        frame = self._free_frame(plan, relation, limits, own, roots)
-        self._add(relation, ours, tuple(own), frame, ())
-        self.sites[ours] = Site(plan.name, tuple(slice(a - 1, b) if a != b else a - 1 for a, b in limits))
-        return Reference(name=ours, subscripts=tuple(where))
-
-    def _free_plate(self, key: Key, extent: int, index: str) -> None:
-        if self.plates.root(key) not in self.plates.plates:
-            self.plates.plates[key] = Plate(extent=extent, wanted=[f"{index}_free"])
-
-    def _free_frame(
-        self, plan: NodePlan, relation: Relation, limits: list[Limits], own: list[str], roots: dict[str, Key]
-    ) -> Frame:
-        frame, _ = self.frame(plan, relation)
-        moves: dict[str, tuple[str, int]] = {}
-        wide = iter(own)
-        kept = {}
-        for index, (low, high) in zip(plan.indices, limits, strict=True):
-            full = index in own
-            if full or low != high:
-                kept[index] = (next(wide), 0 if full else low - 1)
-        for variable, (index, step) in frame.moves.items():
-            if index in kept:
-                fresh, shift = kept[index]
-                moves[variable] = (fresh, step - shift)
-        constant: Counters = {
-            variable: frame.counts[0][variable] for variable in frame.moves if variable not in moves
-        }
-        table = {}
-        if constant:
-            table = {tuple(c[v] for v in moves): c for c in frame.counts}
-        return Frame(relation, frame.counts, moves, roots, tuple(own), frozenset(), table)
-
     def span_of(self, written: str) -> Span | None:
         """Return where the relation stands from which a line of the translated model comes."""
         for line, span in zip(self.lines, self.spans, strict=True):
             if statement_text(line) in written:
                 return span
         return None
-
-
-def apply_link(link: str | None, value: Expression) -> Expression:
-    """Return the node, given what stands on the right of ``link(node) <-``."""
-    match link:
-        case "log":
-            return call("exp", value)
-        case "logit":
-            return call("expit", value)
-        case "probit":
-            return call("normal_cdf", value)
-        case "cloglog":
-            inner = call("exp", dataclasses.replace(call("exp", value)))
-            return binary("-", make_number(1), binary("/", make_number(1), inner))
-    return value
 
 
 def _no_family(relation: Relation) -> LineMistake:

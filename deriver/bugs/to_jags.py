@@ -208,7 +208,9 @@ class _Writer:
             return Reference(name=f"{value.name}.inv", subscripts=value.subscripts) if own else None
         inner = statement.expression
         indices = [each.name for each in statement.subscripts if isinstance(each, Reference)]
-        if not (isinstance(inner, Call) and inner.function == "inv" and len(indices) == len(value.subscripts)):
+        if not (
+            isinstance(inner, Call) and inner.function == "inv" and len(indices) == len(value.subscripts)
+        ):
             return None
         return substitute(inner.arguments[0], dict(zip(indices, value.subscripts, strict=True)))
 

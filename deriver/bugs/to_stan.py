@@ -88,11 +88,13 @@ _FORMS: dict[tuple[str, ...], str] = {
 }
 
 
-_KEPT = frozenset(
-    "data parameters model real int vector matrix simplex array lower upper offset multiplier target while void var "
-    "fvar struct typename auto bool complex row_vector cov_matrix corr_matrix functions quantities generated "
-    "transformed print reject profile tuple true false".split()
-)  # words that Stan keeps for itself
+# Words that Stan keeps for itself.
+_KEPT = frozenset({
+    "data", "parameters", "model", "real", "int", "vector", "matrix", "simplex", "array", "lower", "upper", "offset",
+    "multiplier", "target", "while", "void", "var", "fvar", "struct", "typename", "auto", "bool", "complex",
+    "row_vector", "cov_matrix", "corr_matrix", "functions", "quantities", "generated", "transformed", "print",
+    "reject", "profile", "tuple", "true", "false",
+})  # fmt: skip
 
 
 def to_stan(model: Model) -> str:
@@ -113,7 +115,9 @@ class _Writer:
         """Return the whole text."""
         for name in [*self.kinds.declared, *self.kinds.plates]:
             if name in _KEPT:
-                self.refusals.refuse(f"the name `{name}`", None, "give it another name: Stan keeps the word for itself")
+                self.refusals.refuse(
+                    f"the name `{name}`", None, "give it another name: Stan keeps the word for itself"
+                )
         data = [*self._sizes(), *self._givens(), *self._responses()]
         parameters = list(self._parameters())
         derived = [line for each in parents_first(self.model) for line in self._definition(each)]

@@ -16,10 +16,10 @@ import numpy as np
 from deriver.bugs.censoring import rewrite_censoring
 from deriver.bugs.elaborate import Elaborated, elaborate
 from deriver.bugs.names import NameTable, plain_name
-from deriver.bugs.nodes import NodePlan, plan_nodes
+from deriver.bugs.nodes import NodePlan, Site, plan_nodes
 from deriver.bugs.parser import parse_program
 from deriver.bugs.plates import Plates
-from deriver.bugs.statements import Site, Statements
+from deriver.bugs.statements import Statements
 from deriver.bugs.syntax import Program
 from deriver.bugs.views import Views
 from deriver.errors import Mistake, ModelError

@@ -294,3 +294,43 @@ def test_every_mistake_of_the_syntax_is_told() -> None:
     message = refusal("model {\n y ~ dnorm(m, )\n m <- \n b ~ dnorm(0, 1)\n c ~~ 1\n}", y=1)
     assert "line 2" in message
     assert "line 5" in message
+
+
+def test_an_element_stated_twice_is_refused() -> None:
+    program = """model { for (i in 1:3) { y[i] ~ dnorm(a[i], 1) }
+      a[2] <- 0
+      for (k in 1:3) { a[k] ~ dnorm(0, 1) } }"""
+    assert "line 3: `a[2]` is stated twice" in refusal(program, y=[1, 2, 3])
+
+
+def test_an_element_that_no_statement_gives_is_refused() -> None:
+    program = """model { for (i in 1:4) { y[i] ~ dnorm(a[g[i]], 1) }
+      a[1] <- 0
+      for (k in 3:4) { a[k] ~ dnorm(0, 1) } }"""
+    assert "line 1: not every element of `a`" in refusal(program, y=[1, 2, 3, 4], g=[1, 2, 3, 4])
+    assert "a_free" in read(program, y=[1, 2, 3, 4], g=[1, 3, 3, 4]).text
+
+
+def test_data_outside_of_the_loops_do_not_count() -> None:
+    """A triangle of an array is modelled: the other elements are missing, whatever the data hold there."""
+    program = "model { for (i in 1:3) { for (j in 1:i) { y[i,j] ~ dnorm(m, tau) } } " + NORMAL + " }"
+    found = read(program, y=[[1, 9, 9], [2, 3, 9], [4, 5, 6]])
+    assert np.nansum(found.data["y"]) == 21
+    assert np.isnan(found.data["y"]).sum() == 3
+
+
+def test_a_mean_over_a_part_that_changes_is_refused() -> None:
+    program = "model { for (i in 1:3) { y[i] ~ dnorm(mean(b[1:i]), 1) b[i] ~ dnorm(0, 1) } }"
+    assert "a mean over a part whose length changes" in refusal(program, y=[1, 2, 3])
+
+
+def test_a_mean_over_two_dimensions() -> None:
+    program = """model { for (i in 1:2) { for (j in 1:3) { b[i,j] ~ dnorm(0, 1) y[i,j] ~ dnorm(b[i,j], 1) } }
+      all <- mean(b[,]) most <- mean(b[,2:3]) }"""
+    found = lines(program, y=[[1, 2, 3], [4, 5, 6]])
+    assert "all = sum(i: sum(j: b[i,j])) / 6" in found
+    assert "most = sum(i: sum(j: within[j] * b[i,j])) / 4" in found
+
+
+def test_the_same_element_in_every_turn_of_a_loop_is_refused() -> None:
+    assert "more than once" in refusal("model { for (i in 1:3) { y ~ dnorm(m, 1) } m ~ dnorm(0, 1) }", y=1)

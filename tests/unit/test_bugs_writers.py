@@ -63,7 +63,11 @@ def statement(line: str, layer: str = "parameters") -> str:
 @pytest.mark.parametrize(
     ("line", "language", "parts"),
     [
-        ("f ~ Flat()", "jags", ("line 9: the distribution flat cannot be written for JAGS", "wide normal prior")),
+        (
+            "f ~ Flat()",
+            "jags",
+            ("line 9: the distribution flat cannot be written for JAGS", "wide normal prior"),
+        ),
         ("k ~ Pois(3)", "stan", ("line 9: the discrete parameter `k` cannot be written for Stan", "by hand")),
         ("w ~ PolyaGamma(1, 2)", "stan", ("line 9: the distribution polya gamma cannot",)),
         ("w ~ PolyaGamma(1, 2)", "jags", ("line 9: the distribution polya gamma cannot",)),
