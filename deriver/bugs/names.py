@@ -9,6 +9,9 @@ import re
 
 from deriver.language.names import refuse_name
 
+# Names that the functions of a generated sampler use for themselves.
+_OF_SAMPLERS = frozenset({"state", "rng", "np", "steps", "total", "chains"})
+
 
 class NameTable:
     """Our names, each given once; ``ours`` maps a BUGS name to the node or given that stands for it."""
@@ -41,4 +44,4 @@ def plain_name(name: str) -> str:
     plain = plain[:50]
     if plain == "lambda":
         return "lam"
-    return f"{plain}_v" if refuse_name(plain) is not None else plain
+    return f"{plain}_v" if plain in _OF_SAMPLERS or refuse_name(plain) is not None else plain
