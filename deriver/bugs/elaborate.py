@@ -16,7 +16,6 @@ from deriver.bugs.syntax import Name, Program, Relation, Slice, names_in
 from deriver.language.mistakes import LineMistake, Mistakes, suggest
 
 Counters = dict[str, int]
-MOST_ELEMENTS = 2_000_000
 
 
 @dataclass(slots=True)

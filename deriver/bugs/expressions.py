@@ -24,7 +24,7 @@ from deriver.bugs.plates import (
     whole_subscripts,
 )
 from deriver.bugs.syntax import Apply, Literal, Minus, Name, Operation, Slice, Term, names_in
-from deriver.bugs.views import Frame, Given, Views, has_slice
+from deriver.bugs.views import Frame, Views, has_slice
 from deriver.language.mistakes import LineMistake, suggest
 from deriver.language.rewrite import make_number
 from deriver.model.expressions import (
@@ -591,11 +591,6 @@ class Expressions:
             raise LineMistake(
                 f"`{missing}` is not known from the data", span=term.span, code="missing"
             ) from None
-
-    def given_of(self, reference: Expression) -> Given | None:
-        """Return the given that a reference names."""
-        name = reference.name if isinstance(reference, Reference) else ""
-        return next((each for each in self.views.givens.values() if each.name == name), None)
 
 
 def _shift(index: str, step: int) -> Expression:

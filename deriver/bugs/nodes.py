@@ -82,8 +82,6 @@ def _names_that_move(found: Elaborated) -> set[str]:
             for each in name.subscripts or ():
                 if not isinstance(each, Slice) and any(True for _ in _variables(each, found)):
                     moving.add(name.name)
-        if any(isinstance(each, Slice) for each in relation.target.subscripts or ()):
-            continue
     return moving
 
 

@@ -17,7 +17,7 @@ from deriver.bugs.elaborate import Counters, Elaborated
 from deriver.bugs.evaluate import Unknown, evaluate
 from deriver.bugs.names import NameTable
 from deriver.bugs.plates import Key, Plates
-from deriver.bugs.syntax import Name, Relation, Slice, Term, names_in
+from deriver.bugs.syntax import Relation, Slice, Term, names_in
 from deriver.language.mistakes import LineMistake
 from deriver.language.rewrite import make_number
 from deriver.language.syntax import GivenLine, TypeText
@@ -202,8 +202,3 @@ def _given_line(given: Given) -> GivenLine:
 def has_slice(term: Term) -> bool:
     """Tell whether a slice stands among the subscripts of an expression's names."""
     return any(isinstance(each, Slice) for name in names_in(term) for each in name.subscripts or ())
-
-
-def is_scalar_name(term: Term) -> bool:
-    """Tell whether an expression is a name without subscripts."""
-    return isinstance(term, Name) and term.subscripts is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from deriver.errors import ModelError
 from deriver.language.mistakes import LineMistake, Mistakes
 from deriver.model.expressions import (
     Binary,
@@ -157,17 +156,3 @@ def refused(what: str, expression: Expression | None = None, remedy: str = "") -
 def keyed(statement: Stochastic) -> dict[str, Expression]:
     """Return the arguments of a statement by their keywords."""
     return {argument.keyword: argument.value for argument in statement.arguments}
-
-
-__all__ = [
-    "Kind",
-    "Kinds",
-    "ModelError",
-    "Refusals",
-    "bounds_of",
-    "keyed",
-    "offset_of",
-    "parents_first",
-    "refused",
-    "stochastic",
-]
