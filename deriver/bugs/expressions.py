@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 
 from deriver.bugs.elaborate import Elaborated, target_place
 from deriver.bugs.evaluate import NUMERIC, Unknown, evaluate, positions, whole
+from deriver.bugs.formulas import COMPARED, MADE, binary, call, complement, equals, number
 from deriver.bugs.nodes import NodePlan
 from deriver.bugs.plates import (
     REDUCTIONS,
@@ -29,7 +29,6 @@ from deriver.language.mistakes import LineMistake, suggest
 from deriver.language.rewrite import make_number
 from deriver.model.expressions import (
     Binary,
-    Call,
     Colon,
     Expression,
     MatrixRows,
@@ -55,63 +54,6 @@ _REFUSED = {
     "solution": "compute the solution beforehand",
     "round": "compute it from the draws afterwards",
     "trunc": "compute it from the draws afterwards",
-}
-
-
-def number(value: float) -> Expression:
-    """Return a number of the model language."""
-    if value < 0:
-        return Negate(operand=number(-value))
-    if value == int(value) and abs(value) < 1e15:
-        return make_number(int(value))
-    text = repr(float(value))
-    return Number(value=Fraction(text), text=text)
-
-
-def binary(operator: str, left: Expression, right: Expression) -> Binary:
-    """Return an operation."""
-    return Binary(operator=operator, left=left, right=right)
-
-
-def call(function: str, *arguments: Expression) -> Call:
-    """Return a function of expressions."""
-    return Call(function=function, arguments=arguments)
-
-
-def step(value: Expression) -> Expression:
-    """Return 1 where a number is not negative, else 0."""
-    return binary("-", make_number(1), call("is_positive", Negate(operand=value)))
-
-
-def equals(one: Expression, two: Expression) -> Expression:
-    """Return 1 where two numbers are equal, else 0."""
-    return binary("*", step(binary("-", one, two)), step(binary("-", two, one)))
-
-
-def _complement(value: Expression) -> Expression:
-    return binary("-", make_number(1), value)
-
-
-_COMPARED: dict[str, Callable[[Expression, Expression], Expression]] = {
-    "==": equals,
-    "!=": lambda a, b: _complement(equals(a, b)),
-    ">=": lambda a, b: step(binary("-", a, b)),
-    "<=": lambda a, b: step(binary("-", b, a)),
-    ">": lambda a, b: call("is_positive", binary("-", a, b)),
-    "<": lambda a, b: call("is_positive", binary("-", b, a)),
-    "&&": lambda a, b: binary("*", a, b),
-    "||": lambda a, b: _complement(binary("*", _complement(a), _complement(b))),
-}
-_MADE: dict[str, Callable[..., Expression]] = {
-    "pow": lambda a, b: binary("^", a, b),
-    "step": step,
-    "equals": equals,
-    "logdet": lambda m: call("log", call("det", m)),
-    "t": lambda m: Transpose(operand=m),
-    "logfact": lambda n: call("lgamma", binary("+", n, make_number(1))),
-    "cloglog": lambda p: call("log", Negate(operand=call("log", _complement(p)))),
-    "icloglog": lambda x: _complement(call("exp", Negate(operand=call("exp", x)))),
-    "ifelse": lambda c, a, b: binary("+", binary("*", c, a), binary("*", _complement(c), b)),
 }
 
 
@@ -142,8 +84,8 @@ class Expressions:
                 return Negate(operand=self.term(operand, frame))
             case Operation(operator=operator, left=left, right=right):
                 one, two = self.term(left, frame), self.term(right, frame)
-                if operator in _COMPARED:
-                    return _COMPARED[operator](one, two)
+                if operator in COMPARED:
+                    return COMPARED[operator](one, two)
                 return binary("*" if operator == "%*%" else operator, one, two)
             case Apply():
                 return self._apply(term, frame)
@@ -328,7 +270,7 @@ class Expressions:
 
         if self._extent(root) == 2:
             second = _less_one(value)
-            first = binary("*", _complement(second), element(make_number(1)))
+            first = binary("*", complement(second), element(make_number(1)))
             return binary("+", first, binary("*", second, element(make_number(2))))
         index = self.new_index(root, (*frame.indices, *frame.roots))
         body = binary("*", equals(value, Reference(name=index)), element(Reference(name=index)))
@@ -426,7 +368,7 @@ class Expressions:
             return self._length(term)
         if name in REDUCTIONS and self.rests_on_nodes(term):
             return self._reduce(term, frame)
-        ordinary = name in _SAME or name in _MADE
+        ordinary = name in _SAME or name in MADE
         if ordinary and (self.rests_on_nodes(term) or not has_slice(term)):
             return self._ordinary(term, frame)
         if not self.rests_on_nodes(term) and name in NUMERIC:
@@ -443,9 +385,9 @@ class Expressions:
 
     def _ordinary(self, term: Apply, frame: Frame) -> Expression:
         arguments = [self.term(each, frame) for each in term.arguments]
-        if term.function in _MADE:
+        if term.function in MADE:
             try:
-                return _MADE[term.function](*arguments)
+                return MADE[term.function](*arguments)
             except TypeError:
                 raise LineMistake(
                     f"`{term.function}` has {len(arguments)} arguments", span=term.span, code="function"
@@ -609,21 +551,6 @@ def _less_one(value: Expression) -> Expression:
         case Binary(operator="+", left=Number(value=one), right=right) if one == 1:
             return right
     return binary("-", value, make_number(1))
-
-
-def apply_link(link: str | None, value: Expression) -> Expression:
-    """Return the node, given what stands on the right of ``link(node) <-``."""
-    match link:
-        case "log":
-            return call("exp", value)
-        case "logit":
-            return call("expit", value)
-        case "probit":
-            return call("normal_cdf", value)
-        case "cloglog":
-            inner = call("exp", call("exp", value))
-            return binary("-", make_number(1), binary("/", make_number(1), inner))
-    return value
 
 
 def _word(term: Apply) -> str:

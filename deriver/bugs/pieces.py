@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deriver.bugs.elaborate import Counters, target_place
-from deriver.bugs.expressions import apply_link, binary
+from deriver.bugs.formulas import apply_link, binary
 from deriver.bugs.nodes import NodePlan, Site
 from deriver.bugs.plates import Key, Plate
 from deriver.bugs.syntax import Relation

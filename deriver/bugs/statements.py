@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from deriver.bugs.elaborate import Elaborated, target_place
-from deriver.bugs.expressions import Expressions, apply_link
+from deriver.bugs.expressions import Expressions
 from deriver.bugs.families import FAMILIES, NEAREST
+from deriver.bugs.formulas import apply_link
 from deriver.bugs.names import NameTable
 from deriver.bugs.nodes import NodePlan, Site
 from deriver.bugs.pieces import Pieces
