@@ -60,6 +60,8 @@ columns:     --map y=Reaction, --map "x=[1, days - 4.5, treatment[drug]]" (1 whe
 labels:      --index i=subject numbers the individuals by the labels of a column, sorted; those labels name the
              results.  Rows within an individual stand in file order, or --index j=visit sorts them.  Along time
              (--index t=year) a step without a row is a missing response.
+larger than memory: Parquet data, a file or a folder, are reduced to sums and fits of the rows while they are read
+             (--reduce), where the model allows it; --dask tcp://127.0.0.1:8786 does it on a cluster
 missing:     a blank or NA response is drawn with the parameters; a covariate must not be missing
 """,
     "translate": """\
@@ -165,7 +167,7 @@ def _add_derive(commands: Any) -> None:
 def _add_blocks(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--blocks", choices=("off", "auto", "on"), default="off",
-        help="update variances with effects integrated out; auto: where the data make it pay",
+        help="update variances with effects integrated out; auto: where a trial in the warm-up says it pays",
     )  # fmt: skip
 
 
@@ -203,13 +205,13 @@ def _add_run(commands: Any) -> None:
     command = _add(commands, "run", "derive, emit, sample, summarise and save")
     command.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     data = command.add_argument_group("data and values")
-    data.add_argument("--data", metavar="FILE", type=Path, help="a .csv, .tsv, .parquet or .json file")
     data.add_argument(
-        "--inits",
+        "--data",
         metavar="FILE",
         type=Path,
-        help="where the chains of a BUGS program begin: JSON or R's notation",
+        help="a .csv, .tsv, .parquet or .json file, or a folder of .parquet files",
     )
+    data.add_argument("--inits", metavar="FILE", type=Path, help="of a BUGS program: JSON or R's notation")
     data.add_argument(
         "--map", action="append", default=[], metavar="NAME=COLUMN", help="the column of a symbol"
     )
@@ -220,6 +222,11 @@ def _add_run(commands: Any) -> None:
     data.add_argument(
         "--fix", action="append", default=[], metavar="NODE=VALUE", help="hold a node at a value"
     )
+    data.add_argument(
+        "--reduce", choices=("auto", "on", "off"), default="auto",
+        help="reduce Parquet rows to statistics while reading; auto: where they would fill a quarter of the memory",
+    )  # fmt: skip
+    data.add_argument("--dask", metavar="ADDRESS", help="reduce on the Dask cluster with this scheduler")
     chains = command.add_argument_group("chains")
     chains.add_argument("--chains", type=int, default=4, metavar="N")
     chains.add_argument(
@@ -236,8 +243,19 @@ def _add_run(commands: Any) -> None:
     chains.add_argument(
         "--keep", nargs="+", action="extend", metavar="NODE", help="keep the draws of these only"
     )
+    chains.add_argument(
+        "--keep-draws", nargs="+", action="extend", default=[], metavar="NODE",
+        help="keep every draw of these, however large",
+    )  # fmt: skip
+    chains.add_argument(
+        "--moments", nargs="+", action="extend", default=[], metavar="NODE",
+        help="keep means, sds and quantiles of these, not their draws",
+    )  # fmt: skip
     chains.add_argument("--progress", action=argparse.BooleanOptionalAction, help="a progress bar")
     _add_emission(command, ("auto", "numpy", "numba"))
+    command.add_argument(
+        "--no-cache", action="store_true", help="derive and compile anew, and keep nothing for later runs"
+    )
     _add_run_output(command.add_argument_group("results"))
 
 
@@ -302,6 +320,7 @@ def _add_verify(commands: Any) -> None:
     command.add_argument(
         "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
     )
+    _add_blocks(command)
     command.add_argument("--overwrite", action="store_true", help="replace the plot if it is there")
 
 
@@ -427,7 +446,8 @@ def _run(options: argparse.Namespace) -> int:
     result = run_job(
         model, options.data, _make_job(options), backend=options.backend,
         methods=read_pairs("--method", options.method), templates=options.templates, blocks=options.blocks,
-        inits=options.inits,
+        reduce=options.reduce, dask=options.dask,
+        cache=not options.no_cache, inits=options.inits,
     )  # fmt: skip
     report_result(
         result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,
@@ -436,14 +456,18 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _names(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for text in texts for name in text.split(","))
+
+
 def _make_job(options: argparse.Namespace) -> Any:
     from deriver.running.job import Job
     from deriver.running.sampling import Settings
 
-    keep = None if options.keep is None else tuple(name for text in options.keep for name in text.split(","))
+    keep = None if options.keep is None else _names(options.keep)
     settings = Settings(
         chains=options.chains, warmup=options.warmup, draws=options.draws, thin=options.thin, seed=options.seed,
-        keep=keep, progress=options.progress,
+        keep=keep, keep_draws=_names(options.keep_draws), moments=_names(options.moments), progress=options.progress,
     )  # fmt: skip
     return Job(
         columns=read_pairs("--map", options.map), index=read_pairs("--index", options.index),
@@ -482,7 +506,7 @@ def _verify(options: argparse.Namespace) -> int:
             sampler=options.sampler, values=read_pairs("--set", options.set), sizes=options.sizes,
             effort=options.effort, jobs=options.jobs, dask=options.dask, resume=options.resume, plot=options.plot,
             seed=options.seed, format=options.format, methods=read_pairs("--method", options.method),
-            backend=options.backend, overwrite=options.overwrite,
+            backend=options.backend, overwrite=options.overwrite, blocks=options.blocks,
         ),
     )  # fmt: skip
 

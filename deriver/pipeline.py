@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from deriver.checking import Report
     from deriver.derivation.records import Derivation
     from deriver.plan import Plan
+    from deriver.reduction.run import Reduction
     from deriver.remedies import Explanation
+    from deriver.running.cache import Choice
+    from deriver.running.job import Job
+    from deriver.running.missing import Observed
     from deriver.running.results import Result
     from deriver.verification.records import Verification
     from deriver.verification.replicates import Effort
@@ -239,26 +243,31 @@ def run(
     index: Mapping[str, str] | None = None, values: Mapping[str, Any] | None = None,
     fix: Mapping[str, str | float] | None = None, start: Mapping[str, Any] | None = None,
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
-    seed: int | None = None, keep: Sequence[str] | None = None, progress: bool | None = None,
+    seed: int | None = None, keep: Sequence[str] | None = None, keep_draws: Sequence[str] = (),
+    moments: Sequence[str] = (), progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
-    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off",
-    inits: Any = None,
+    log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "off", reduce: Blocks = "auto",
+    dask: str | None = None, cache: bool = True, inits: Any = None,
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
     ``data`` is a path, a data frame, a dictionary of columns or of arrays shaped like the plates.  ``columns``
     maps symbols to columns or expressions of columns (``{"x": "[1, days]"}``), ``index`` plate indices to label
     columns, ``values`` givens to numbers, arrays or texts; ``fix`` holds nodes at values; ``start`` sets where
-    chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  An interrupt keeps the
-    draws so far.  A model may be a file in the BUGS language, with data and ``inits`` as JSON or in R's notation
-    (or dictionaries of arrays).  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
+    chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  ``keep`` names the nodes to
+    keep; a field whose draws would take over 1 GB is kept as moments, unless ``keep_draws`` names it; ``moments`` names
+    others.  ``reduce`` tells whether the rows of Parquet files are reduced to statistics while they are read ("auto":
+    where they would fill a quarter of the memory), ``dask`` the address of a cluster that does it.  An interrupt keeps
+    the draws so far.  ``cache`` tells whether the source of an earlier run of the same model may be used again.
+    A model may be a file in the BUGS language, with data and ``inits`` as JSON or in R's notation (or dictionaries of
+    arrays).  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
     from deriver.running.job import Job
     from deriver.running.sampling import Settings
 
     settings = Settings(
         chains=chains, warmup=warmup, draws=draws, thin=thin, seed=seed, keep=None if keep is None else tuple(keep),
-        progress=progress,
+        keep_draws=tuple(keep_draws), moments=tuple(moments), progress=progress,
     )  # fmt: skip
     job = Job(
         columns=dict(columns or {}), index=dict(index or {}), values=dict(values or {}), fix=dict(fix or {}),
@@ -270,50 +279,103 @@ def run(
 
     try:
         return run_job(
-            model,
-            data,
-            job,
-            backend=backend,
-            methods=methods,
-            templates=templates,
-            blocks=blocks,
-            inits=inits,
-        )
+            model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks, reduce=reduce,
+            dask=dask, cache=cache, inits=inits,
+        )  # fmt: skip
     except DeriverError as error:
         raise in_python(error) from None
 
 
 def run_job(
-    model: Model | str | Path, data: Any, job: Any, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
-    templates: str | Path | None = None, blocks: Blocks = "off",
-    inits: Any = None,
+    model: Model | str | Path, data: Any, job: Job, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
+    templates: str | Path | None = None, blocks: Blocks = "off", reduce: Blocks = "auto", dask: str | None = None,
+    cache: bool = True, inits: Any = None,
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws.
 
-    A file in the BUGS language is translated first, and its results have its own names.
+    A source that an earlier run derived and checked from the same model and options is used again, unless ``cache`` is
+    false.  A file in the BUGS language is translated first, and its results have its own names.
     """
     if is_program(model):
-        from deriver.bugs import job_of, name_back, read_program
-        from deriver.running.tables import Arrays
-
-        read = read_program(model, data)  # type: ignore[arg-type]
-        result = run_job(
-            read.model, Arrays(origin="data", entries=read.data, shaped=True), job_of(read, job, inits), backend=backend, methods=methods,
-            templates=templates, blocks=blocks,
-        )  # fmt: skip
-        return name_back(result, read.names)
-    from deriver.derivation.density_ratio import check_derivation
-    from deriver.running.backend import choose_source
+        return _run_program(
+            model,
+            data,
+            job,
+            inits,
+            backend=backend,
+            methods=methods,
+            templates=templates,
+            blocks=blocks,
+            cache=cache,
+        )
+    from deriver.reduction.run import choose_reduction
+    from deriver.running import cache as kept
     from deriver.running.job import prepare_job, sample_job
 
+    reduction = choose_reduction(data, job, choice=reduce, dask=dask)
+    if reduction is not None:
+        return _run_reduced(as_model(model), reduction, job, backend, methods, templates, blocks)
     prepared = prepare_job(as_model(model), data, job)
-    derivation = derive(prepared.observed.model)
-    check_derivation(derivation)
-    choice = choose_source(
-        derivation, plan(derivation, methods, blocks), prepared.observed.arrays, job.settings, backend=backend,
+    observed = prepared.observed
+    key = kept.choice_key(
+        observed.model, observed.arrays, job.settings, backend=backend, methods=methods, blocks=blocks,
         templates=templates,
     )  # fmt: skip
-    return sample_job(prepared, choice.source, note=f"sampled by {choice.backend}: {choice.reason}")
+    choice = kept.recall_choice(key) if cache else None
+    note = ", with the source that an earlier run derived and checked" if choice is not None else ""
+    if choice is None:
+        choice = _derive_source(observed, job, backend, methods, templates, blocks)
+        if cache:
+            kept.keep_choice(key, choice)
+    told = f"sampled by {choice.backend}: {choice.reason}{note}"
+    return sample_job(prepared, choice.source, note=told, cached=cache)
+
+
+def _run_program(model: Any, data: Any, job: Job, inits: Any, **options: Any) -> Result:
+    """Run a file in the BUGS language."""
+    from deriver.bugs import job_of, name_back, read_program
+    from deriver.running.tables import Arrays
+
+    read = read_program(model, data)
+    arrays = Arrays(origin="data", entries=read.data, shaped=True)
+    return name_back(run_job(read.model, arrays, job_of(read, job, inits), **options), read.names)
+
+
+def _derive_source(
+    observed: Observed, job: Job, backend: Backend, methods: Mapping[str, str] | None,
+    templates: str | Path | None, blocks: Blocks,
+) -> Choice:  # fmt: skip
+    """Return the source that a job runs, derived and checked now."""
+    from deriver.derivation.density_ratio import check_derivation
+    from deriver.running.backend import choose_source
+
+    derivation = derive(observed.model)
+    check_derivation(derivation)
+    return choose_source(
+        derivation, plan(derivation, methods, blocks), observed.arrays, job.settings, backend=backend,
+        templates=templates,
+    )  # fmt: skip
+
+
+def _run_reduced(
+    model: Model, reduction: Reduction, job: Any, backend: Backend, methods: Mapping[str, str] | None,
+    templates: str | Path | None, blocks: Blocks,
+) -> Result:  # fmt: skip
+    """Run a job whose rows are reduced to statistics: the plan comes first, as it says which."""
+    from deriver.derivation.density_ratio import check_derivation
+    from deriver.running.backend import choose_source
+    from deriver.running.fixing import fix_nodes
+    from deriver.running.job import prepare_job, sample_job
+
+    derivation = derive(fix_nodes(model, job.fix))
+    check_derivation(derivation)
+    made = plan(derivation, methods, blocks)
+    prepared = prepare_job(model, None, job, bind=lambda fixed: reduction.bind(fixed, derivation, made, job))
+    choice = choose_source(
+        derivation, made, prepared.observed.arrays, job.settings, backend=backend, templates=templates, reduced=True
+    )  # fmt: skip
+    note = f"{reduction.note}; sampled by {choice.backend}: {choice.reason}"
+    return sample_job(prepared, choice.source, note=note)
 
 
 def graph(model: Model | str | Path, path: str | Path) -> None:

@@ -420,13 +420,15 @@ def sample(
     keep: Sequence[str] | None = None,
     start: Mapping[str, ArrayLike] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    visit: Callable[[int, Mapping[str, Array]], None] | None = None,
 ) -> dict[str, Any]:
     """Run the chains side by side: each node's draws, shape (chains, draws, ...).
 
     "acceptance" holds, for each node updated by Metropolis-Hastings, the share of its
     proposals that were accepted after the warm-up.  ``keep`` names the nodes to return
     (all of them, by default), ``start`` values to start from, with or without a chain
-    axis.  An interrupt (Ctrl-C) returns the draws so far.
+    axis.  ``visit`` is called with the number and the nodes of each draw, kept or not.
+    An interrupt (Ctrl-C) returns the draws so far.
     """
     rng = np.random.default_rng(seed)
     state = starting_values(rng, data, chains)
@@ -450,6 +452,8 @@ def sample(
             if number >= warmup and left == 0:
                 for name in names:
                     kept[name][:, place - 1] = getattr(state, name)
+                if visit is not None:
+                    visit(place - 1, vars(state))
                 done = place
             if progress is not None:
                 progress(number + 1, total)

@@ -16,3 +16,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_generated(request: pytest.FixtureRequest) -> bool:
     """Tell whether expected files are to be written anew."""
     return request.config.getoption("--update-generated")
+
+
+@pytest.fixture(autouse=True)
+def derive_anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every run inside a test derive its source, but for the tests of the cache itself."""
+    if request.node.path.name != "test_run_cache.py":
+        monkeypatch.setattr("deriver.running.cache.recall_choice", lambda key: None)
+        monkeypatch.setattr("deriver.running.cache.keep_choice", lambda key, choice: None)

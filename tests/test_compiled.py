@@ -95,10 +95,10 @@ class Fixed:
 class Bench:
     """A model's uncompiled sampler at a random state of its hand derivation."""
 
-    def __init__(self, name: str, sizes: int, folder: Path) -> None:
+    def __init__(self, name: str, sizes: int, folder: Path, plan: Plan | None = None) -> None:
         hand = load(name)
         self.derivation: Derivation = derive(parse_model(hand.MODEL))
-        self.plan: Plan = make_plan(self.derivation)
+        self.plan: Plan = make_plan(self.derivation) if plan is None else plan
         self.model = self.derivation.model
         self.state = hand.random_state(np.random.default_rng(sizes), hand.SIZES[sizes])
         self.other = hand.random_state(np.random.default_rng(sizes + 50), hand.SIZES[sizes])

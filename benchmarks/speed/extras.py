@@ -118,17 +118,17 @@ def table_of_processes(settings: Settings) -> Table:
     """``deriver run`` on the rats, to the saved file, against the import of what it rests on; taking turns."""
     imports = [sys.executable, "-c", "import numba, sympy, xarray"]
     runs: dict[str, list[Measured]] = {"imports": []}
-    note = ""
+    note = "First: with an empty cache; again: with the cache that the first run left."
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            if settings.backend == "numba":
-                measure(_run_rats("numba"), folder, NUMBA_CACHE_DIR=str(folder / "warm"))
             for turn in range(settings.repeats):
                 runs["imports"].append(measure(imports, folder))
-                for label, backend, cache in _process_kinds(settings, folder, turn):
-                    taken = measure(_run_rats(backend), folder, NUMBA_CACHE_DIR=str(cache))
-                    runs.setdefault(label, []).append(taken)
+                for backend in ("numpy", "numba") if settings.backend == "numba" else ("numpy",):
+                    cache = str(folder / f"cache_{backend}_{turn}")
+                    for time_of in ("first", "again"):
+                        taken = measure(_run_rats(backend), folder, DERIVER_CACHE=cache)
+                        runs.setdefault(f"run, {backend}, {time_of}", []).append(taken)
         except RuntimeError as error:
             note = str(error).strip().splitlines()[-1]
     rows = [(label, *_compare_processes(taken, runs["imports"])) for label, taken in runs.items()]
@@ -143,16 +143,6 @@ def _compare_processes(taken: list[Measured], base: list[Measured]) -> tuple[Cel
     clock, ours = (statistics.median(run.seconds for run in runs) for runs in (base, taken))
     base_processor, processor = (statistics.median(run.processor for run in runs) for runs in (base, taken))
     return ours, processor, ours / clock, processor / base_processor
-
-
-def _process_kinds(settings: Settings, folder: Path, turn: int) -> list[tuple[str, str, Path]]:
-    kinds = [("run, numpy", "numpy", folder / "none")]
-    if settings.backend == "numba":
-        kinds += [
-            ("run, numba warm", "numba", folder / "warm"),
-            ("run, numba cold", "numba", folder / f"cold{turn}"),
-        ]
-    return kinds
 
 
 def _run_rats(backend: str) -> list[str]:

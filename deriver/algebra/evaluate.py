@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from scipy.special import log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr, xlogy
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition
+from deriver.algebra.log_masses import LOG_MASSES
 from deriver.algebra.polya_gamma import log_polya_gamma
 
 Value = Any
@@ -216,6 +217,8 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
             return lambda s, k: _log_multivariate_gamma(parts[0](s, k), int(parts[1](s, k)))
         case heads.NormalCdf():
             return lambda s, k: float(ndtr(parts[0](s, k)))
+        case heads.XLogY():
+            return lambda s, k: float(xlogy(parts[0](s, k), parts[1](s, k)))
         case heads.Step():
             return lambda s, k: float(parts[0](s, k) > 0)
         case heads.Branch():
@@ -244,10 +247,6 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
         case heads.Stack():
             return _compile_stack(expr)
     raise TypeError(f"no value for {type(expr).__name__}")
-
-
-# log P(lower <= X <= upper) by family key, put here by the families.
-LOG_MASSES: dict[str, Callable[..., float]] = {}
 
 
 def _compile_indicator(expr: heads.LogIndicator) -> Compiled:

@@ -357,6 +357,12 @@ class Branch(Expr):
     is_extended_real = True
 
 
+class XLogY(ScalarHead):
+    """c log w, which is 0 where c is, whatever w ≥ 0: ``XLogY(c, w)``."""
+
+    is_extended_real = True
+
+
 class LogPolyaGamma(ScalarHead):
     """The log density of a Pólya–gamma variable without tilt: ``LogPolyaGamma(value, size)``."""
 

@@ -106,6 +106,9 @@ def _expand_log(expr: sp.log, target: Expr) -> Terms:
             return {expr: S.One}
         parts.append({S.One: sp.log(coefficient)})
     for factor in sp.Mul.make_args(monomial):
+        if isinstance(factor, sp.exp):  # SymPy keeps log(exp(a)) where it does not know a to be real
+            parts.append(expand_in(factor.args[0], target))
+            continue
         base, exponent = factor.as_base_exp()
         parts.append({sp.log(base): exponent} if base.is_positive else {sp.log(factor): S.One})
     return merge(parts)

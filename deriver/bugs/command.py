@@ -52,13 +52,21 @@ def job_of(translation: Translation, job: Any, inits: str | Path | Mapping[str, 
     ours = {bugs: name for name, bugs in translation.names.items()}
     starts = {} if inits is None else starts_of(translation, read_arrays(inits))
     starts |= {ours.get(name, name): value for name, value in job.start.items()}
-    keep = job.settings.keep
-    kept = None if keep is None else tuple(ours.get(name, name) for name in keep)
+    settings = job.settings
+
+    def in_ours(given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(ours.get(name, name) for name in given)
+
     return dataclasses.replace(
         job,
         start=starts,
         fix={ours.get(name, name): value for name, value in job.fix.items()},
-        settings=dataclasses.replace(job.settings, keep=kept),
+        settings=dataclasses.replace(
+            settings,
+            keep=None if settings.keep is None else in_ours(settings.keep),
+            keep_draws=in_ours(settings.keep_draws),
+            moments=in_ours(settings.moments),
+        ),
         report=translation.definitions,
     )
 
@@ -66,14 +74,19 @@ def job_of(translation: Translation, job: Any, inits: str | Path | Mapping[str, 
 def name_back(result: Any, names: Mapping[str, str]) -> Any:
     """Return a result whose quantities have the names of the BUGS program."""
 
-    def rename(group: Any) -> Any:
-        return group.rename({ours: bugs for ours, bugs in names.items() if ours in group.data_vars})
+    def rename(entries: Mapping[str, Any]) -> dict[str, Any]:
+        return {names.get(name, name): each for name, each in entries.items()}
 
     if not names:
         return result
+    groups = {
+        key: dataclasses.replace(group, variables=rename(group.variables))
+        for key, group in result.groups.items()
+    }
     return dataclasses.replace(
         result,
-        idata=result.idata.map(rename),
+        groups=groups,
         headline=tuple(names.get(name, name) for name in result.headline),
-        acceptance={names.get(name, name): rate for name, rate in result.acceptance.items()},
+        acceptance=rename(result.acceptance),
+        fields=rename(result.fields),
     )

@@ -9,7 +9,15 @@ from sympy import Expr, Tuple, ordered
 from deriver.algebra.heads import Ref, shape_of
 from deriver.derivation.factors import Definitions, build_factors
 from deriver.derivation.lower import Lowering
-from deriver.derivation.match import Match, Piece, collect_pieces, log_kernel, match_family, split_cuts
+from deriver.derivation.match import (
+    Match,
+    Piece,
+    Support,
+    collect_pieces,
+    log_kernel,
+    match_family,
+    split_cuts,
+)
 from deriver.derivation.proofs import Prover
 from deriver.derivation.records import Conditional, Contribution, Derivation, Factor, Refusal
 from deriver.derivation.remedies import suggest_remedy
@@ -83,7 +91,7 @@ def _derive_node(
 ) -> Conditional:
     target = lowering.node_element(node)
     ranges = tuple(lowering.bound(place) for place in node.ranges)
-    support = lowering.support(node.support)
+    support = _finite_support(node, factors, lowering)
     contributions, doubts = _blanket(node, factors, unsound, target, ranges, definitions)
     pieces = collect_pieces(contributions, target)
     kernel = log_kernel(pieces)
@@ -101,7 +109,9 @@ def _derive_node(
         definitions=definitions.all,
     )
     uncut, left = split_cuts(pieces, target, support)
-    outcome = match_family(uncut, target, left, ranges, prover)
+    own = [factor for factor in factors if factor.value.name == node.name]
+    improper = all(family_record(factor.family).improper for factor in own)
+    outcome = match_family(uncut, target, left, ranges, prover, improper=improper)
     if isinstance(outcome, Match) and not doubts:
         return replace(
             base,
@@ -111,10 +121,22 @@ def _derive_node(
             statistics=outcome.statistics,
             parameters=outcome.parameters,
             truncation=outcome.truncation,
+            assumed=outcome.assumed,
         )
     if isinstance(outcome, Match):
         return replace(base, reason=doubts[0])
     return _prior_or_refused(base, outcome, pieces, prover)
+
+
+def _finite_support(node: Node, factors: tuple[Factor, ...], lowering: Lowering) -> Support:
+    """Return (kind, lower, upper); a category is one of as many as there are probabilities."""
+    kind, lower, upper = lowering.support(node.support)
+    own = [factor for factor in factors if factor.value.name == node.name]
+    counts = {shape_of(factor.arguments[0])[0] for factor in own if factor.family == "categorical"}
+    free = len(counts) == 1 and not any(count.has(*(b[0] for f in own for b in f.bounds)) for count in counts)
+    if upper is None and free and all(factor.family == "categorical" for factor in own):
+        upper = counts.pop()
+    return kind, lower, upper
 
 
 def _prior_or_refused(

@@ -19,7 +19,7 @@ from deriver.derivation.states import random_state, redraw
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-8
-_MOST_STATES = 24
+_MOST_STATES = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Definition, Factor
 from deriver.errors import InternalError, Mistake, ModelError
 from deriver.families import family as family_record
-from deriver.model.records import Deterministic, Model, Stochastic
+from deriver.model.records import Deterministic, Given, Model, Node, Stochastic
 
 
 class Definitions:
@@ -138,8 +138,14 @@ def build_factors(model: Model, lowering: Lowering) -> tuple[tuple[Factor, ...],
         tuple(_definition(s, lowering) for s in model.statements if isinstance(s, Deterministic))
     )
     nodes = {node.name for node in model.nodes if node.kind == "stochastic"}
+    declarations: list[Node | Given] = [*model.nodes, *model.givens]
+    binary = frozenset(
+        declared.name
+        for declared in declarations
+        if lowering.support(declared.support) == ("integer", sp.S.Zero, sp.S.One)
+    )
     factors = [
-        _factor(statement, lowering, definitions, nodes)
+        replace(_factor(statement, lowering, definitions, nodes), binary=binary)
         for statement in model.statements
         if isinstance(statement, Stochastic)
     ]

@@ -18,6 +18,11 @@ the same for every reference (e, m): Chib (1995), J. Am. Stat. Assoc. 90, 1313-1
 serve as reference, so that nothing large cancels.  V drawn (or moved) by this density, then m with the effects
 integrated out, N(m + S⁻¹g, S⁻¹), then e from its full conditional, is one update of V, m and e together; drawn in
 this order, and in no other, it keeps the target (van Dyk & Park 2008, J. Am. Stat. Assoc. 103, 790-796, section 3).
+
+The same holds for a chain z_1, z_2, ... of numbers, each coupled to the next, as one effect: A is then tridiagonal, its
+diagonal the precisions of the full conditionals, the entries beside it minus the couplings (``chains``).  Its reference
+is best its mean given V and m, at which c = 0.  V then holds nodes with Gaussian conditionals too where A mentions
+them, such as an autoregression.
 """
 
 from __future__ import annotations
@@ -27,14 +32,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import sympy as sp
-from sympy import Expr, S
+from sympy import Expr, S, Symbol
 
 from deriver.algebra import heads
-from deriver.algebra.heads import PlateSum, Ref, invert, shape_of, transpose
-from deriver.algebra.normal_form import Terms, expand_in, merge, sum_over
+from deriver.algebra.heads import PlateSum, Ref, shape_of, transpose
+from deriver.algebra.normal_form import sum_over
+from deriver.derivation.chains import find_chain_index, split_chain
 from deriver.derivation.factors import Definitions
-from deriver.derivation.records import Conditional, Derivation, Factor
-from deriver.derivation.slice import slice_factor
+from deriver.derivation.joint_kernel import joint_kernel
+from deriver.derivation.records import Conditional, Derivation
 
 Structure = Literal["independent", "chain"]
 _CONTINUOUS = ("real", "spd", "correlation")
@@ -46,14 +52,16 @@ class Member:
 
     ``precision`` and ``linear`` are its full conditional's (A and b: at a state, the gradient of the log joint
     density in it is b − A × value).  ``slopes`` hold ∂b/∂m for each member m that b mentions, by name: a scalar,
-    a vector, a row or a matrix, as the two nodes are.  ``prior`` is the share of its own prior in the precision.
+    a vector, a row or a matrix, as the two nodes are.
+    For a chain, ``coupling`` is ∂b/∂z of the element before it ``along`` an index, 0 for the first.
     """
 
     conditional: Conditional
     precision: Expr
     linear: Expr
     slopes: tuple[tuple[str, Expr], ...]
-    prior: Expr
+    coupling: Expr = S.Zero
+    along: Symbol | None = None
 
     @property
     def node(self) -> str:
@@ -70,9 +78,9 @@ class Marginal:
     """The density of ``variances`` (nodes without indices) with ``effects`` and ``shared`` integrated out.
 
     The effects have the same indices and ranges; those of one element depend on each other, those of different
-    elements do not (``structure`` "independent"; "chain" is for elements that follow one another).
-    ``log_kernel`` is the part of the log joint density that mentions a variance; ``rest`` are the other nodes on which
-    the density depends.
+    elements do not (``structure`` "independent"); or the one effect is a chain ("chain").
+    ``log_kernel`` is the part of the log joint density that mentions a variance, or a chain, whose reference moves with
+    the variances; ``rest`` are the other nodes on which the density depends.
     """
 
     variances: tuple[Conditional, ...]
@@ -106,18 +114,46 @@ def find_marginal(derivation: Derivation) -> Marginal | NoMarginal:
     candidates = [c for c in gaussian if c.indices]
     if not candidates:
         return NoMarginal(why="no node with an element for each group is conditionally Gaussian")
+    found: list[Marginal | NoMarginal] = [
+        _integrate(derivation, effects, structure)
+        for effects, structure in _find_effects(candidates, definitions)
+    ]
+    why = f"the elements of {candidates[0].node} depend on each other, and are no chain of numbers"
+    found.append(NoMarginal(why=why))
+    return next((each for each in found if isinstance(each, Marginal)), found[0])
+
+
+def _find_effects(
+    candidates: list[Conditional], definitions: Definitions
+) -> list[tuple[list[Conditional], Structure]]:
+    """Return effects of independent groups, then the first chain, as far as there are such."""
+    found: list[tuple[list[Conditional], Structure]] = []
     free = [c for c in candidates if not c.coupled]
-    if not free:
-        return NoMarginal(why=f"the elements of {candidates[0].node} depend on each other")
-    effects = _choose(free[:1], [c for c in free[1:] if c.ranges == free[0].ranges], definitions)
+    if free:
+        alike = [c for c in free[1:] if c.ranges == free[0].ranges]
+        found.append((_choose(free[:1], alike, definitions), "independent"))
+    chains = [c for c in candidates if _split(c, [c], definitions) is not None]
+    return [*found, (chains[:1], "chain")] if chains else found
+
+
+def _integrate(
+    derivation: Derivation, effects: list[Conditional], structure: Structure
+) -> Marginal | NoMarginal:
+    """Return the marginal of the variances that govern the effects, or why there is none."""
+    definitions = Definitions(derivation.definitions)
+    gaussian = [c for c in derivation.conditionals if _is_gaussian(c)]
     chosen = _choose(effects, [c for c in gaussian if not c.indices], definitions)
     shared = _connected(effects, chosen[len(effects) :], definitions)
     names = {c.node for c in (*effects, *shared)}
-    variances = tuple(c for c in derivation.conditionals if _is_variance(c, names, definitions))
+    left_out = {c.node for c in gaussian} if structure == "independent" else names
+    variances = tuple(c for c in derivation.conditionals if _is_variance(c, names, left_out, definitions))
     if not variances:
         return NoMarginal(why=f"no variance, correlation or precision governs {effects[0].node}")
     members = [_member(c, [*effects, *shared], definitions) for c in (*effects, *shared)]
-    kernel = joint_kernel(derivation.factors, [c.target for c in variances], definitions)
+    whole = [c.target for c in variances if _is_gaussian(c)]
+    collected = [c.target for c in variances if not _is_gaussian(c)]
+    moving = [c.target for c in effects if structure == "chain"]  # to its mean, with the variances
+    kernel = joint_kernel(derivation.factors, collected, [*whole, *moving], definitions)
     read = {name for member in members for name in _read(member, definitions)}
     read |= _names(definitions.expand(kernel))
     inside = {c.node for c in (*variances, *effects, *shared)}
@@ -127,12 +163,25 @@ def find_marginal(derivation: Derivation) -> Marginal | NoMarginal:
         shared=tuple(members[len(effects) :]),
         log_kernel=kernel,
         rest=tuple(c.node for c in derivation.conditionals if c.node in read - inside),
+        structure=structure,
     )
+
+
+def _split(
+    conditional: Conditional, members: list[Conditional], definitions: Definitions
+) -> dict[str, Expr] | None:
+    """Return the parameters of a chain, deterministic nodes above it written out; None for what is no chain."""
+    parameters = {
+        name: _written_out(conditional.parameter(name), members, definitions)
+        for name in ("precision", "linear")
+    }
+    return split_chain(conditional, parameters)
 
 
 def _read(member: Member, definitions: Definitions) -> set[str]:
     """Return the names that a member's precision, linear term and slopes mention."""
-    expressions = (member.precision, member.linear, *(slope for _, slope in member.slopes))
+    slopes = (slope for _, slope in member.slopes)
+    expressions = (member.precision, member.linear, member.coupling, *slopes)
     return {name for expr in expressions for name in _names(definitions.expand(expr))}
 
 
@@ -145,9 +194,11 @@ def _is_gaussian(conditional: Conditional) -> bool:
     return family and conditional.method == "gibbs" and conditional.truncation is None
 
 
-def _is_variance(conditional: Conditional, members: set[str], definitions: Definitions) -> bool:
-    """Tell whether a node without indices, not itself Gaussian, has a density that mentions a member."""
-    if conditional.indices or conditional.node in members or _is_gaussian(conditional):
+def _is_variance(
+    conditional: Conditional, members: set[str], left_out: set[str], definitions: Definitions
+) -> bool:
+    """Tell whether a node without indices, none of those ``left_out``, has a density that mentions a member."""
+    if conditional.indices or conditional.node in left_out:
         return False
     kind, *ends = conditional.support
     if kind not in _CONTINUOUS or conditional.method == "prior" or any(_moves(end) for end in ends):
@@ -226,12 +277,14 @@ def _member(conditional: Conditional, members: list[Conditional], definitions: D
     written = _written_out(linear, members, definitions)
     others = [m for m in members if m.node != conditional.node and (conditional.indices or not m.indices)]
     slopes = [(m.node, affine_slope(written, m.target)) for m in others]
+    chain = _split(conditional, members, definitions)
     return Member(
         conditional=conditional,
         precision=conditional.parameter("precision"),
         linear=linear,
         slopes=tuple((name, slope) for name, slope in slopes if slope != 0),
-        prior=_prior_precision(conditional),
+        coupling=S.Zero if chain is None else chain["coupling"],
+        along=None if chain is None else find_chain_index(conditional),
     )
 
 
@@ -240,17 +293,6 @@ def _written_out(expr: Expr, nodes: Iterable[Conditional], definitions: Definiti
     for conditional in nodes:
         expr = definitions.expand(expr, conditional.node)
     return expr
-
-
-def _prior_precision(conditional: Conditional) -> Expr:
-    """Return the precision that the node's own statements give it."""
-    own = [c for c in conditional.contributions if c.value == conditional.target]
-    pieces = []
-    for contribution in own:
-        variance = contribution.arguments[1]
-        precision = 1 / variance if conditional.family == "normal" else invert(variance)
-        pieces.append(heads.Gated(precision, contribution.gates) if contribution.gates else precision)
-    return sp.Add(*pieces)
 
 
 # --- affine terms -------------------------------------------------------------------------------------------
@@ -315,37 +357,3 @@ def _product_slope(expr: sp.Mul, target: Ref) -> Expr:
     if isinstance(slope, heads.Eye) and product != 1:
         return sp.Mul(*scalars) * product
     return sp.Mul(*scalars) * product * slope
-
-
-# --- the kernel of the variances ----------------------------------------------------------------------------
-
-
-def joint_kernel(factors: tuple[Factor, ...], targets: list[Ref], definitions: Definitions) -> Expr:
-    """Return the log joint density up to terms free of every target (nodes without indices)."""
-    names = [target.name for target in targets]
-    parts: list[Terms] = []
-    for factor in factors:
-        there = [t for t in targets if t.name == factor.value.name or t.name in factor.parents]
-        if not there:
-            continue
-        for contribution in slice_factor(factor, there[0], (), definitions):
-            density = contribution.log_density
-            for name in names:
-                density = definitions.expand(density, name)
-            parts.append(_kernel_terms(density, contribution.bounds, contribution.conditions, targets))
-    return sp.Add(*(monomial * coefficient for monomial, coefficient in merge(parts).items()))
-
-
-def _kernel_terms(density: Expr, bounds: tuple, conditions: tuple, targets: list[Ref]) -> Terms:
-    """Return the summed terms of one factor, {monomial: coefficient}, collected in one target after another."""
-    symbols = {bound[0] for bound in bounds}
-    found: list[Terms] = []
-    for target in targets:
-        terms = expand_in(density, target)
-        density = terms.pop(S.One, S.Zero)
-        for monomial, coefficient in terms.items():
-            if monomial.free_symbols & symbols:
-                found.append({sum_over(coefficient * monomial, bounds, conditions): S.One})
-            else:
-                found.append({monomial: sum_over(coefficient, bounds, conditions)})
-    return merge(found)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from sympy import Expr, S
 
 from deriver.algebra.evaluate import evaluate
 from deriver.derivation.marginal import Marginal, Member
@@ -114,11 +115,10 @@ def gaussian_system(
         linear = np.atleast_1d(evaluate(member.linear, completed, own))
         value = np.atleast_1d(state[member.node][index])
         precision[place, place] = block
-        gradient[place] = linear - block @ value
+        gradient[place] = linear - block @ value  # the linear term of a chain has the neighbours in it
         for other, position, spot in places:
-            apart = other.conditional.indices and position != index
-            slope = member.slope(other.node)
-            if slope == 0 or apart:
+            slope = _slope_at(member, index, other, position)
+            if slope == 0:
                 continue
             shape = (place.stop - place.start, spot.stop - spot.start)
             value = np.asarray(evaluate(slope, completed, own))  # 0 for a sum over no rows
@@ -126,6 +126,17 @@ def gaussian_system(
             precision[place, spot] = -number
             precision[spot, place] = -number.T
     return precision, gradient
+
+
+def _slope_at(member: Member, index: tuple[int, ...], other: Member, position: tuple[int, ...]) -> Expr:
+    """Return the slope of one element's linear term in another element, 0 where it does not mention it."""
+    if other is member and member.along is not None:
+        place = member.conditional.indices.index(member.along)
+        earlier = (*index[:place], index[place] - 1, *index[place + 1 :])
+        return member.coupling if position == earlier else S.Zero
+    if other.conditional.indices and position != index:
+        return S.Zero
+    return member.slope(other.node)
 
 
 def list_places(marginal: Marginal, state: Mapping) -> list[Place]:

@@ -16,7 +16,7 @@ from sympy import Expr, S, Tuple
 from deriver.algebra import heads
 from deriver.algebra.heads import Branch, LogIndicator, Ref
 from deriver.algebra.normal_form import expand_in, merge, sum_over
-from deriver.derivation.proofs import Prover
+from deriver.derivation.proofs import Prover, covers
 from deriver.derivation.records import Contribution, Refusal, Statistic
 from deriver.families import FAMILIES
 from deriver.families.record import Family, Kernel
@@ -35,12 +35,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A family that fits: its statistics with their coefficients, its parameters, and truncation if any."""
+    """A family that fits: its statistics with their coefficients, its parameters, and truncation if any.
+
+    ``assumed`` are the conditions (expression, claim) without which the posterior would be improper.
+    """
 
     family: Family
     statistics: tuple[Statistic, ...]
     parameters: tuple[tuple[str, Expr], ...]
     truncation: tuple[Expr | None, Expr | None] | None
+    assumed: tuple[tuple[Expr, str], ...] = ()
 
 
 def collect_pieces(contributions: tuple[Contribution, ...], target: Ref) -> tuple[Piece, ...]:
@@ -77,28 +81,41 @@ def _less_cancelled(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
 def split_cuts(pieces: tuple[Piece, ...], target: Ref, support: Support) -> tuple[tuple[Piece, ...], Support]:
     """Return the pieces that are no cut of the target's support, and the support that the cuts leave.
 
-    A cut is the factor of a response that tells the sign of the target: y = 1 where θ > 0, y = 0 elsewhere.  It is
-    read where one response alone tells it, whatever the values of the target's indices.
+    A cut is the factor of a response that tells on which side of a point the target is: y = 1 where θ > c, y = 0
+    elsewhere; so an order of two means is stated.  It is read where one response alone tells it, whatever the values
+    of the target's indices.
     """
-    cuts = [(piece, sign) for piece in pieces if (sign := _sign_told(piece, target)) is not None]
+    cuts = [(piece, told) for piece in pieces if (told := _side_told(piece, target)) is not None]
     if len(cuts) != 1 or support != ("real", None, None):
         return pieces, support
-    ((cut, sign),) = cuts
-    lower = Branch(sign, sp.S.Zero, sp.S.NegativeInfinity)
-    upper = Branch(sign, sp.S.Infinity, sp.S.Zero)
+    ((cut, (sign, point)),) = cuts
+    lower = Branch(sign, point, sp.S.NegativeInfinity)
+    upper = Branch(sign, sp.S.Infinity, point)
     return tuple(piece for piece in pieces if piece is not cut), ("real", lower, upper)
 
 
-def _sign_told(piece: Piece, target: Ref) -> Expr | None:
-    """Return s, free of the target and never zero, where a piece is the indicator of s θ > 0; else None."""
+def _side_told(piece: Piece, target: Ref) -> tuple[Expr, Expr] | None:
+    """Return (s, c), free of the target and s never zero, where a piece is the indicator of s (θ - c) > 0; else None."""
     where = piece.contribution
     if where.factor.family != "bernoulli" or where.bounds or where.conditions or where.gates:
         return None
     if not isinstance(piece.monomial, LogIndicator) or piece.coefficient != 1:
         return None
     lower, told, upper = piece.monomial.args
-    sign, dependent = told.as_independent(target, as_Add=False)
-    return sign if (lower, upper) == (0, sp.oo) and dependent == target else None
+    terms = expand_in(told, target)
+    if (lower, upper) != (0, sp.oo) or set(terms) - {target, S.One} or target not in terms:
+        return None
+    sign = sp.factor(terms[target])
+    point = sp.cancel(-terms.get(S.One, S.Zero) / sign)
+    never_zero = all(factor.is_number or _is_side(factor) for factor in sp.Mul.make_args(sign))
+    return (sign, point) if never_zero else None
+
+
+def _is_side(factor: Expr) -> bool:
+    """Tell whether a factor is 2y - 1 for a y that is 0 or 1, so never zero."""
+    refs = list(factor.atoms(Ref))
+    whole = len(refs) == 1 and bool(refs[0].is_integer)
+    return whole and 0 in (sp.expand(factor - (2 * refs[0] - 1)), sp.expand(factor + 2 * refs[0] - 1))
 
 
 def log_kernel(pieces: tuple[Piece, ...]) -> Expr:
@@ -137,14 +154,19 @@ def match_family(
     prover: Prover,
     *,
     check_proper: bool = True,
+    improper: bool = False,
 ) -> Match | Refusal:
     """Return the family of the full conditional, or why no family fits.
 
     Without ``check_proper`` a kernel matches that only another factor, such as a prior, would make proper.
+    ``improper`` tells that the node's own prior is: then there is a posterior only where a precision matrix of the
+    data is definite (as many independent rows as coefficients), which no symbol shows, and that is assumed.
     """
     refusals: list[tuple[int, Refusal]] = []
     for candidate in candidates(target, support):
-        outcome = _try_family(candidate, pieces, target, support, ranges, prover if check_proper else None)
+        outcome = _try_family(
+            candidate, pieces, target, support, ranges, prover if check_proper else None, improper
+        )
         if isinstance(outcome, Match):
             return outcome
         refusals.append(outcome)
@@ -188,6 +210,7 @@ def _try_family(
     support: Support,
     ranges: tuple[Tuple, ...],
     prover: Prover | None,
+    improper: bool,
 ) -> Match | tuple[int, Refusal]:
     kernel = family.kernel
     assert kernel is not None
@@ -205,7 +228,16 @@ def _try_family(
     if stray is not None:
         return len(natural), _stray_refusal(stray, family, target)
     collected = _collect(natural, kernel)
+    truncation = _truncation(family, support)
     unproved = _unproved(kernel, natural, target, support, ranges, prover) if prover is not None else None
+    assumed: tuple[tuple[Expr, str], ...] = ()
+    if (
+        unproved is not None
+        and unproved[1] == "positive_definite"
+        and improper
+        and _has_rows(natural, ranges)
+    ):
+        assumed, unproved = (unproved,), None
     if unproved is not None:
         return len(natural), _improper_refusal(*unproved, family)
     forms = kernel.statistic_forms(target)
@@ -215,8 +247,18 @@ def _try_family(
             Statistic(name=name, form=forms[name], coefficient=collected[name]) for name in kernel.statistics
         ),
         parameters=tuple(kernel.to_standard(collected, target).items()),
-        truncation=_truncation(family, support),
+        truncation=truncation,
+        assumed=assumed,
     )
+
+
+def _has_rows(natural: Iterable[tuple[Contribution, str, Expr]], ranges: tuple[Tuple, ...]) -> bool:
+    """Tell whether every element of the target surely has a factor besides its improper prior."""
+    filled = [
+        c for c, _, _ in natural if not c.conditions and all((b[2] - b[1]).is_nonnegative for b in c.bounds)
+    ]
+    gates = [Tuple(*contribution.gates) for contribution in filled]
+    return any(not gate.args for gate in gates) or (bool(gates) and covers(gates, ranges))
 
 
 def _collect(natural: Iterable[tuple[Contribution, str, Expr]], kernel: Kernel) -> dict[str, Expr]:
@@ -239,10 +281,14 @@ def _unproved(
     density is nonnegative on the whole line, so its quadratic part is.  It may then be left out of the proof.
     """
 
+    def proved(expr: Expr, claim: str) -> bool:
+        if claim == "positive":
+            return prover.positive(expr, ranges) or prover.positive_almost_surely(expr)
+        return prover.definite(expr, ranges)
+
     def fails(terms: Iterable[tuple[Contribution, str, Expr]]) -> tuple[Expr, str] | None:
-        claims = {"positive": prover.positive, "positive_definite": prover.definite}
         proper = kernel.proper(_collect(terms, kernel), target)
-        return next(((expr, claim) for expr, claim in proper if not claims[claim](expr, ranges)), None)
+        return next(((expr, claim) for expr, claim in proper if not proved(expr, claim)), None)
 
     unproved = fails(natural)
     if unproved is None or "quadratic" not in kernel.statistics or None not in support[1:]:

@@ -38,6 +38,37 @@ class Prover:
         """Prove expr ≥ 0."""
         return self._remember("nonnegative", expr, (), lambda: self._nonnegative(expr))
 
+    def positive_almost_surely(self, expr: Expr) -> bool:
+        """Prove expr ≥ 0, and > 0 but for values that have probability zero, such as Σ (y − m)² with rows in it.
+
+        An analytic expression that is not zero everywhere is zero on a set of measure zero; the continuous nodes
+        in it have densities.
+        """
+        if isinstance(expr, sp.Add) and all(map(self.nonnegative, expr.args)):
+            return any(map(self._positive_but_for_a_null_set, expr.args))
+        return self.nonnegative(expr) and self._positive_but_for_a_null_set(expr)
+
+    def _positive_but_for_a_null_set(self, expr: Expr) -> bool:
+        return self.positive(expr) or (self._analytic(expr) and self._has_continuous_node(expr))
+
+    def _analytic(self, expr: Expr) -> bool:
+        """Tell whether an expression has no jumps, counts or labels in it, nor a sum that may be empty."""
+        match expr:
+            case Ref():
+                if self._definitions.defines(expr.name):
+                    return self._analytic(self._definitions.at(expr))
+                return self._support(expr)[0] == "real"
+            case heads.PlateSum():
+                filled = all((upper - lower).is_nonnegative for _, lower, upper in expr.bounds)
+                return filled and not expr.conditions and self._analytic(expr.body)
+            case sp.Add() | sp.Mul() | sp.Pow() | sp.exp() | sp.log() | heads.Inner() | heads.Transposed():
+                return all(map(self._analytic, expr.args))
+        return bool(expr.is_number)
+
+    def _has_continuous_node(self, expr: Expr) -> bool:
+        nodes = {node.name for node in self._lowering.model.nodes}
+        return any(ref.name in nodes for ref in self._definitions.expand(expr).atoms(Ref))
+
     def definite(self, matrix: Expr, ranges: tuple[Tuple, ...] = ()) -> bool:
         """Prove that a matrix expression is symmetric positive definite."""
         return self._remember("definite", matrix, ranges, lambda: self._definite(matrix, ranges))
@@ -63,7 +94,11 @@ class Prover:
             case Ref():
                 return self._defined(expr, self.positive) or self._above_nonnegative(expr)
             case sp.Add():
-                return self._positive_sum(expr, ranges) or self._positive_at_least(expr)
+                return (
+                    self._positive_sum(expr, ranges)
+                    or self._positive_at_least(expr)
+                    or self._positive_at_both(expr, ranges)
+                )
             case sp.Mul():
                 return all(self.positive(factor) for factor in expr.args)
             case sp.Pow():
@@ -110,6 +145,13 @@ class Prover:
         if all(map(self.nonnegative, expr.args)) and any(map(self.positive, expr.args)):
             return True
         return bool(ranges) and self._positive_by_gates(expr, ranges)
+
+    def _positive_at_both(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
+        """(1 − z) a + z b with z in {0, 1}: a > 0 and b > 0."""
+        unit = ("integer", sp.S.Zero, sp.S.One)
+        binary = [ref for ref in sp.ordered(expr.atoms(Ref)) if self._support(ref) == unit]
+        values = [expr.xreplace({binary[0]: value}) for value in (sp.S.Zero, sp.S.One)] if binary else []
+        return bool(values) and all(self.positive(value, ranges) for value in values)
 
     def _positive_by_gates(self, expr: sp.Add, ranges: tuple[Tuple, ...]) -> bool:
         """Gates that cover all indices, the sum positive inside each of them with the others left out."""
@@ -165,10 +207,25 @@ class Prover:
             end = self._end(body.args[0], coefficient.is_negative)
             known = end is not None and end.is_positive
             return sp.expand(coefficient * log_of(end)) if known else term
+        if isinstance(body, sp.log) and coefficient.is_negative and self._at_most_one(body.args[0]):
+            return sp.S.Zero
+        if isinstance(body, sp.Mul) and coefficient.is_positive:
+            return self._least_product(term, coefficient, body)
         if not isinstance(body, Ref) or coefficient == 1 and body.is_positive and not body.is_integer:
             return term
         end = self._end(body, coefficient.is_negative)
         return term if end is None else coefficient * end
+
+    def _at_most_one(self, expr: Expr) -> bool:
+        """Tell whether an expression is 1 minus something that is declared nonnegative."""
+        return isinstance(expr, sp.Add) and self._declared_nonnegative(1 - expr)
+
+    def _least_product(self, term: Expr, coefficient: Expr, body: sp.Mul) -> Expr:
+        """Bound c·n·m for whole numbers n and m by their least values."""
+        ends = [self._end(ref, False) if isinstance(ref, Ref) else None for ref in body.args]
+        if all(end is not None and end.is_Integer and end.is_nonnegative for end in ends):
+            return coefficient * sp.Mul(*ends)
+        return term
 
     def _end(self, ref: Ref, upper: bool) -> Expr | None:
         """Return an end of a declared quantity's support, in the reference's own indices."""

@@ -21,7 +21,7 @@ class Factor:
 
     ``bounds`` are (index, lower, upper) for each index that the statement ranges over; ``conditions`` what
     else holds of them (membership of a subset).  ``arguments`` are the family's canonical parameters, with
-    deterministic nodes still under their names.  ``parents`` are the stochastic nodes it is given.
+    deterministic nodes still under their names.  ``parents`` are the stochastic nodes it is given; ``binary`` the nodes whose values are 0 and 1.
     ``moving_bounds`` are the ends of the value's support where one of them depends on a node, or where the
     statement gives its value a part of the node's support only (``partial``).
     """
@@ -35,6 +35,7 @@ class Factor:
     moving_bounds: tuple[Expr | None, Expr | None] | None = None
     partial: bool = False
     parents: tuple[str, ...] = ()
+    binary: frozenset[str] = frozenset()
     layer: str = ""
 
 
@@ -102,6 +103,8 @@ class Conditional:
     A⁻¹b; inverse_gamma ``shape``, ``scale``; gamma ``shape``, ``rate``; wishart ``df``, ``inverse_scale``;
     inverse_wishart ``df``, ``scale``; beta ``a``, ``b``; dirichlet ``concentration``.
     ``truncation`` holds bounds narrower than the family's support.
+    ``assumed`` holds what an improper prior leaves unproved: (expression, "positive" or "positive_definite"), without
+    which there is no posterior.
     For ``method == "mh"`` (and ``"categorical"``: a finite discrete node, enumerated) ``reason`` tells why.
     ``coupled`` is empty when the elements of the node are independent given the rest, so that all can be
     drawn at once; else it holds (the target's indices, another element's) for each element that the
@@ -122,6 +125,7 @@ class Conditional:
     statistics: tuple[Statistic, ...] = ()
     parameters: tuple[tuple[str, Expr], ...] = ()
     truncation: tuple[Expr | None, Expr | None] | None = None
+    assumed: tuple[tuple[Expr, str], ...] = ()
     reason: Refusal | None = None
     coupled: tuple[tuple[tuple[Expr, ...], tuple[Expr, ...]], ...] = ()
     definitions: tuple[Definition, ...] = field(default=(), compare=False, repr=False)

@@ -15,6 +15,7 @@ from deriver.emission.coordinates import place_variances
 from deriver.emission.gibbs import bound_text
 from deriver.emission.metropolis import is_tuned, is_vector_walk, returns_rate
 from deriver.emission.printer import print_size
+from deriver.emission.reduced import is_over_rows, moment_names
 from deriver.emission.scope import Module, make_function, own_space
 from deriver.emission.source import Frame
 from deriver.emission.statements import shape_text
@@ -244,11 +245,15 @@ def spread_lines(module: Module, starts: list[str]) -> list[str]:
     ]
     text = " ".join(starts)
     lines = []
+    if normal and is_over_rows(module, module.quantity(normal[0]).indices):
+        variance, square = (f"data.{name}" for name in moment_names(normal[0]))
+    elif normal:
+        variance, square = f"np.var(data.{normal[0]})", f"np.mean(data.{normal[0]}**2)"
     if re.search(r"\bvariance\b", text):
-        value = f"np.var(data.{normal[0]}) + 1e-6" if normal else "1.0"
+        value = f"{variance} + 1e-6" if normal else "1.0"
         lines.append(f"    variance = {value}")
     if re.search(r"\bspread\b", text):
-        value = f"10 * np.mean(data.{normal[0]}**2) + 1e-6" if normal else "10.0"
+        value = f"10 * {square} + 1e-6" if normal else "10.0"
         lines.append(f"    spread = {value}  # a variance, large")
     return lines
 

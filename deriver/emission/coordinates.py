@@ -116,7 +116,7 @@ def place_variances(module: Module, block: Block) -> Placed:
         _write_list(there, "parts", parts)
         there.add("return np.concatenate(parts, axis=-1)")
     named = ", ".join(f"{step.node}={step.node}" for step in block.variances)
-    back.statement("log_jacobian = ", _sum(jacobians))
+    back.statement("log_jacobian = ", _sum(jacobians) if jacobians else Text(text="np.zeros(len(u))"))
     back.lines += break_call("moved = replace(state, ", named.split(", "), ")", 1)
     back.add("return moved, log_jacobian")
     nodes = ", ".join(step.node for step in block.variances)

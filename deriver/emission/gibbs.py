@@ -23,6 +23,7 @@ DRAWS = {
     "normal": ("precision", "linear"),
     "mvnormal": ("precision", "linear"),
     "inverse_gamma": ("shape", "scale"),
+    "sqrt_inverse_gamma": ("shape", "scale"),
     "gamma": ("shape", "rate"),
     "wishart": ("df", "inverse_scale"),
     "inverse_wishart": ("df", "scale"),
@@ -33,6 +34,7 @@ NAMES = {
     "normal": "N(A^-1 b, A^-1)",
     "mvnormal": "N(A^-1 b, A^-1)",
     "inverse_gamma": "IG(shape, scale), density x^-(shape + 1) exp(-scale / x)",
+    "sqrt_inverse_gamma": "the root of IG(shape, scale), density x^-(2 shape + 1) exp(-scale / x^2)",
     "gamma": "Gamma(shape, rate)",
     "wishart": "Wishart(df, inverse scale)",
     "inverse_wishart": "InverseWishart(df, scale)",
@@ -40,7 +42,7 @@ NAMES = {
     "dirichlet": "Dirichlet(concentration)",
 }
 SHOWN = {"precision": "A", "linear": "b", "inverse_scale": "inverse scale"}
-TRUNCATED = ("normal", "gamma", "inverse_gamma", "beta")
+TRUNCATED = ("normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta")
 PARAMETERS = ("rng: np.random.Generator", "state: State", "data: Data")
 
 

@@ -11,6 +11,7 @@ from deriver.emission.fits import field_comment, is_made_by_fit, write_procedure
 from deriver.emission.gibbs import quantity_shape
 from deriver.emission.mathtext import show
 from deriver.emission.printer import print_expression, print_size
+from deriver.emission.reduced import is_over_rows, is_read, moment_names, reads_rows
 from deriver.emission.rows import IndexArray
 from deriver.emission.scope import Module, make_function, own_space
 from deriver.emission.source import Frame, Source, count_sides
@@ -25,9 +26,9 @@ from deriver.plan.records import Crossing, LeastSquares, Statistic
 def data_record(module: Module) -> RecordView:
     """Return the record of everything given and computed from it."""
     lines = []
-    for given in module.derivation.model.givens:
+    for given in held_givens(module):
         lines.append(_given_field(module, given))
-    for quantity in module.observed():
+    for quantity in held_responses(module):
         lines.append(f"{quantity.name}: Array  # {quantity_shape(module, quantity.name)}, observed")
     for array in _kept_arrays(module):
         lines.append(f"{array.name}: Array  # {array.comment}")
@@ -39,9 +40,36 @@ def data_record(module: Module) -> RecordView:
         comment = f"{shape}: {_statistic_words(module, statistic)}"
         line = f"{statistic.name}: Array  # "
         lines.append(line + (comment if len(line + comment) <= 84 else shape))
+    lines += [f"{name}: Array  # (): the {words} of {node}" for name, words, node in moments_read(module)]
     return RecordView(
         name="Data", summary="What is given, and what the sweeps need of it.", lines=tuple(lines)
     )
+
+
+def held_givens(module: Module) -> list[Given]:
+    """Return the givens that Data holds: all but those over the rows of a reduced sampler."""
+    return [g for g in module.derivation.model.givens if not reads_rows(module, g.name)]
+
+
+def held_responses(module: Module) -> list[Quantity]:
+    """Return the responses that Data holds."""
+    return [quantity for quantity in module.observed() if not is_over_rows(module, quantity.indices)]
+
+
+def moments_read(module: Module) -> list[tuple[str, str, str]]:
+    """Return (name, words, response) of the moments over all rows that a reduced sampler begins from."""
+    return [
+        (name, words, quantity.name)
+        for quantity in module.observed() if is_over_rows(module, quantity.indices)
+        for name, words in zip(moment_names(quantity.name), ("variance", "mean square"), strict=True)
+        if name in module.used
+    ]  # fmt: skip
+
+
+def statistics_read(module: Module) -> list[Statistic]:
+    """Return the statistics that a reduced sampler takes from outside."""
+    wanted = _wanted_statistics(module)
+    return [s for s in module.plan.statistics if s.name in wanted and module.reduced and is_read(module, s)]
 
 
 def _statistic_words(module: Module, statistic: Statistic) -> str:
@@ -81,7 +109,8 @@ def _used_statistics(module: Module):
 
 
 def _fixed(module: Module) -> list[Quantity]:
-    return [quantity for quantity in module.plan.quantities if quantity.kind == "fixed"]
+    fixed = [quantity for quantity in module.plan.quantities if quantity.kind == "fixed"]
+    return [quantity for quantity in fixed if not is_over_rows(module, quantity.indices)]
 
 
 # --- prepare ----------------------------------------------------------------------------------------------
@@ -105,9 +134,14 @@ def prepare_function(module: Module) -> FunctionView:
     source.lines += break_call("return Data(", fields, ")", 1)
     doc = [
         "Check the data, and compute what the sweeps need of it.",
-        *input_words(module),
+        *(reduced_words() if module.reduced else input_words(module)),
     ]
     return make_function("prepare", ("data: Mapping[str, ArrayLike]",), "Data", doc, source.lines)
+
+
+def reduced_words() -> list[str]:
+    """Return what the docstring of a reduced sampler says of the inputs."""
+    return ["Statistics of the rows are given under their names in Data; groups have an axis each."]
 
 
 def input_words(module: Module) -> list[str]:
@@ -123,11 +157,12 @@ def input_words(module: Module) -> list[str]:
 
 def field_names(module: Module) -> list[str]:
     """Return the fields of Data in order."""
-    names = [given.name for given in module.derivation.model.givens]
-    names += [quantity.name for quantity in module.observed()]
+    names = [given.name for given in held_givens(module)]
+    names += [quantity.name for quantity in held_responses(module)]
     names += [array.name for array in _kept_arrays(module)]
     names += [quantity.name for quantity in _fixed(module)]
-    return names + [statistic.name for statistic in _used_statistics(module)]
+    names += [statistic.name for statistic in _used_statistics(module)]
+    return names + [name for name, _, _ in moments_read(module)]
 
 
 def write_sizes(module: Module, source: Source, lowering: Lowering) -> None:
@@ -172,9 +207,8 @@ def is_size(module: Module, given: Given) -> bool:
 def infer_size(module: Module, given: Given, lowering: Lowering) -> str | None:
     """Return the text that reads a size off an array, or None."""
     size = lowering.element(given.name)
-    model = module.derivation.model
-    observed = [q.name for q in module.observed()]
-    inputs = [g for g in model.givens if g.origin != "dimension" and g.name != given.name]
+    observed = [q.name for q in held_responses(module)]
+    inputs = [g for g in held_givens(module) if g.origin != "dimension" and g.name != given.name]
     names = [g.name for g in inputs if g.default is None and (g.indices or g.shape)] + observed
     for name in names:
         quantity = module.quantity(name)
@@ -191,7 +225,7 @@ def infer_size(module: Module, given: Given, lowering: Lowering) -> str | None:
             extra = offset(side, size)
             if extra is not None:
                 return f'np.shape(data["{name}"])[{len(axes) + place}]' + _plus(-extra)
-    for column in model.givens:
+    for column in held_givens(module):
         if column.support.kind == "index" and column.support.plate is not None:
             _, lower, upper = lowering.plate_bound(column.support.plate)
             extra = offset(upper - lower + 1, size)
@@ -207,7 +241,7 @@ def _plus(number: int) -> str:
 def write_inputs(module: Module, source: Source, lowering: Lowering) -> None:
     """Write the reading of every given array and observed node."""
     for given in _by_default(module, lowering):
-        if is_size(module, given) or given.support.kind == "subset":
+        if is_size(module, given) or given.support.kind == "subset" or reads_rows(module, given.name):
             continue
         quantity = module.quantity(given.name)
         shape = input_shape(module, source, quantity)
@@ -224,11 +258,19 @@ def write_inputs(module: Module, source: Source, lowering: Lowering) -> None:
                 arguments.append(default_text(module, source, lowering, given, shape))
             head, tail = (f"{given.name} = int(read(", "))") if whole else (f"{given.name} = read(", ")")
             source.lines += break_call(head, arguments, tail, 1)
-    for quantity in module.observed():
+    for quantity in held_responses(module):
+        _read_quantity(module, source, quantity)
+    for statistic in statistics_read(module):
+        _read_quantity(module, source, statistic.quantity)
+    for name, _, _ in moments_read(module):
         module.needs.helpers.add("read")
-        shape = input_shape(module, source, quantity)
-        arguments = ["data", f'"{quantity.name}"', shape]
-        source.lines += break_call(f"{quantity.name} = read(", arguments, ")", 1)
+        source.add(f'{name} = read(data, "{name}", ())')
+
+
+def _read_quantity(module: Module, source: Source, quantity: Quantity) -> None:
+    module.needs.helpers.add("read")
+    arguments = ["data", f'"{quantity.name}"', input_shape(module, source, quantity)]
+    source.lines += break_call(f"{quantity.name} = read(", arguments, ")", 1)
 
 
 def _by_default(module: Module, lowering: Lowering) -> list[Given]:
@@ -296,8 +338,9 @@ def write_statistics(module: Module, source: Source) -> None:
     """Write the statistics of the data."""
     wanted = _wanted_statistics(module)
     written: list[LeastSquares | Crossing] = []
+    read = {statistic.name for statistic in statistics_read(module)}
     for statistic in module.plan.statistics:
-        if statistic.name not in wanted:
+        if statistic.name not in wanted or statistic.name in read:
             continue
         if statistic.procedure is not None:
             if statistic.procedure not in written:

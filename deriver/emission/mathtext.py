@@ -27,6 +27,7 @@ FUNCTIONS = {
     heads.LogMultivariateGamma: "lmvgamma",
     heads.LogPolyaGamma: "log_polya_gamma",
     heads.NormalCdf: "normal_cdf",
+    heads.XLogY: "xlogy",
     heads.Step: "is_positive",
     heads.Exchangeable: "exchangeable",
     heads.Unit: "unit",

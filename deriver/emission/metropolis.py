@@ -293,7 +293,7 @@ def _write_interleaved_moves(
     module: Module, source: Source, step: Step, coordinate: Coordinate, value: str, start: str
 ) -> None:
     node = step.node
-    if step.method == "enumerate" or is_vector_walk(step) and step.colours == 0:
+    if is_vector_walk(step) and step.colours == 0:
         raise unsupported(f"the elements of {node}, which depend on each other", "choose another method")
     rate = returns_rate(step)
     source.add(f"{value} = {start}")
@@ -312,6 +312,8 @@ def _write_interleaved_moves(
         source.add(f"    {place} = True")
     helper, arguments = move_call(module, source, step, value)
     taken = f"{value}, taken" if rate else value
+    if step.method == "enumerate":
+        arguments.append(value)
     source.lines += break_call(f"{taken} = {helper}(", [*arguments, "moves=moves"], ")", 2)
     if rate:
         source.add("    accepted += taken")

@@ -16,6 +16,7 @@ from deriver.emission.gibbs import draw_function
 from deriver.emission.inputs import data_record, prepare_function, state_record
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import update_functions
+from deriver.emission.reduced import check_reducible, data_names, row_indices
 from deriver.emission.scope import Module
 from deriver.emission.views import FunctionView, ModuleView
 from deriver.errors import Mistake, UsageError
@@ -32,6 +33,10 @@ CALLS = {
     "random_truncated_gamma": ("between",),
     "random_truncated_beta": ("between",),
     "random_truncated_inverse_gamma": ("between", "random_truncated_gamma"),
+    "random_sqrt_inverse_gamma": ("random_inverse_gamma",),
+    "random_truncated_sqrt_inverse_gamma": (
+        *("between", "random_truncated_gamma", "random_truncated_inverse_gamma"),
+    ),
     "random_polya_gamma": ("random_cut_inverse_gaussian",),
 }
 PREDICTION_CALLS = {
@@ -46,7 +51,7 @@ SPECIAL = (
     *("log_expit", "log_ndtr", "multigammaln", "ndtr", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
 )
 # What the helpers use of SciPy's linear algebra, by module.
-LINEAR_ALGEBRA = {"scipy.linalg": ("cholesky_banded",), "scipy.linalg.lapack": ("dtbtrs",)}
+LINEAR_ALGEBRA = {"scipy.linalg": ("cholesky_banded",), "scipy.linalg.lapack": ("dpbtrf", "dtbtrs")}
 
 
 def emit(
@@ -57,11 +62,13 @@ def emit(
     methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None,
     sizes: Mapping[str, int] | None = None,
+    reduced: bool = False,
 ) -> str:
     """Return the source of a stand-alone sampler for a derivation.
 
     ``methods`` overrides how named nodes are drawn; ``templates`` is a folder searched before the
-    package's own; ``sizes`` are the dimensions (p = 2) that the numba backend writes out.  Raises
+    package's own; ``sizes`` are the dimensions (p = 2) that the numba backend writes out; a ``reduced``
+    sampler takes statistics of the rows in place of the rows.  Raises
     ``UsageError`` for an unknown backend, node or method, and for what a backend cannot hold.
     """
     if backend not in BACKENDS:
@@ -74,29 +81,22 @@ def emit(
     if backend == "numba":
         from deriver.emission.compiled import emit_compiled
 
-        return emit_compiled(derivation, plan, sizes or {}, templates)
-    return render_module(view_module(derivation, plan, templates), templates)
+        return emit_compiled(derivation, plan, sizes or {}, templates, reduced=reduced)
+    return render_module(view_module(derivation, plan, templates, reduced=reduced), templates)
 
 
-def view_module(derivation: Derivation, plan: Plan, templates: str | Path | None = None) -> ModuleView:
+def view_module(
+    derivation: Derivation, plan: Plan, templates: str | Path | None = None, *, reduced: bool = False
+) -> ModuleView:
     """Return everything that the template needs, as text."""
-    declared = {**declared_bounds(derivation), **plan.cell_bounds()}
-    module = Module(derivation=derivation, plan=plan, declared=declared)
-    updates: list[FunctionView] = []
-    for step in plan.steps:
-        updates += [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
-    updates += block_functions(module)
-    running = [sweep_function(module), *step_functions(module), starting_function(module)]
-    joint = [joint_function(module), likelihood_function(module), predict_function(module)]
-    definitions = definition_functions(module)
-    written = [*definitions, *updates, *joint, *running]
-    module.used = _data_names(written)
+    module = make_module(derivation, plan, reduced=reduced)
+    written = write_functions(module)
     prepare = prepare_function(module)
     helpers = helper_files(module)
     records = (data_record(module), state_record(module))
     functions = (prepare, *written)
     return ModuleView(
-        docstring=module_docstring(derivation),
+        docstring=module_docstring(derivation, reduced=reduced),
         imports=tuple(import_lines(functions, helpers, templates)),
         records=records,
         functions=functions,
@@ -109,26 +109,50 @@ def view_module(derivation: Derivation, plan: Plan, templates: str | Path | None
     )
 
 
+def write_functions(module: Module) -> list[FunctionView]:
+    """Return the functions that read Data, and record in the module what they read.
+
+    Raises ``UsageError`` if a reduced module cannot do without its rows.
+    """
+    plan, reduced = module.plan, bool(module.reduced)
+    by_node = {
+        step.node: [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
+        for step in plan.steps
+    }
+    updates = [view for views in by_node.values() for view in views] + block_functions(module)
+    running = [sweep_function(module), *step_functions(module), starting_function(module)]
+    joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
+    definitions = definition_functions(module)
+    check_reducible(module, by_node, definitions)
+    written = [*definitions, *updates, *joint, *running]
+    module.used = data_names(written)
+    return written
+
+
 def declared_bounds(derivation: Derivation) -> dict:
     """Return the declared ends of every plate, by index."""
     lowering = Lowering(derivation.model)
     return {plate.index: tuple(lowering.plate_bound(plate.index))[1:] for plate in derivation.model.plates}
 
 
-def _data_names(functions: list[FunctionView]) -> set[str]:
-    text = "\n".join(line for function in functions for line in function.body)
-    return set(re.findall(r"\bdata\.(\w+)", text))
+def make_module(derivation: Derivation, plan: Plan, *, reduced: bool) -> Module:
+    """Return an empty module; a ``reduced`` one holds no arrays over the rows."""
+    rows = row_indices(derivation)[-1:] if reduced else ()
+    declared = {**declared_bounds(derivation), **plan.cell_bounds()}
+    return Module(derivation=derivation, plan=plan, declared=declared, reduced=frozenset(rows))
 
 
-def module_docstring(derivation: Derivation) -> str:
+def module_docstring(derivation: Derivation, *, reduced: bool = False) -> str:
     """Return the docstring: what the file is, and the model."""
     name = derivation.model.name
     text = derivation.model.source.strip() or name
     text = text.replace("\\", "\\\\").replace('"""', "'''")
     body = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+    rows = "The rows of the data are not held: sums and least-squares fits of them are.\n" if reduced else ""
     return (
         f'"""A Gibbs sampler for the model {name}, generated from the model; yours to edit.\n\n{body}\n\n'
         "Arrays of the state begin with an axis of chains; those of the data have none.\n"
+        f"{rows}"
         '[a | .] is the full conditional of a: its density given all else.\n"""'
     )
 

@@ -30,7 +30,7 @@ UFUNCS = {
 }
 SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "ndtr", "log_ndtr", "log_expit"}
 # The families whose truncated members have a helper for the mass that is kept.
-MASSES = ("normal", "gamma", "inverse_gamma", "beta", "exponential", "student_t")
+MASSES = ("normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta", "exponential", "student_t")
 MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs", "lgamma": "gammaln"}
 
 
@@ -280,8 +280,21 @@ def _print_matrix_product(source: Source, expr: sp.Mul, frame: Frame) -> Text:
     return join_product(top, bottom)
 
 
+def is_label(source: Source, position: Expr) -> bool:
+    """Tell whether a position is a category that is observed or drawn, no index or group column."""
+    if not isinstance(position, Ref):
+        return False
+    quantity = source.quantity(position.name)
+    return not quantity.plate and (quantity.chain or bool(position.indices))
+
+
 def _print_component(source: Source, expr: Expr, frame: Frame) -> Text:
     vector, *positions = expr.args
+    if len(positions) == 1 and is_label(source, positions[0]):
+        source.needs.helpers.add("pick")
+        within = Frame(axes=frame.axes, chain=frame.chain, sides=1)
+        label = print_expression(source, positions[0], Frame(axes=frame.axes, chain=frame.chain))
+        return call("pick", print_expression(source, vector, within).text, label.text)
     known = source.recall(vector)
     if known is None and not isinstance(vector, Ref):
         known = lift(source, vector)
@@ -302,6 +315,9 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
         case heads.NormalCdf():
             source.needs.special.add("ndtr")
             return call("ndtr", print_expression(source, expr.args[0], frame).text)
+        case heads.XLogY():
+            source.needs.special.add("xlogy")
+            return call("xlogy", *(print_expression(source, arg, frame).text for arg in expr.args))
         case heads.Step() | heads.Branch():
             sign, above, below = (*expr.args, sp.S.One, sp.S.Zero)[:3]
             test = f"{print_expression(source, sign, frame).wrapped(SUM)} > 0"
@@ -354,6 +370,10 @@ def _print_indicator(source: Source, expr: heads.LogIndicator, frame: Frame) -> 
 def _print_unit(source: Source, expr: heads.Unit, frame: Frame) -> Text:
     """A row of the identity matrix; one row for each value where the position is an index."""
     position, side = expr.args
+    if is_label(source, position):
+        source.needs.helpers.add("indicators")
+        label = print_expression(source, position, Frame(axes=frame.axes, chain=frame.chain))
+        return call("indicators", label.text, print_size(source, side))
     slot = dense_subscript(source, position, (sp.S.One, side))
     base = f"np.eye({print_size(source, side)})"
     return atom(align(source, Reading(base=base, subscripts=(slot,), chain=False, sides=1), frame))

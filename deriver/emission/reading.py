@@ -79,6 +79,11 @@ def dense_subscript(
     symbol = next((s for s in sp.ordered(index.free_symbols) if s in space.bounds), None)
     if isinstance(index, Ref) and source.quantity(index.name).plate:
         return _gather(source, index, bound)
+    if any(source.quantity(ref.name).chain for ref in index.atoms(Ref)):
+        raise unsupported(
+            f"the subscript {index}, which is drawn",
+            "write a sum over the plate, each term times is_positive(...)",
+        )
     if symbol is None:
         return str(_place(source, index, bound)), None
     shift = offset(index, symbol)

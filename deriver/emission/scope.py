@@ -22,7 +22,10 @@ RESERVED = ("np", "data", "state", "rng", "steps", "size")
 
 @dataclass(slots=True, kw_only=True)
 class Module:
-    """What is being emitted, and what it turned out to need."""
+    """What is being emitted, and what it turned out to need.
+
+    ``reduced`` names the plates over which the sampler holds no arrays, but statistics of them that it is given.
+    """
 
     derivation: Derivation
     plan: Plan
@@ -31,6 +34,7 @@ class Module:
     densities: set[str] = field(default_factory=set)
     predictions: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+    reduced: frozenset[str] = frozenset()
 
     def source(self, space: Space | None = None, *, data: str = "data.", depth: int = 1) -> Source:
         """Return an empty function body."""

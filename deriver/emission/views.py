@@ -28,7 +28,7 @@ class ModuleView:
     """The whole emitted module; ``helpers`` are the template files of the helper functions it uses.
 
     ``block`` is the key of the block among the steps, ``collapse`` whether it is used unless the caller says otherwise
-    ("off" where there is none), ``threshold`` the share of the prior above which it pays.
+    ("off" where there is none), ``threshold`` the effective draws a sweep below which it pays.
     """
 
     docstring: str

@@ -52,7 +52,7 @@ def compare(result: Result, key: str) -> tuple[Comparison, ...]:
 def find_row(result: Result, name: str) -> SummaryRow | None:
     """Return the summary of a number written as in the model (``mu[1]``, ``z[28]``), or None."""
     match = _ELEMENT.match(name)
-    if match is None or match[1] not in result.idata.posterior:
+    if match is None or match[1] not in result.posterior.variables:
         return None
     position = tuple(int(part) for part in match[2].split(",")) if match[2] else ()
     rows = result.summary([match[1]]).rows

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from deriver.algebra.evaluate import LOG_MASSES
+from deriver.algebra.log_masses import LOG_MASSES
 from deriver.families.bernoulli import BERNOULLI
 from deriver.families.beta import BETA
 from deriver.families.binomial import BINOMIAL
@@ -16,6 +16,7 @@ from deriver.families.cauchy import CAUCHY
 from deriver.families.dirichlet import DIRICHLET
 from deriver.families.exponential import EXPONENTIAL
 from deriver.families.flat import FLAT
+from deriver.families.flat_vector import FLAT_VECTOR
 from deriver.families.gamma import GAMMA
 from deriver.families.half_cauchy import HALF_CAUCHY
 from deriver.families.half_normal import HALF_NORMAL
@@ -33,6 +34,7 @@ from deriver.families.pareto import PARETO
 from deriver.families.poisson import POISSON
 from deriver.families.polya_gamma import POLYA_GAMMA
 from deriver.families.record import Family
+from deriver.families.sqrt_inverse_gamma import SQRT_INVERSE_GAMMA
 from deriver.families.student_t import STUDENT_T
 from deriver.families.truncation import log_mass
 from deriver.families.uniform import UNIFORM
@@ -44,6 +46,7 @@ FAMILIES: tuple[Family, ...] = (
     MVNORMAL,
     GAMMA,
     INVERSE_GAMMA,
+    SQRT_INVERSE_GAMMA,
     EXPONENTIAL,
     UNIFORM,
     WISHART,
@@ -66,6 +69,7 @@ FAMILIES: tuple[Family, ...] = (
     WEIBULL,
     PARETO,
     FLAT,
+    FLAT_VECTOR,
     LKJ,
     POLYA_GAMMA,
 )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from sympy import Expr, S
-
-from deriver.algebra.heads import LogIndicator, Step
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import expit, keep, log_complement, log_of
 
+if TYPE_CHECKING:
+    from sympy import Expr
+
 
 def log_density(value: Expr, prob: Expr) -> Expr:
     """log Bernoulli(value; prob), ``prob`` that of a one; for ``step(x)`` the set where x has the sign of 2y - 1."""
-    if isinstance(prob, Step):
-        return LogIndicator(S.Zero, (2 * value - 1) * prob.args[0], S.Infinity)
+    if isinstance(prob, heads.Step):
+        return heads.LogIndicator(sp.S.Zero, (2 * value - 1) * prob.args[0], sp.S.Infinity)
     return value * log_of(prob) + (1 - value) * log_complement(prob)
 
 

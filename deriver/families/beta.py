@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import sympy as sp
 from scipy.special import betainc, betaln, xlog1py, xlogy
-from sympy import Expr
 
 from deriver.families.collect import collect_by_form
+from deriver.families.deferred import sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
 
+if TYPE_CHECKING:
+    from sympy import Expr
+
 
 def log_density(value: Expr, a: Expr, b: Expr) -> Expr:
     """log Beta(value; a, b), the density ∝ x^(a - 1) (1 - x)^(b - 1)."""
-    constant = sp.loggamma(a) + sp.loggamma(b) - sp.loggamma(a + b)
-    return (a - 1) * log_of(value) + (b - 1) * log_of(1 - value) - constant
+    return (a - 1) * log_of(value) + (b - 1) * log_of(1 - value) - _log_beta(a, b)
+
+
+def _log_beta(a: Expr, b: Expr) -> Expr:
+    """log B(a, b); B(a, 1) = 1/a, so that such a shape has the terms of a gamma kernel."""
+    if 1 in (a, b):
+        return -log_of(b if a == 1 else a)
+    return sp.loggamma(a) + sp.loggamma(b) - sp.loggamma(a + b)
 
 
 def logpdf(value: float, a: float, b: float) -> float:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sympy import Expr
 
-from deriver.algebra.heads import component
+from deriver.families.deferred import heads
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
 
+if TYPE_CHECKING:
+    from sympy import Expr
+
 
 def log_density(value: Expr, prob: Expr) -> Expr:
     """log Categorical(value; prob): the log of the ``value``-th component, counted from 1."""
-    return log_of(component(prob, value))
+    return log_of(heads.component(prob, value))
 
 
 def logpdf(value: float, prob: np.ndarray) -> float:

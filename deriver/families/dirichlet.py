@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
 from scipy.special import betaln, xlogy
-from sympy import Expr
 
-from deriver.algebra.heads import Map, Ones, inner, shape_of, transpose
 from deriver.families.collect import collect_log_components
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import join_vectors, keep, natural_coefficient, sum_components
 
+if TYPE_CHECKING:
+    from sympy import Expr
+
 
 def log_density(value: Expr, concentration: Expr) -> Expr:
     """log Dirichlet(value; concentration) of a K-vector, the density ∝ Π x_k^(concentration_k - 1)."""
-    logs = Map("log", value)
-    constant = sum_components(Map("lgamma", concentration)) - sp.loggamma(sum_components(concentration))
-    return inner(transpose(concentration) * logs) - sum_components(logs) - constant
+    logs = heads.Map("log", value)
+    constant = sum_components(heads.Map("lgamma", concentration)) - sp.loggamma(sum_components(concentration))
+    return heads.inner(heads.transpose(concentration) * logs) - sum_components(logs) - constant
 
 
 def logpdf(value: np.ndarray, concentration: np.ndarray) -> float:
@@ -36,12 +38,12 @@ def logpdf(value: np.ndarray, concentration: np.ndarray) -> float:
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:
     """The vector of log π_k."""
-    return {"log": Map("log", target)}
+    return {"log": heads.Map("log", target)}
 
 
 def to_standard(natural: Mapping[str, Expr], target: Expr) -> Mapping[str, Expr]:
     """exp(c'log π) has concentration c + 1, a one added to every component."""
-    concentration = natural_coefficient(natural, "log") + Ones(shape_of(target)[0])
+    concentration = natural_coefficient(natural, "log") + heads.Ones(heads.shape_of(target)[0])
     return {"concentration": join_vectors(concentration)}
 
 

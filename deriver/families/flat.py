@@ -1,15 +1,18 @@
 """The flat, improper prior on the line: density 1 everywhere.
 
-A posterior under it need not be proper; the kernels' own conditions decide that for each conditional.
+A posterior under it need not be proper: what the conditional of such a node needs is assumed, and stated.
 """
 
 from __future__ import annotations
 
-import sympy as sp
-from sympy import Expr
+from typing import TYPE_CHECKING
 
+from deriver.families.deferred import sp
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr) -> Expr:

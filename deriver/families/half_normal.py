@@ -6,18 +6,20 @@ It has no kernel of its own: it is a normal on part of the line, and so are its 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import sympy as sp
-from sympy import Expr
-
+from deriver.families.deferred import sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep, log_of
+from deriver.families.symbolic import keep, log_of
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, var: Expr) -> Expr:
     """log HalfNormal(value; var), ``var`` the variance of the normal that is folded."""
-    return HALF * (sp.log(2) - sp.log(sp.pi) - log_of(var)) - value**2 / (2 * var)
+    return sp.S.Half * (sp.log(2) - sp.log(sp.pi) - log_of(var)) - value**2 / (2 * var)
 
 
 def logpdf(value: float, var: float) -> float:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
 from scipy.special import gammainc, gammaincc, gammaln, xlogy
-from sympy import Expr
 
 from deriver.families.collect import collect_by_form, scale_terms
+from deriver.families.deferred import sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, shape: Expr, scale: Expr) -> Expr:

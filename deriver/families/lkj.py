@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
 from scipy.special import betaln
-from sympy import Expr
 
-from deriver.algebra.heads import LogMultivariateGamma, logdet
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED, cholesky_factor, log_determinant
 from deriver.families.record import Family, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep
+from deriver.families.symbolic import keep
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, dim: Expr, eta: Expr) -> Expr:
     """log LKJ(value; dim, eta) of a (dim, dim) matrix, the density ∝ |R|^(eta - 1)."""
-    gammas = (dim - 1) * sp.loggamma(eta + (dim - 1) / 2) - LogMultivariateGamma(eta + dim / 2 - 1, dim - 1)
-    return (eta - 1) * logdet(value) + gammas - HALF * (dim - 1) * sp.log(sp.pi)
+    gammas = (dim - 1) * sp.loggamma(eta + (dim - 1) / 2) - heads.LogMultivariateGamma(
+        eta + dim / 2 - 1, dim - 1
+    )
+    return (eta - 1) * heads.logdet(value) + gammas - sp.S.Half * (dim - 1) * sp.log(sp.pi)
 
 
 def logpdf(value: np.ndarray, dim: int, eta: float) -> float:

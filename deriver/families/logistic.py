@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import sympy as sp
 from scipy.special import expit, log_expit
-from sympy import Expr
 
+from deriver.families.deferred import sp
 from deriver.families.numeric import UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, location: Expr, scale: Expr) -> Expr:

@@ -6,20 +6,23 @@ It has no kernel of its own: met as log θ, with its Jacobian, the kernel is the
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import sympy as sp
 from scipy.special import ndtr
-from sympy import Expr
 
+from deriver.families.deferred import sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep, log_of
+from deriver.families.symbolic import keep, log_of
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, meanlog: Expr, varlog: Expr) -> Expr:
     """log LogNormal(value; meanlog, varlog), mean and variance those of the log."""
     log_value = log_of(value)
-    constant = HALF * sp.log(2 * sp.pi) + HALF * log_of(varlog)
+    constant = sp.S.Half * sp.log(2 * sp.pi) + sp.S.Half * log_of(varlog)
     return -constant - log_value - (log_value - meanlog) ** 2 / (2 * varlog)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-import sympy as sp
-from scipy.special import betaln, xlogy
-from sympy import Expr
+from typing import TYPE_CHECKING
 
-from deriver.algebra.heads import Map, Ones, inner, shape_of, transpose
+import numpy as np
+from scipy.special import betaln, xlogy
+
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, sum_components
 
+if TYPE_CHECKING:
+    from sympy import Expr
+
 
 def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
     """log Multinomial(value; size, prob), ``value`` and ``prob`` K-vectors."""
-    factorials = sum_components(Map("lgamma", value + Ones(shape_of(value)[0])))
-    return sp.loggamma(size + 1) - factorials + inner(transpose(value) * Map("log", prob))
+    factorials = sum_components(heads.Map("lgamma", value + heads.Ones(heads.shape_of(value)[0])))
+    return sp.loggamma(size + 1) - factorials + heads.inner(heads.transpose(value) * heads.Map("log", prob))
 
 
 def logpdf(value: np.ndarray, size: float, prob: np.ndarray) -> float:

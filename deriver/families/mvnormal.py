@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
-from sympy import Expr
 
-from deriver.algebra.heads import invert, logdet, shape_of, transpose
 from deriver.families.collect import collect_vector_normal, scale_terms
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import (
     UNDEFINED,
     cholesky_factor,
@@ -18,14 +17,19 @@ from deriver.families.numeric import (
     solve_lower,
 )
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep, natural_coefficient, quadratic_form
+from deriver.families.symbolic import keep, natural_coefficient, quadratic_form
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, mean: Expr, cov: Expr) -> Expr:
     """log N(value; mean, cov) of a p-vector, ``cov`` a covariance matrix (p, p)."""
-    p = shape_of(value)[0]
+    p = heads.shape_of(value)[0]
     return (
-        -HALF * p * sp.log(2 * sp.pi) - HALF * logdet(cov) - HALF * quadratic_form(value - mean, invert(cov))
+        -sp.S.Half * p * sp.log(2 * sp.pi)
+        - sp.S.Half * heads.logdet(cov)
+        - sp.S.Half * quadratic_form(value - mean, heads.invert(cov))
     )
 
 
@@ -42,7 +46,7 @@ def logpdf(value: np.ndarray, mean: np.ndarray, cov: np.ndarray) -> float:
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:
     """β and ββ'."""
-    return {"linear": target, "quadratic": target * transpose(target)}
+    return {"linear": target, "quadratic": target * heads.transpose(target)}
 
 
 def to_standard(natural: Mapping[str, Expr], target: Expr) -> Mapping[str, Expr]:
@@ -69,7 +73,7 @@ MVNORMAL = Family(
         Parametrisation(
             keywords=("mean", "prec"),
             roles=("vector", "spd"),
-            to_canonical=lambda mean, prec: (mean, invert(prec)),
+            to_canonical=lambda mean, prec: (mean, heads.invert(prec)),
         ),
     ),
     log_density=log_density,

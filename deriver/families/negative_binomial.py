@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import sympy as sp
 from scipy.special import betainc, betaln, xlog1py
-from sympy import Expr
 
+from deriver.families.deferred import sp
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_complement, log_of
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:

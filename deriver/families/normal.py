@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import sympy as sp
 from scipy.special import ndtr
-from sympy import Expr
 
 from deriver.families.collect import collect_by_form, scale_terms
+from deriver.families.deferred import sp
 from deriver.families.numeric import UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep, log_of, natural_coefficient
+from deriver.families.symbolic import keep, log_of, natural_coefficient
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, mean: Expr, var: Expr) -> Expr:
     """log N(value; mean, var), ``var`` a variance."""
-    return -HALF * sp.log(2 * sp.pi) - HALF * log_of(var) - (value - mean) ** 2 / (2 * var)
+    return -sp.S.Half * sp.log(2 * sp.pi) - sp.S.Half * log_of(var) - (value - mean) ** 2 / (2 * var)
 
 
 def logpdf(value: float, mean: float, var: float) -> float:

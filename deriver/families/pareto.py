@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-
-from sympy import Expr
+from typing import TYPE_CHECKING
 
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, shape: Expr, minimum: Expr) -> Expr:

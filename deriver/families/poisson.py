@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-import sympy as sp
-from scipy.special import gammainc, gammaincc, gammaln, xlogy
-from sympy import Expr
+from typing import TYPE_CHECKING
 
+import numpy as np
+from scipy.special import gammainc, gammaincc, gammaln, xlogy
+
+from deriver.families.deferred import sp
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, rate: Expr) -> Expr:

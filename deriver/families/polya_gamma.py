@@ -8,15 +8,16 @@ powers of cosh(c/2) of the two densities cancel, and exp((y − b/2) c − ω c�
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import mpmath
-import sympy as sp
-from sympy import Expr
-
-from deriver.algebra.heads import LogPolyaGamma
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep
+from deriver.families.symbolic import keep
+
+if TYPE_CHECKING:
+    from sympy import Expr
+
 
 _DIGITS = 20
 
@@ -24,7 +25,7 @@ _DIGITS = 20
 def log_density(value: Expr, size: Expr, tilt: Expr) -> Expr:
     """log PG(value; size, tilt), written in log(1 + exp(−tilt)) as a logistic likelihood is."""
     log_cosh = tilt / 2 + sp.log(1 + sp.exp(-tilt)) - sp.log(2)
-    return size * log_cosh - HALF * tilt**2 * value + LogPolyaGamma(value, size)
+    return size * log_cosh - sp.S.Half * tilt**2 * value + heads.LogPolyaGamma(value, size)
 
 
 def logpdf(value: float, size: float, tilt: float) -> float:
@@ -47,6 +48,8 @@ def logpdf(value: float, size: float, tilt: float) -> float:
 def _log_untilted(value: float, size: int) -> float:
     """The terms are at most about 4^b and the sum at least exp(−π² ω / 2) or the first term, whichever governs."""
     lost = (math.pi**2 * value / 2 + size * math.log(4.0)) / math.log(10.0)
+    import mpmath
+
     with mpmath.workdps(int(_DIGITS + lost + math.log10(1 + value) + 5)):
         x = mpmath.mpf(value)
         first = -(mpmath.mpf(size) ** 2) / (8 * x)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import sympy as sp
+if TYPE_CHECKING:
+    import sympy as sp
+
 
 # What an argument must be: its shape and the set in which it lies.
 Role = Literal[

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
 from scipy.special import betaln, stdtr
-from sympy import Expr
 
+from deriver.families.deferred import sp
 from deriver.families.numeric import UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, keep, log_of
+from deriver.families.symbolic import keep, log_of
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, df: Expr, mean: Expr, scale: Expr) -> Expr:
     """log t(value; df, mean, scale), centred at ``mean``; ``scale`` is no standard deviation."""
     ratio = sp.loggamma((df + 1) / 2) - sp.loggamma(df / 2)
-    constant = HALF * log_of(df * sp.pi) + log_of(scale)
+    constant = sp.S.Half * log_of(df * sp.pi) + log_of(scale)
     return ratio - constant - (df + 1) / 2 * sp.log(1 + (value - mean) ** 2 / (df * scale**2))
 
 

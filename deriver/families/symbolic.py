@@ -7,13 +7,12 @@ be positive, so that a coefficient on log θ can be read off.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import sympy as sp
-from sympy import Expr, S
+from deriver.families.deferred import heads, sp
 
-from deriver.algebra.heads import NormalCdf, Ones, inner, shape_of, transpose
-
-HALF = sp.Rational(1, 2)
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_of(expr: Expr) -> Expr:
@@ -28,8 +27,8 @@ def expit(logit: Expr) -> Expr:
 
 def log_complement(prob: Expr) -> Expr:
     """Return log(1 - prob); for 1/(1 + e^a) it is a - log(1 + e^a), for Φ(a) log Φ(-a), which keep their digits."""
-    if isinstance(prob, NormalCdf):
-        return sp.log(NormalCdf(-prob.args[0]))
+    if isinstance(prob, heads.NormalCdf):
+        return sp.log(heads.NormalCdf(-prob.args[0]))
     if isinstance(prob, sp.Pow) and prob.exp == -1 and isinstance(prob.base - 1, sp.exp):
         return sp.log(prob.base - 1) - sp.log(prob.base)
     return log_of(1 - prob)
@@ -37,7 +36,7 @@ def log_complement(prob: Expr) -> Expr:
 
 def quadratic_form(deviation: Expr, matrix: Expr) -> Expr:
     """Return d'Md for a vector expression d and a matrix expression M."""
-    return inner(transpose(deviation) * matrix * deviation)
+    return heads.inner(heads.transpose(deviation) * matrix * deviation)
 
 
 def log_choose(size: Expr, chosen: Expr) -> Expr:
@@ -47,7 +46,7 @@ def log_choose(size: Expr, chosen: Expr) -> Expr:
 
 def natural_coefficient(natural: Mapping[str, Expr], statistic: str) -> Expr:
     """Return a natural parameter, zero when the statistic does not occur."""
-    return natural.get(statistic, S.Zero)
+    return natural.get(statistic, sp.S.Zero)
 
 
 def join_vectors(vector: Expr) -> Expr:
@@ -56,7 +55,7 @@ def join_vectors(vector: Expr) -> Expr:
     for term in sp.Add.make_args(vector):
         scalars, factors = term.args_cnc()
         own = sp.Mul(*factors)
-        coefficients[own] = coefficients.get(own, S.Zero) + sp.Mul(*scalars)
+        coefficients[own] = coefficients.get(own, sp.S.Zero) + sp.Mul(*scalars)
     return sp.Add(*(coefficient * own for own, coefficient in coefficients.items()))
 
 
@@ -67,4 +66,4 @@ def keep(*arguments: Expr) -> tuple[Expr, ...]:
 
 def sum_components(vector: Expr) -> Expr:
     """Return the sum of the components of a vector expression."""
-    return inner(transpose(Ones(shape_of(vector)[0])) * vector)
+    return heads.inner(heads.transpose(heads.Ones(heads.shape_of(vector)[0])) * vector)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
 from scipy.special import multigammaln
-from sympy import Expr
 
-from deriver.algebra.heads import LogMultivariateGamma, invert, logdet, shape_of, trace
 from deriver.families.collect import collect_wishart, scale_terms
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import (
     NEVER,
     UNDEFINED,
@@ -20,14 +19,21 @@ from deriver.families.numeric import (
     solve_lower,
 )
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
-from deriver.families.symbolic import HALF, natural_coefficient
+from deriver.families.symbolic import natural_coefficient
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
 def log_density(value: Expr, df: Expr, scale: Expr) -> Expr:
     """log Wishart(value; df, scale) of a (p, p) matrix, mean df * scale."""
-    p = shape_of(value)[0]
-    constant = HALF * df * (p * sp.log(2) + logdet(scale)) + LogMultivariateGamma(df / 2, p)
-    return HALF * (df - p - 1) * logdet(value) - HALF * trace(invert(scale) * value) - constant
+    p = heads.shape_of(value)[0]
+    constant = sp.S.Half * df * (p * sp.log(2) + heads.logdet(scale)) + heads.LogMultivariateGamma(df / 2, p)
+    return (
+        sp.S.Half * (df - p - 1) * heads.logdet(value)
+        - sp.S.Half * heads.trace(heads.invert(scale) * value)
+        - constant
+    )
 
 
 def logpdf(value: np.ndarray, df: float, scale: np.ndarray) -> float:
@@ -46,12 +52,12 @@ def logpdf(value: np.ndarray, df: float, scale: np.ndarray) -> float:
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:
     """log|Θ| and Θ."""
-    return {"logdet": logdet(target), "trace": target}
+    return {"logdet": heads.logdet(target), "trace": target}
 
 
 def to_standard(natural: Mapping[str, Expr], target: Expr) -> Mapping[str, Expr]:
     """exp(c log|Θ| + tr(CΘ)), C symmetric, has df = 2c + p + 1 and inverse scale -2C."""
-    p = shape_of(target)[0]
+    p = heads.shape_of(target)[0]
     df = scale_terms(sp.Integer(2), natural_coefficient(natural, "logdet")) + p + 1
     return {"df": df, "inverse_scale": scale_terms(sp.Integer(-2), natural_coefficient(natural, "trace"))}
 
@@ -59,7 +65,7 @@ def to_standard(natural: Mapping[str, Expr], target: Expr) -> Mapping[str, Expr]
 def proper(natural: Mapping[str, Expr], target: Expr) -> tuple[tuple[Expr, str], ...]:
     """The degrees of freedom exceed p - 1 and the inverse scale is positive definite."""
     standard = to_standard(natural, target)
-    excess = standard["df"] - (shape_of(target)[0] - 1)
+    excess = standard["df"] - (heads.shape_of(target)[0] - 1)
     return ((excess, "positive"), (standard["inverse_scale"], "positive_definite"))
 
 
@@ -79,7 +85,7 @@ WISHART = Family(
         Parametrisation(
             keywords=("rate", "df"),
             roles=("spd", "positive"),
-            to_canonical=lambda rate, df: (df, invert(rate)),
+            to_canonical=lambda rate, df: (df, heads.invert(rate)),
         ),
     ),
     log_density=log_density,

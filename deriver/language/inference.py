@@ -17,7 +17,7 @@ from deriver.language.rewrite import whole_number
 from deriver.language.scope import Draft, Scope
 from deriver.language.shapes import Shaper
 from deriver.language.syntax import ArgumentText
-from deriver.model.expressions import Expression, Reference, Span, references
+from deriver.model.expressions import Binary, Call, Expression, Number, Reference, Span, references
 from deriver.model.records import Given
 
 _SHAPE_OF_ROLE = {"vector": "vector", "positive_vector": "vector", "simplex": "vector", "spd": "matrix"}
@@ -96,7 +96,22 @@ def _choose(shaper: Shaper, draft: Draft) -> Choice | None:
         return None
     position = {id(each.value): place for place, each in enumerate(draft.line.arguments)}
     values = [draft.arguments[position[id(each.value)]] for each in choice.arguments]
+    if choice.signature.key == "mvnormal":
+        values[0] = _zero_vector(values[0], shaper.shape(values[1]))
     return Choice(choice.signature, choice.form, tuple(_with_value(choice, values)), choice.short)
+
+
+def _zero_vector(mean: Expression, spread: Shape | None) -> Expression:
+    """Return 0 * ones(p) for the mean 0 of a vector whose covariance is p by p; any other mean as it is."""
+    if not (
+        isinstance(mean, Number)
+        and whole_number(mean) == 0
+        and spread is not None
+        and spread.kind == "matrix"
+    ):
+        return mean
+    ones = Call(function="ones", arguments=(spread.dims[0],), span=mean.span)
+    return Binary(operator="*", left=mean, right=ones, span=mean.span)
 
 
 def _with_value(choice: Choice, values: list[Expression]) -> Iterator[ArgumentText]:
@@ -114,9 +129,9 @@ def _family_shape(shaper: Shaper, choice: Choice) -> Shape | None:
     face = choice.signature
     if face.shape == "scalar":
         return SCALAR
-    if face.key == "lkj":
-        dimension = _argument(choice, "dim")
-        return Shape("matrix", (dimension, dimension)) if dimension is not None else None
+    if "dimension" in choice.form.roles:
+        dimension = choice.arguments[choice.form.roles.index("dimension")].value
+        return Shape(face.shape, (dimension,) * (2 if face.shape == "matrix" else 1))
     if face.key == "mvnormal":
         return _normal_shape(shaper, choice)
     value = next((found for word in _GIVER_OF_FORM if (found := _argument(choice, word)) is not None), None)

@@ -13,6 +13,7 @@ from deriver.language.functions import ALIASES, FUNCTIONS, WORDS
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
 _LONGEST = 60
+_OF_THE_SOURCE = frozenset({"state"})
 
 
 def refuse_name(name: str) -> tuple[str, str] | None:
@@ -26,6 +27,8 @@ def refuse_name(name: str) -> tuple[str, str] | None:
     if keyword.iskeyword(name):
         instead = {"lambda": "lam"}.get(name, name + "_")
         return (f"`{name}` is a keyword of Python, and would break the source", f"call it `{instead}`")
+    if name in _OF_THE_SOURCE:
+        return (f"`{name}` is a name that the generated source uses itself", f"call it `{name}_`")
     if name in WORDS:
         return (f"`{name}` is a word of the model language", f"call it `{name}_`")
     if name in FUNCTIONS or name in ALIASES:

@@ -26,14 +26,17 @@ def make_block(
     own = [node for node in nodes if node in chosen]
     if own:
         return f"the method of {', '.join(own)} was chosen"
+    apart = [m.node for m in marginal.effects if m.along is not None and not by_name[m.node].chained]
+    if apart:
+        return f"{apart[0]} is not drawn whole"
     return _hoisted(marginal, by_name, space, hoisting)
 
 
 def _hoisted(marginal: Marginal, steps: dict[str, Step], space: Space, hoisting: Hoisting) -> Block:
     return Block(
         variances=tuple(steps[c.node] for c in marginal.variances),
-        effects=tuple(_member(member, space, hoisting) for member in marginal.effects),
-        shared=tuple(_member(member, space, hoisting) for member in marginal.shared),
+        effects=tuple(_member(member, space, hoisting, steps) for member in marginal.effects),
+        shared=tuple(_member(member, space, hoisting, steps) for member in marginal.shared),
         kernel=hoisting.rewrite(marginal.log_kernel, space),
         log_kernel=marginal.log_kernel,
         rest=marginal.rest,
@@ -41,14 +44,16 @@ def _hoisted(marginal: Marginal, steps: dict[str, Step], space: Space, hoisting:
     )
 
 
-def _member(member: Member, base: Space, hoisting: Hoisting) -> BlockMember:
+def _member(member: Member, base: Space, hoisting: Hoisting, steps: dict[str, Step]) -> BlockMember:
     space = base.extend(member.conditional.ranges)
+    known = dict(steps[member.node].parameters)  # of a chain: split as it is drawn
+    chained = member.along is not None
     return BlockMember(
         node=member.node,
         conditional=member.conditional,
         space=space,
-        precision=hoisting.rewrite(member.precision, space),
-        linear=hoisting.rewrite(member.linear, space),
+        precision=known["precision"] if chained else hoisting.rewrite(member.precision, space),
+        linear=known["linear"] if chained else hoisting.rewrite(member.linear, space),
         slopes=tuple((name, hoisting.rewrite(slope, space)) for name, slope in member.slopes),
-        prior=hoisting.rewrite(member.prior, space),
+        coupling=known["coupling"] if chained else member.coupling,
     )

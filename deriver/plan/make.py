@@ -10,6 +10,7 @@ import sympy as sp
 from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
+from deriver.derivation.chains import split_chain
 from deriver.derivation.factors import Definitions
 from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Conditional, Derivation
@@ -17,7 +18,6 @@ from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
-from deriver.plan.chains import split_chain
 from deriver.plan.layout import Quantity, Space, offset
 from deriver.plan.records import Block, Collapse, Method, Newton, Plan, Step
 from deriver.plan.statistics import Hoisting
@@ -156,7 +156,7 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
     kernel = None
     if method == "gibbs":
         parameters = tuple((name, hoisting.rewrite(expr, space)) for name, expr in conditional.parameters)
-        chain = split_chain(conditional, dict(parameters), index if colours == 2 else None)
+        chain = split_chain(conditional, dict(parameters))
         parameters = tuple(chain.items()) if chain is not None else parameters
     else:
         kernel = hoisting.rewrite(conditional.log_kernel, space)

@@ -131,7 +131,7 @@ class Step:
 class BlockMember:
     """A Gaussian node that a block integrates out; its expressions as ``derivation.marginal.Member`` has them.
 
-    Statistics of the data are replaced by their names.
+    Statistics of the data are replaced by their names.  The ``linear`` term of a chain is without the neighbours.
     """
 
     node: str
@@ -140,7 +140,7 @@ class BlockMember:
     precision: Expr
     linear: Expr
     slopes: tuple[tuple[str, Expr], ...]
-    prior: Expr
+    coupling: Expr = S.Zero
 
     def slope(self, name: str) -> Expr | None:
         """Return the slope of the linear term in another member, None where there is none."""
@@ -153,7 +153,7 @@ class Block:
 
     In this order, and no other: ``variances`` by one Metropolis-Hastings step on their density with ``effects`` and
     ``shared`` integrated out (``log_kernel`` is the part of the log joint density that
-    mentions a variance, ``kernel`` the same with statistics of the data replaced by their names), ``shared``
+    mentions a variance or a chain, ``kernel`` the same with statistics of the data replaced by their names), ``shared``
     with the effects integrated out, then each of the ``effects`` from its full conditional.  ``rest`` are the
     other nodes on which the density of the variances depends.  ``structure`` tells how the elements of the effects depend on each other, given all else.
     """

@@ -85,7 +85,7 @@ def propose_priors(setting: Setting) -> Iterator[Proposal]:
 
 
 def children_family(setting: Setting) -> str | None:
-    """Return the family whose kernel the factors other than the node's own make, or None."""
+    """Return the family in ``PRIORS`` whose kernel the factors other than the node's own make, or None."""
     conditional = setting.conditional
     rest = tuple(
         piece
@@ -96,7 +96,7 @@ def children_family(setting: Setting) -> str | None:
         return None
     support, ranges = conditional.support, conditional.ranges
     outcome = match_family(rest, conditional.target, support, ranges, _NO_PROOFS, check_proper=False)
-    return outcome.family.key if isinstance(outcome, Match) else None
+    return outcome.family.key if isinstance(outcome, Match) and outcome.family.key in PRIORS else None
 
 
 _NO_PROOFS: Prover = None  # type: ignore[assignment]  # a kernel is matched without its proofs
@@ -277,7 +277,12 @@ def _family_in(setting: Setting, coordinate: Coordinate) -> str | None:
     monomials = [m for c in children for m in _monomials(c, conditional.target, coordinate.form(psi), psi)]
     for family in candidates(psi, coordinate.support):
         kernel = family.kernel
-        if monomials and kernel and all(kernel.collect(m, psi) is not None for m in monomials):
+        if (
+            family.key in PRIORS
+            and monomials
+            and kernel
+            and all(kernel.collect(m, psi) is not None for m in monomials)
+        ):
             return family.key
     return None
 

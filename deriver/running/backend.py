@@ -7,7 +7,7 @@ NumPy needs no compiling; Numba compiles for some seconds at the first run of a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from sympy import Basic
@@ -18,6 +18,7 @@ from deriver.emission.compiled import side_names
 from deriver.emission.module import emit
 from deriver.errors import UsageError
 from deriver.plan.records import Plan, Step
+from deriver.running.cache import Choice
 from deriver.running.sampling import Settings
 
 # Measured on one core: what compiling costs, a call of a NumPy update for a few chains, and a number read by it.
@@ -27,15 +28,6 @@ WALK_SECONDS = 2e-4
 READ_SECONDS = 5e-9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """The backend, why it was chosen, and the source."""
-
-    backend: str
-    reason: str
-    source: str
-
-
 def choose_source(
     derivation: Derivation,
     plan: Plan,
@@ -43,9 +35,12 @@ def choose_source(
     settings: Settings,
     *,
     backend: str = "auto",
-    templates: object = None,
+    templates: str | Path | None = None,
+    reduced: bool = False,
 ) -> Choice:
     """Return the source to run: compiled where the predicted NumPy time exceeds the time to compile.
+
+    A ``reduced`` sampler takes statistics of the rows for ``arrays``.
 
     Raises ``UsageError`` when ``backend`` is "numba" and the compiled loops cannot hold the model.
     """
@@ -55,14 +50,22 @@ def choose_source(
         reason = (
             "as asked" if backend == "numpy" else f"a run of about {seconds:.1g} s is not worth compiling"
         )
-        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates))  # type: ignore[arg-type]
+        return Choice(
+            backend="numpy",
+            reason=reason,
+            source=emit(derivation, plan, templates=templates, reduced=reduced),
+        )
     try:
-        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes)  # type: ignore[arg-type]
+        source = emit(derivation, plan, backend="numba", templates=templates, sizes=sizes, reduced=reduced)
     except UsageError as error:
         if backend == "numba":
             raise
         reason = f"the compiled loops cannot hold {error.mistakes[0].found}"
-        return Choice(backend="numpy", reason=reason, source=emit(derivation, plan, templates=templates))  # type: ignore[arg-type]
+        return Choice(
+            backend="numpy",
+            reason=reason,
+            source=emit(derivation, plan, templates=templates, reduced=reduced),
+        )
     reason = "as asked" if backend == "numba" else f"NumPy would take about {seconds:.0f} s"
     return Choice(backend="numba", reason=reason, source=source)
 

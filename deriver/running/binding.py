@@ -65,9 +65,9 @@ def bind_data(
     settings = read_settings(model, {**own_values, **(values or {})}, problems)
     sizes = Sizes(model, problems)
     record_set_sizes(settings, sizes, problems)
-    _check_mapping_names(model, columns or {}, problems)
+    check_mapping_names(model, columns or {}, problems)
     supply = _read_supply(model, source, columns or {}, index or {}, frozenset(settings), sizes, problems)
-    return _finish(model, source, supply, settings, sizes, problems)
+    return finish_binding(model, source, supply, settings, sizes, problems)
 
 
 def _choose_form(
@@ -86,7 +86,8 @@ def _choose_form(
     return (rest if table is None else table), own
 
 
-def _check_mapping_names(model: Model, columns: Mapping[str, str], problems: Problems) -> None:
+def check_mapping_names(model: Model, columns: Mapping[str, str], problems: Problems) -> None:
+    """Record the symbols mapped to columns that the model takes no data for."""
     symbols = [s for s in list_symbols(model) if s.role in ("response", "covariate", "group", "subset")]
     known = {name for symbol in symbols for name in (symbol.name, symbol.written)}
     for name in columns:
@@ -108,10 +109,11 @@ def _read_supply(
     return ArrayBinder(model, source, columns, sizes, problems).bind(skip)
 
 
-def _finish(
+def finish_binding(
     model: Model, source: Table | Arrays, supply: Supply, settings: Mapping[str, Any], sizes: Sizes,
-    problems: Problems,
+    problems: Problems, *, absent: frozenset[str] = frozenset(),
 ) -> Binding:  # fmt: skip
+    """Return the binding of what the data supply; quantities that are ``absent`` have no array and no layout."""
     infer_dimensions(settings, sizes)
     arrays = dict(supply.arrays)
     evaluator = GivenEvaluator(model, sizes, arrays, settings, problems)
@@ -121,11 +123,12 @@ def _finish(
     check_arguments(model, env, problems, reported)
     _read_subsets(model, arrays, sizes, problems)
     problems.raise_any()
-    layouts = _layouts(model, sizes, problems)
+    layouts = _layouts(model, sizes, problems, absent)
     problems.raise_any()
     missing = {
-        s.name: _count_missing(arrays, s, layouts, model) for s in list_symbols(model) if s.role == "response"
-    }
+        s.name: _count_missing(arrays, s, layouts, model)
+        for s in list_symbols(model) if s.role == "response" and s.name not in absent
+    }  # fmt: skip
     return Binding(
         model=model, origin=source.origin, arrays={**_typed(model, arrays), **sizes.known}, layouts=layouts,
         labels=supply.labels, row_labels=supply.row_labels, components=supply.components, environment=env,
@@ -172,9 +175,13 @@ def _check_supports(
     return reported
 
 
-def _layouts(model: Model, sizes: Sizes, problems: Problems) -> dict[str, Layout]:
+def _layouts(
+    model: Model, sizes: Sizes, problems: Problems, absent: frozenset[str] = frozenset()
+) -> dict[str, Layout]:
     layouts: dict[str, Layout] = {}
     for declared in declarations(model):
+        if declared.name in absent:
+            continue
         try:
             subset = declared.support.kind == "subset"
             layouts[declared.name] = sizes.layout(declared, () if subset else None)

@@ -49,6 +49,20 @@ class ColumnReader:
             return None, ()
         return self._evaluate(expression, symbol, text), self._component_texts(expression)
 
+    def check_columns(self, symbol: Symbol) -> None:
+        """Record columns that a symbol needs and the table has not, without reading a cell."""
+        text = self.mapping.get(symbol.written, self.mapping.get(symbol.name))
+        if text is None:
+            if symbol.written not in self.table.columns or symbol.declared.shape:
+                self._report_unmapped(symbol)
+            return
+        expression = self._parse(text, symbol)
+        used = references(expression) if expression is not None else ()
+        labels = {label_text(own) for reference in used for own in reference.subscripts}
+        for name in dict.fromkeys(reference.name for reference in used):
+            if name not in self.table.columns and name not in labels:
+                self.report_missing(name, f"--map {symbol.written}={text}")
+
     def _parse(self, text: str, symbol: Symbol) -> Expression | None:
         if text in self.table.columns:
             return Reference(name=text)
@@ -85,7 +99,7 @@ class ColumnReader:
             or part.name not in self.table.columns
         ):
             return part
-        label = _label_text(part.subscripts[0])
+        label = label_text(part.subscripts[0])
         column = self.table.columns[part.name]
         name = f"{part.name}[{label}]"
         if label not in {str(each) for each in column.labels}:
@@ -136,6 +150,8 @@ class ColumnReader:
         return np.asarray(plain if value.axes else plain[None], dtype=float)
 
     def _check_finite(self, symbol: Symbol, cells: np.ndarray, plain: Mapping[str, Value]) -> None:
+        if np.isfinite(cells.sum()):  # one pass, and nearly always enough
+            return
         infinite = np.isinf(cells)
         made = np.isnan(cells)
         for value in plain.values():
@@ -170,12 +186,14 @@ class ColumnReader:
 
     def check_complete(self, symbol: Symbol, cells: np.ndarray) -> None:
         """Record a missing covariate, by row and column."""
+        if np.isfinite(cells.sum()):
+            return
         missing = np.isnan(cells).reshape(len(cells), -1).any(axis=1)
         rows = np.flatnonzero(missing)
         if not rows.size:
             return
         names = self._columns_of(symbol)
-        column = next((n for n in names if self.table.columns[n].labels[rows[0]] is None), symbol.written)
+        column = next((n for n in names if self._is_blank(n, rows[0])), symbol.written)
         more = f" (and {rows.size - 1} more)" if rows.size > 1 else ""
         self.problems.add(
             "missing-covariate",
@@ -183,6 +201,9 @@ class ColumnReader:
             expected="a number: only responses may be missing",
             remedy="fill the cell in, drop the row, or give the covariate a distribution in the model",
         )  # fmt: skip
+
+    def _is_blank(self, name: str, row: int) -> bool:
+        return self.table.columns[name].labels[row] is None
 
     def _columns_of(self, symbol: Symbol) -> list[str]:
         text = self.mapping.get(symbol.written, self.mapping.get(symbol.name, symbol.written))
@@ -215,7 +236,8 @@ class ColumnReader:
         return ()
 
 
-def _label_text(expression: Expression) -> str:
+def label_text(expression: Expression) -> str:
+    """Return the label that stands between brackets."""
     match expression:
         case Reference(name=name):
             return name

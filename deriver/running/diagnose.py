@@ -1,6 +1,6 @@
 """What is amiss with a run, in words that say what to do.
 
-Part of stage run.  Input: InferenceData, acceptance rates and the model.  Output: warnings.
+Part of stage run.  Input: the draws by name, acceptance rates and the model.  Output: warnings.
 """
 
 from __future__ import annotations
@@ -13,20 +13,30 @@ import numpy as np
 from deriver.language.mistakes import listing
 from deriver.model.expressions import references
 from deriver.model.records import Deterministic, Model, Statement
+from deriver.running.groups import Group
+from deriver.running.mixing import FEWEST_DRAWS, mixing
+from deriver.running.moments import FieldMoments
 
 LARGEST_RHAT = 1.01
 FEWEST_PER_CHAIN = 100
 LOWEST_ACCEPTANCE = 0.1
 
 
-def diagnose(idata: Any, acceptance: Mapping[str, np.ndarray], model: Model) -> tuple[str, ...]:
-    """Return warnings about convergence, acceptance rates and nodes that the data say nothing of."""
-    posterior = idata.posterior
+def diagnose(
+    posterior: Group, acceptance: Mapping[str, np.ndarray], model: Model, kept: tuple[int, int],
+    fields: Mapping[str, FieldMoments],
+) -> tuple[str, ...]:  # fmt: skip
+    """Return warnings about convergence, acceptance rates and nodes that the data say nothing of.
+
+    ``kept`` are the numbers of chains and draws.
+    """
+    chains, draws = kept
     found = []
-    if posterior.sizes["chain"] == 1:
+    if chains == 1:
         found.append("there is one chain, so R-hat cannot be told: run --chains 4")
-    if posterior.sizes["draw"] >= 4:
-        found += _check_convergence(posterior)
+    if draws >= FEWEST_DRAWS:
+        found += _check_convergence(posterior, chains)
+        found += [line for name, each in fields.items() if (line := _check_field(name, each))]
     found += [line for name, rate in acceptance.items() if (line := _check_acceptance(name, rate))]
     lone = uninformed_nodes(model)
     if lone:
@@ -35,19 +45,17 @@ def diagnose(idata: Any, acceptance: Mapping[str, np.ndarray], model: Model) -> 
     return tuple(found)
 
 
-def _check_convergence(posterior: Any) -> list[str]:
-    import arviz
-
-    varying = [name for name in posterior.data_vars if {"chain", "draw"} <= set(posterior[name].dims)]
-    data = posterior[varying]
-    chains = posterior.sizes["chain"]
-    with np.errstate(all="ignore"):
-        bulk = arviz.ess(data, method="bulk")
-        rhat = arviz.rhat(data) if chains > 1 else None
+def _check_convergence(posterior: Group, chains: int) -> list[str]:
+    flat = {
+        name: each.array.reshape(*each.array.shape[:2], -1)
+        for name, each in posterior.variables.items()
+        if each.is_drawn
+    }
+    measured = {name: mixing(draws) for name, draws in flat.items()}
     found = []
-    if rhat is not None:
-        worst = {name: float(np.nanmax(rhat[name].to_numpy(), initial=0.0)) for name in varying}
-        high = [name for name in varying if worst[name] > LARGEST_RHAT]
+    if chains > 1:
+        worst = {name: float(np.nanmax(r_hat, initial=0.0)) for name, (_, r_hat) in measured.items()}
+        high = [name for name in flat if worst[name] > LARGEST_RHAT]
         if high:
             shown = ", ".join(f"{name} {worst[name]:.3f}" for name in high[:5])
             found.append(
@@ -55,8 +63,8 @@ def _check_convergence(posterior: Any) -> list[str]:
                 "agree yet; run longer, with --warmup and --draws doubled.  Where that does not help, centre the "
                 "covariates, and give group effects their mean: u[i] ~ N(mu, v) in place of mu + u[i]"
             )
-    least = {name: float(np.nanmin(bulk[name].to_numpy(), initial=np.inf)) for name in varying}
-    low = [name for name in varying if least[name] < FEWEST_PER_CHAIN * chains]
+    least = {name: float(np.nanmin(bulk, initial=np.inf)) for name, (bulk, _) in measured.items()}
+    low = [name for name in flat if least[name] < FEWEST_PER_CHAIN * chains]
     if low:
         shown = ", ".join(f"{name} {least[name]:.0f}" for name in low[:5])
         found.append(
@@ -64,6 +72,18 @@ def _check_convergence(posterior: Any) -> list[str]:
             f"{', ...' if len(low) > 5 else ''}: means and quantiles are rough; run more --draws"
         )
     return found
+
+
+def _check_field(name: str, field: FieldMoments) -> str:
+    """Return a warning if more than a thousandth of the elements of a field have not mixed."""
+    apart = int((field.r_hat > LARGEST_RHAT).sum())
+    few = int((field.ess < FEWEST_PER_CHAIN * field.chains).sum())
+    if max(apart, few) * 1000 <= field.mean.size:
+        return ""
+    return (
+        f"of the {field.mean.size:,} elements of {name}, {apart:,} have an R-hat above {LARGEST_RHAT} and {few:,} an "
+        f"effective sample size below {FEWEST_PER_CHAIN * field.chains}: run longer, with --warmup and --draws doubled"
+    )
 
 
 def _check_acceptance(name: str, rate: np.ndarray) -> str:

@@ -131,6 +131,9 @@ class GivenEvaluator:
         if name in self._failed:
             return False
         source = self.settings.get(name, given.default)
+        if source is None and name in self.sizes.known:  # a declared size, which the rows tell
+            self.arrays[name] = self.sizes.known[name]
+            return True
         if source is None or name in self._under_way:
             self._report_missing(given)
             return False

@@ -6,7 +6,7 @@ Stage run.  Input: a ``Model``, data and a ``Job``.  Output: ``Prepared``; with 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from deriver.model.records import Model, Stochastic
 from deriver.running.binding import Binding, bind_data
 from deriver.running.evaluate import EvaluationError, evaluate
 from deriver.running.fixing import fix_nodes
+from deriver.running.groups import Variable
 from deriver.running.missing import Observed, leave_out_missing
 from deriver.running.problems import Problems
 from deriver.running.quantities import Derived, DrawEvaluator, read_derived
 from deriver.running.reading import read_expression
 from deriver.running.results import Result, make_result
+from deriver.running.retention import Retention, check_memory, drawn_nodes, plan_retention
 from deriver.running.sampling import Draws, Settings, draw_samples, load_sampler
 from deriver.running.supports import describe_support, outside
 from deriver.running.symbols import declarations
@@ -57,18 +59,29 @@ class Prepared:
     binding: Binding
     derived: tuple[Derived, ...]
     start: Mapping[str, np.ndarray]
+    retention: Retention
+    undrawn: tuple[str, ...]
     job: Job
 
 
-def prepare_job(model: Model, data: Any, job: Job) -> Prepared:
-    """Return the job with its data; raise all that is wrong with data, values and options together."""
+def prepare_job(
+    model: Model, data: Any, job: Job, bind: Callable[[Model], Binding] | None = None
+) -> Prepared:
+    """Return the job with its data; raise all that is wrong with data, values and options together.
+
+    ``bind`` takes the place of ``bind_data``, where reading the data takes long: what is wrong with options is raised first.
+    """
     model = fix_nodes(model, job.fix)
     problems = Problems()
-    _check_settings(job.settings, problems)
-    _check_keep(model, job.settings.keep, problems)
+    sound = _check_settings(job.settings, problems)
+    _check_names(model, job.settings, problems)
     binding = derived = None
     try:
-        binding = bind_data(model, data, columns=job.columns, index=job.index, values=job.values)
+        if bind is not None:
+            problems.raise_any()
+            binding = bind(model)
+        else:
+            binding = bind_data(model, data, columns=job.columns, index=job.index, values=job.values)
         problems.origin = binding.origin
     except DeriverError as error:
         problems.origin = error.origin
@@ -79,22 +92,30 @@ def prepare_job(model: Model, data: Any, job: Job) -> Prepared:
     except DeriverError as error:
         problems.add_error(error)
     start = _read_start(model, binding, job.start, problems)
-    if binding is not None and derived is not None:
-        _try_reports(binding, derived, job, problems)
+    if binding is not None and derived is not None and sound:
+        retention = plan_retention(model, binding.layouts, job.settings)
+        made, undrawn = _try_reports(binding, derived, job, retention, problems)
+        check_memory(retention, binding.layouts, job.settings, problems, made)
     problems.raise_any()
     assert binding is not None and derived is not None
     return Prepared(
-        observed=leave_out_missing(binding), binding=binding, derived=derived, start=start, job=job
-    )
+        observed=leave_out_missing(binding), binding=binding, derived=derived, start=start, retention=retention,
+        undrawn=undrawn, job=job,
+    )  # fmt: skip
 
 
-def sample_job(prepared: Prepared, source: str, *, note: str = "") -> Result:
+def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool = True) -> Result:
     """Return the result of the emitted source on the job's data; the draws reach a disk whatever happens.
 
-    ``note`` is told with the result.
+    ``note`` is told with the result; ``cached`` tells whether compiled code may be kept for later runs.
     """
-    module = load_sampler(source, prepared.binding.model.name)
-    draws = draw_samples(module, prepared.observed.arrays, prepared.job.settings, prepared.start)
+    module = load_sampler(source, prepared.binding.model.name, cached=cached, sealed=True)
+    retention, settings = prepared.retention, prepared.job.settings
+    plain = settings.keep is None and not retention.moments
+    draws = draw_samples(
+        module, prepared.observed.arrays, settings, prepared.start, keep=None if plain else retention.whole,
+        fields=retention.moments,
+    )  # fmt: skip
     if draws.done == 0:
         raise KeyboardInterrupt
     try:
@@ -102,17 +123,38 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "") -> Result:
             prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws),
             prepared.job.report,
         )  # fmt: skip
-        return replace(result, notes=(*result.notes, note)) if note else result
+        notes = [text for text in (note, describe_choice(draws)) if text]
+        return replace(result, notes=(*result.notes, *retention.notes, *_notes(prepared), *notes))
     except Exception as error:  # whatever went wrong, the draws must reach a disk
         path = _save_raw(draws, prepared.binding.model.name)
         raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error
 
 
-def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, Any]:
+def _notes(prepared: Prepared) -> list[str]:
+    """Return a note on each response whose missing values are not drawn."""
+    moments = listing(prepared.retention.moments, "and")
+    return [
+        f"the missing values of {name} are not drawn, as of {moments} only moments are kept"
+        for name in prepared.undrawn
+    ]
+
+
+def describe_choice(draws: Draws) -> str:
+    """Return how a sampler that could update nodes together chose, "" where it had no choice."""
+    if np.isnan(draws.mixing):
+        return ""
+    found = f"{draws.mixing:.2g} effective draws a sweep in the warm-up"
+    if draws.together:
+        return f"variances are updated with effects integrated out, as one by one they mix badly: {found}"
+    return f"every node is drawn by itself, which mixes well enough: {found}"
+
+
+def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, dict[str, Variable]]:
     from deriver.running import likelihood
 
     binding, job = prepared.binding, prepared.job
-    groups: dict[str, Any] = {"posterior": likelihood.draw_missing(binding, draws)}
+    names = [name for name in binding.missing if name not in prepared.undrawn]
+    groups = {"posterior": likelihood.draw_missing(binding, draws, names)}
     if job.log_likelihood:
         groups["log_likelihood"] = likelihood.make_log_likelihood(binding, draws)
     if job.posterior_predictive:
@@ -120,25 +162,39 @@ def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, Any]:
     return groups
 
 
-def _check_settings(settings: Settings, problems: Problems) -> None:
+def _check_settings(settings: Settings, problems: Problems) -> bool:
+    """Check the numbers of the chains, and tell whether all are right."""
+    sound = True
     for name, value, least in (
         ("chains", settings.chains, 1), ("warmup", settings.warmup, 0), ("draws", settings.draws, 1),
         ("thin", settings.thin, 1), ("seed", settings.seed or 0, 0),
     ):  # fmt: skip
         if not isinstance(value, int | np.integer) or value < least:
+            sound = False
             problems.add(
                 "option", f"--{name} is {value}", expected=f"a whole number, {least} or more", usage=True
             )
+    return sound
 
 
-def _check_keep(model: Model, keep: Sequence[str] | None, problems: Problems) -> None:
-    names = [node.name for node in model.nodes]
-    for name in keep or ():
-        if name not in names:
+def _check_names(model: Model, settings: Settings, problems: Problems) -> None:
+    """Check the names of ``--keep``, ``--keep-draws`` and ``--moments``."""
+    drawn = drawn_nodes(model)
+    options = {"keep": settings.keep or (), "keep-draws": settings.keep_draws, "moments": settings.moments}
+    for option, names in options.items():
+        for name in names:
+            if name not in drawn:
+                known = name in {node.name for node in model.nodes}
+                what = "draws no node" if known else "has no node"
+                problems.add(
+                    "unknown-name", f"--{option} {name}: the model {what} `{name}`",
+                    expected=f"one of {listing(drawn)}", remedy=suggest(name, drawn), usage=True,
+                )  # fmt: skip
+    for name in sorted({*settings.moments} & {*(settings.keep or ()), *settings.keep_draws}):
+        if name in settings.keep_draws:
             problems.add(
-                "unknown-name", f"--keep {name}: the model has no node `{name}`",
-                expected=f"one of {listing(names)}", remedy=suggest(name, names), usage=True,
-            )  # fmt: skip
+                "option", f"--moments {name} and --keep-draws {name}", remedy="leave one out", usage=True
+            )
 
 
 def _read_start(
@@ -185,34 +241,53 @@ def _start_array(name: str, value: Any, binding: Binding | None, problems: Probl
     return np.array(array, dtype=float)
 
 
-def _try_reports(binding: Binding, derived: Sequence[Derived], job: Job, problems: Problems) -> None:
-    """Evaluate what is to be reported on one made-up draw, so that no mistake in it comes after the run."""
-    evaluator = DrawEvaluator(binding, _made_up_draws(binding, job.settings.keep))
+def _try_reports(
+    binding: Binding, derived: Sequence[Derived], job: Job, retention: Retention, problems: Problems
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Evaluate what is to be reported on one made-up draw, so that no mistake in it comes after the run.
+
+    Returns how many elements each further quantity has, and the responses whose missing values cannot be drawn, since
+    only moments are kept of what they depend on.
+    """
+    evaluator = DrawEvaluator(binding, _made_up_draws(binding, retention.whole))
+    made: dict[str, int] = {}
+    undrawn = []
     for each in derived:
         try:
-            evaluator.derived(each)
+            made[each.name] = evaluator.derived(each).plain().size
         except DeriverError as error:
             problems.add_error(error)
-    everything = job.log_likelihood or job.posterior_predictive
+    everything = job.log_likelihood + job.posterior_predictive
     for name, count in binding.missing.items():
-        if count or everything:
-            _try_response(binding.model, name, evaluator, problems)
+        if not (count or everything):
+            continue
+        trouble = _try_response(binding.model, name, evaluator)
+        if trouble and not everything and retention.moments:
+            undrawn.append(name)
+            continue
+        if trouble:
+            problems.add("predictions", f"draws of `{name}` are wanted: {trouble}", usage=True)
+        elements = int(np.prod(binding.layouts[name].extents, dtype=int))
+        made[f"draws of {name}"] = elements * (everything + bool(count))
+    return made, tuple(undrawn)
 
 
-def _try_response(model: Model, name: str, evaluator: DrawEvaluator, problems: Problems) -> None:
+def _try_response(model: Model, name: str, evaluator: DrawEvaluator) -> str:
+    """Return why the distribution of a response cannot be told from the draws; "" if it can."""
     for statement in model.statements_of(name):
         if isinstance(statement, Stochastic):
             try:
                 evaluator.arguments(statement)
             except EvaluationError as error:
-                problems.add("predictions", f"draws of `{name}` are wanted: {error}", usage=True)
+                return str(error)
+    return ""
 
 
-def _made_up_draws(binding: Binding, keep: Sequence[str] | None) -> dict[str, np.ndarray]:
+def _made_up_draws(binding: Binding, keep: Sequence[str]) -> dict[str, np.ndarray]:
     draws = {}
     for node in binding.model.nodes:
-        layout = binding.layouts[node.name]
-        if node.kind == "stochastic" and node.layer != "data" and (keep is None or node.name in keep):
+        if node.kind == "stochastic" and node.layer != "data" and node.name in keep:
+            layout = binding.layouts[node.name]
             unit = np.eye(layout.shape[0]) if len(layout.shape) == 2 else np.asarray(0.5)
             draws[node.name] = np.broadcast_to(unit, (1, 1, *layout.extents)).copy()
     return draws

@@ -1,12 +1,12 @@
 """Pointwise log likelihood, posterior predictive draws, and draws of missing responses.
 
-Part of stage run.  Input: a ``Binding`` and ``Draws``.  Output: xarray datasets with the axes of
-chain, draw and the response.  A missing response has no log likelihood (NaN).
+Part of stage run.  Input: a ``Binding`` and ``Draws``.  Output: variables with the axes of chain,
+draw and the response.  A missing response has no log likelihood (NaN).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Stochastic
 from deriver.running.binding import Binding
+from deriver.running.groups import Variable
 from deriver.running.quantities import DrawEvaluator
 from deriver.running.results import binding_dimensions, label_value
 from deriver.running.sampling import Draws
@@ -27,45 +28,56 @@ Frame = tuple[int, ...]
 Measure = Callable[[Any, np.ndarray, Arguments, Frame], np.ndarray]
 
 
-def make_log_likelihood(binding: Binding, draws: Draws) -> Any:
-    """Return the log density of each response in each draw, as an xarray dataset."""
+def make_log_likelihood(binding: Binding, draws: Draws) -> dict[str, Variable]:
+    """Return the log density of each response in each draw."""
     return _for_each_response(binding, draws, _log_density)
 
 
-def make_predictions(binding: Binding, draws: Draws) -> Any:
-    """Return a new response for each element in each draw, as an xarray dataset; the same for the same seed."""
+def make_predictions(binding: Binding, draws: Draws) -> dict[str, Variable]:
+    """Return a new response for each element in each draw; the same for the same seed."""
     rng = np.random.default_rng([draws.seed, 1])
     return _for_each_response(binding, draws, partial(_predict, rng))
 
 
-def draw_missing(binding: Binding, draws: Draws) -> dict[str, Any]:
-    """Return draws of the missing responses, ``y_missing`` by the labels of its elements."""
-    names = tuple(name for name, count in binding.missing.items() if count)
+def draw_missing(binding: Binding, draws: Draws, among: Sequence[str]) -> dict[str, Variable]:
+    """Return draws of the missing values of some responses, ``y_missing`` by the labels of its elements."""
+    names = tuple(name for name in among if binding.missing[name])
     if not names:
         return {}
     rng = np.random.default_rng([draws.seed, 2])
     drawn = _for_each_response(binding, draws, partial(_predict, rng), names)
-    found = {}
+    found: dict[str, Variable] = {}
     for name in names:
-        plates = [dim for dim in drawn[name].dims if dim in binding_dimensions(binding, name)]
-        flat = drawn[name].stack({f"{name}_missing_dim": plates}, create_index=False)
-        flat = flat.transpose("chain", "draw", f"{name}_missing_dim", ...)
         gone = np.isnan(binding.arrays[name])
         gone = (gone.any(axis=-1) if binding.model.node(name).shape else gone).ravel()
-        labels = [",".join(str(flat[dim].to_numpy()[k]) for dim in plates) for k in np.flatnonzero(gone)]
-        kept = flat.isel({f"{name}_missing_dim": np.flatnonzero(gone)}).drop_vars(plates)
-        found[f"{name}_missing"] = kept.assign_coords({f"{name}_missing_dim": labels})
+        found[f"{name}_missing"] = _choose_elements(
+            drawn[name], len(binding_dimensions(binding, name)), np.flatnonzero(gone), f"{name}_missing_dim"
+        )
     return found
+
+
+def _choose_elements(variable: Variable, plates: int, chosen: np.ndarray, dim: str) -> Variable:
+    """Return some elements along one axis in place of the plate axes, each labelled ``i,j``."""
+    lead, inner = variable.dims[:2], variable.dims[2 + plates :]
+    shape = variable.array.shape
+    flat = variable.array.reshape(*shape[:2], -1, *shape[2 + plates :])
+    labels = [variable.labels(each) for each in variable.dims[2 : 2 + plates]]
+    places = (
+        zip(*np.unravel_index(chosen, shape[2 : 2 + plates]), strict=True) if plates else [()] * len(chosen)
+    )
+    texts = [",".join(str(own[k]) for own, k in zip(labels, place, strict=True)) for place in places]
+    coords = {each: variable.coords[each] for each in inner if each in variable.coords}
+    return Variable(
+        dims=(*lead, dim, *inner), array=flat[:, :, chosen], coords={**coords, dim: np.array(texts)}
+    )
 
 
 def _for_each_response(
     binding: Binding, draws: Draws, measure: Measure, names: tuple[str, ...] | None = None
-) -> Any:
+) -> dict[str, Variable]:
     """Apply ``measure`` to the distribution of each response over the draws, statement by statement."""
-    import xarray
-
     evaluator = DrawEvaluator(binding, draws.values)
-    found: dict[str, Any] = {}
+    found: dict[str, Variable] = {}
     for node in binding.model.nodes:
         if (
             node.kind != "stochastic"
@@ -88,7 +100,7 @@ def _for_each_response(
         found[node.name] = label_value(
             shaped(total, ("chain", "draw", *layout.axes), len(inner)), node.name, binding
         )
-    return xarray.Dataset(found)
+    return found
 
 
 def _measure_statement(

@@ -61,6 +61,7 @@ def _leave_out(observed: Observed, binding: Binding, name: str) -> Observed:
         raise _refuse(
             name, "every value is missing", "drop the column from the data and the node from the model"
         )
+    _check_no_children(model, name)
     statements = model.statements_of(name)
     whole = len(statements) == 1 and all(each.subset is None for each in statements[0].ranges)
     if _can_drop_rows(model, node, binding):
@@ -70,6 +71,16 @@ def _leave_out(observed: Observed, binding: Binding, name: str) -> Observed:
     if whole and node.indices and not any(parents_of(index, model) for index in node.indices):
         return _to_long_format(observed, binding, node, present)
     raise _refuse(name, f"{binding.missing[name]} values are missing", "drop their rows")
+
+
+def _check_no_children(model: Model, name: str) -> None:
+    """Refuse missing values that a distribution is given: they cannot be left out."""
+    for statement in model.statements:
+        if any(ref.name == name for part in _parts(statement) for ref in references(part)):
+            raise _refuse(
+                name, f"some values are missing, and `{statement.name}` depends on them",
+                f"make a process node of the missing elements of `{name}`, on a plate of their own",
+            )  # fmt: skip
 
 
 def _refuse(name: str, found: str, remedy: str) -> DataError:

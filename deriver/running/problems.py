@@ -29,6 +29,11 @@ class Problems:
         for mistake in error.mistakes:
             self._found.setdefault(mistake)
 
+    @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """Return the mistakes found so far."""
+        return tuple(self._found)
+
     def __len__(self) -> int:
         return len(self._found)
 

@@ -112,7 +112,9 @@ class DrawEvaluator:
         total: np.ndarray | None = None
         for statement in self.model.statements_of(name):
             if not isinstance(statement, Deterministic):
-                raise EvaluationError(f"the draws of `{name}` were not kept; add it to --keep")
+                raise EvaluationError(
+                    f"the draws of `{name}` were not kept: add it to --keep, or to --keep-draws"
+                )
             value, positions = self._statement(statement, layout)
             if total is None:
                 lead = tuple(len_ for len_ in self._lead_shape(value))
@@ -193,7 +195,9 @@ class DrawEvaluator:
         names = {node.name: node.kind for node in self.model.nodes}
         for reference in references(expression):
             if names.get(reference.name) == "stochastic" and reference.name not in self.env.stored:
-                raise EvaluationError(f"the draws of `{reference.name}` are not kept: add it to --keep")
+                raise EvaluationError(
+                    f"the draws of `{reference.name}` are not kept: add it to --keep, or to --keep-draws"
+                )
             if names.get(reference.name) == "deterministic" and reference.name not in self.env.stored:
                 self._compute(reference.name)
 

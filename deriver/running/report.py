@@ -12,7 +12,7 @@ from pathlib import Path
 from deriver.errors import DeriverError, Mistake, UsageError
 from deriver.language.mistakes import listing, suggest
 from deriver.running.results import Result
-from deriver.running.saving import check_output, check_plot, save_inference_data, write_text
+from deriver.running.saving import check_output, check_plot, save_groups, write_text
 
 
 def check_outputs(paths: Sequence[Path | None], overwrite: bool, plot: Path | None = None) -> None:
@@ -33,7 +33,7 @@ def report_result(
     source_path: Path | None = None, plot_path: Path | None = None,
 ) -> None:  # fmt: skip
     """Save the draws first, then print the summary, the warnings and where everything is."""
-    saved = save_inference_data(result.idata, output, overwrite=overwrite)
+    saved = save_groups(result.groups, output, overwrite=overwrite)
     names = _names_to_show(result, show)
     print(describe_run(result))
     print()
@@ -61,10 +61,9 @@ def takes_unicode() -> bool:
 
 def describe_run(result: Result) -> str:
     """Return the first line of a report."""
-    sizes = result.idata.posterior.sizes
+    chains, draws = result.kept
     return (
-        f"{result.model.name}: {sizes['chain']} chains of {sizes['draw']} draws in {result.seconds:.1f} s, "
-        f"seed {result.seed}"
+        f"{result.model.name}: {chains} chains of {draws} draws in {result.seconds:.1f} s, seed {result.seed}"
     )
 
 
@@ -82,7 +81,7 @@ def _names_to_show(result: Result, show: Sequence[str] | None) -> list[str] | No
     if not show:
         return None
     names = [name for text in show for name in text.split(",") if name]
-    known = [str(name) for name in result.idata.posterior.data_vars]
+    known = [*result.posterior.variables, *result.fields]
     wrong = [name for name in names if name not in known and name != "all"]
     for name in wrong:  # the run is done and saved: say so and go on
         print(

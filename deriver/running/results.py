@@ -1,14 +1,14 @@
-"""Draws with their names: ArviZ InferenceData, summary and warnings in one ``Result``.
+"""Draws with their names, summary and warnings in one ``Result``.
 
-Stage run, last part.  Input: ``Draws`` and a ``Binding``.  Output: ``Result``.  ArviZ and xarray are imported only
-here and in ``summary``, when a run has ended.
+Stage run, last part.  Input: ``Draws`` and a ``Binding``.  Output: ``Result``.  ArviZ and xarray, which take longer to
+import than a run of small data, are imported only when ``Result.idata`` is asked for.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from deriver.model.expressions import Reference, references
 from deriver.model.records import Deterministic, Model, Node
 from deriver.running.binding import Binding
 from deriver.running.diagnose import diagnose
+from deriver.running.groups import LEAD, Group, Groups, Variable, make_group, to_inference_data
 from deriver.running.layout import Block, Layout
+from deriver.running.moments import QUANTILES, FieldMoments
 from deriver.running.quantities import Derived, DrawEvaluator
 from deriver.running.sampling import Draws
-from deriver.running.saving import save_inference_data
+from deriver.running.saving import save_groups
 from deriver.running.summary import Summary, summarise
 from deriver.running.symbols import declarations
 from deriver.running.values import Value
@@ -32,12 +34,12 @@ from deriver.running.values import Value
 class Result:
     """The outcome of a run.
 
-    ``idata`` is ArviZ InferenceData; ``source`` the emitted sampler; ``warnings`` say in words what is amiss and
-    what to do; ``notes`` what was done with the data.
+    ``groups`` are the draws and data by the names of InferenceData, ``idata`` is that itself; ``fields`` the
+    moments of large fields; ``kept`` how many chains and draws there are; ``source`` the emitted sampler; ``warnings`` say in words what is amiss and what to do; ``notes`` what was done with the data.
     """
 
     model: Model
-    idata: Any
+    groups: Groups
     source: str
     seed: int
     seconds: float
@@ -46,19 +48,32 @@ class Result:
     notes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
+    fields: Mapping[str, FieldMoments] = field(default_factory=dict)
+    kept: tuple[int, int] = (0, 0)
+
+    @cached_property
+    def idata(self) -> Any:
+        """Return the draws as ArviZ InferenceData, whose import takes some seconds."""
+        return to_inference_data(self.groups)
+
+    @property
+    def posterior(self) -> Group:
+        """Return the draws by name."""
+        return self.groups["posterior"]
 
     def summary(self, names: Sequence[str] | None = None, *, hdi: bool = False) -> Summary:
         """Return the summary table of the named quantities; by default those without plates."""
-        return summarise(self.idata, tuple(names or self.headline), acceptance=self.acceptance, hdi=hdi)
+        wanted = tuple(names or self.headline)
+        return summarise(self.posterior, wanted, acceptance=self.acceptance, hdi=hdi, fields=self.fields)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Return what is amiss, in words."""
-        return (*diagnose(self.idata, self.acceptance, self.model), *self.hints)
+        return (*diagnose(self.posterior, self.acceptance, self.model, self.kept, self.fields), *self.hints)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Save the InferenceData as NetCDF and return where it is: elsewhere, with a warning, if need be."""
-        saved = save_inference_data(self.idata, Path(path), overwrite=overwrite)
+        """Save the draws as NetCDF, as ArviZ reads it, and return where it is: elsewhere, with a warning, if need be."""
+        saved = save_groups(self.groups, Path(path), overwrite=overwrite)
         if saved.trouble:
             warnings.warn(f"{saved.trouble}; the draws are in {saved.path}", stacklevel=2)
         return saved.path
@@ -75,10 +90,10 @@ def make_result(
     draws: Draws,
     source: str,
     derived: Sequence[Derived] = (),
-    extra: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Mapping[str, Variable]] | None = None,
     report: Sequence[str] = (),
 ) -> Result:
-    """Return the result of a run; ``extra`` are further groups of InferenceData, ``report`` nodes wanted besides."""
+    """Return the result of a run; ``extra`` are the variables of further groups, ``report`` nodes wanted besides."""
     evaluator = DrawEvaluator(binding, draws.values)
     values = collect_values(binding, draws, evaluator, report)
     for each in derived:
@@ -86,10 +101,17 @@ def make_result(
     names = tuple(name for name in _headline(binding.model, values) if name in values)
     headline = tuple(dict.fromkeys((*names, *(each.name for each in derived)))) or tuple(values)[:5]
     return Result(
-        model=binding.model, idata=make_inference_data(binding, draws, values, extra or {}), source=source,
+        model=binding.model, groups=make_groups(binding, draws, values, extra or {}), source=source,
         seed=draws.seed, seconds=draws.seconds, acceptance=draws.acceptance, headline=headline,
         notes=(*binding.notes, *describe_missing(binding)), hints=describe_gaps(binding, draws), components=describe_components(binding),
+        fields=draws.moments, kept=(_count_chains(draws), draws.done),
     )  # fmt: skip
+
+
+def _count_chains(draws: Draws) -> int:
+    """Return how many chains were run."""
+    counts = [len(array) for array in draws.values.values()]
+    return next(iter([*counts, *(each.chains for each in draws.moments.values())]), 0)
 
 
 def collect_values(
@@ -128,76 +150,66 @@ def _headline(model: Model, values: Mapping[str, Value]) -> list[str]:
     return [node.name for node in sorted(shown, key=lambda node: order[node.name])]
 
 
-# --- InferenceData ----------------------------------------------------------------------------------------
+# --- groups -----------------------------------------------------------------------------------------------
 
 
-def make_inference_data(
-    binding: Binding, draws: Draws, values: Mapping[str, Value], extra: Mapping[str, Any]
-) -> Any:
-    """Return the ArviZ InferenceData: posterior, sample_stats, observed_data, constant_data."""
-    import arviz
-    import xarray
-
-    posterior = xarray.Dataset({name: label_value(value, name, binding) for name, value in values.items()})
-    posterior = posterior.assign_attrs(
-        {
-            "model": binding.model.name, "seed": draws.seed, "sampling_time": draws.seconds,
-            "inference_library": "deriver", "components": "; ".join(describe_components(binding)),
-        }
-    )  # fmt: skip
-    posterior = posterior.assign(extra.get("posterior", {}))
-    extra = {name: data for name, data in extra.items() if name != "posterior"}
-    extra = {name: _number_draws(data) for name, data in extra.items()}
-    groups: dict[str, Any] = {**extra, "posterior": _number_draws(posterior)}
-    stats = _acceptance_data(binding, draws)
-    if stats:
-        groups["sample_stats"] = _number_draws(xarray.Dataset(stats))
-    groups["observed_data"] = _array_data(
-        binding, [n.name for n in binding.model.nodes if n.name in binding.arrays]
-    )
-    groups["constant_data"] = _array_data(
-        binding, [g.name for g in binding.model.givens if g.name in binding.arrays]
-    )
-    return arviz.InferenceData(**{name: data for name, data in groups.items() if len(data)})
+def make_groups(
+    binding: Binding, draws: Draws, values: Mapping[str, Value], extra: Mapping[str, Mapping[str, Variable]]
+) -> dict[str, Group]:
+    """Return the groups of InferenceData: posterior, sample_stats, observed_data, constant_data, and ``extra``."""
+    posterior = {name: label_value(value, name, binding) for name, value in values.items()}
+    attributes: dict[str, str | int | float] = {
+        "model": binding.model.name, "seed": draws.seed, "sampling_time": draws.seconds,
+        "inference_library": "deriver", "components": "; ".join(describe_components(binding)),
+    }  # fmt: skip
+    groups = {"posterior": make_group({**posterior, **extra.get("posterior", {})}, attributes)}
+    groups |= {name: make_group(variables) for name, variables in extra.items() if name != "posterior"}
+    groups["sample_stats"] = make_group(_acceptance_data(draws))
+    groups["moments"] = make_group(_moments_data(binding, draws))
+    observed = [node.name for node in binding.model.nodes if node.name in binding.arrays]
+    constant = [given.name for given in binding.model.givens if given.name in binding.arrays]
+    groups["observed_data"] = make_group(_array_data(binding, observed))
+    groups["constant_data"] = make_group(_array_data(binding, constant))
+    return {name: group for name, group in groups.items() if group.variables or name == "posterior"}
 
 
-def _number_draws(data: Any) -> Any:
-    """Return a dataset with its chains and draws numbered from 0, as ArviZ does."""
-    return data.assign_coords(
-        {axis: np.arange(data.sizes[axis]) for axis in ("chain", "draw") if axis in data.sizes}
-    )
-
-
-def _array_data(binding: Binding, names: Sequence[str]) -> Any:
-    import xarray
-
+def _array_data(binding: Binding, names: Sequence[str]) -> dict[str, Variable]:
     found = {}
     for name in names:
         layout = binding.layouts[name]
         array = np.asarray(binding.arrays[name])
         if array.shape == layout.extents:
             found[name] = _label(array, (), layout, binding)
-    return xarray.Dataset(found)
-
-
-def _acceptance_data(binding: Binding, draws: Draws) -> dict[str, Any]:
-    import xarray
-
-    found = {}
-    for name, rate in draws.acceptance.items():
-        dims = ["chain", *(f"{name}_dim_{k}" for k in range(rate.ndim - 1))]
-        found[f"acceptance_{name}"] = xarray.DataArray(rate, dims=dims[: rate.ndim])
     return found
 
 
-def label_value(value: Value, name: str, binding: Binding) -> Any:
-    """Return a value over the draws as a DataArray with named dimensions and coordinates."""
-    lead = tuple(axis for axis in ("chain", "draw") if axis in value.axes)
+def _acceptance_data(draws: Draws) -> dict[str, Variable]:
+    found = {}
+    for name, rate in draws.acceptance.items():
+        dims = ("chain", *(f"{name}_dim_{k}" for k in range(rate.ndim - 1)))
+        found[f"acceptance_{name}"] = Variable(dims=dims[: rate.ndim], array=np.asarray(rate))
+    return found
+
+
+def _moments_data(binding: Binding, draws: Draws) -> dict[str, Variable]:
+    """Return the moments of fields: ``beta_mean``, ``beta_sd``, ..., and ``beta_quantile`` along ``quantile``."""
+    found: dict[str, Variable] = {}
+    for name, own in draws.moments.items():
+        layout = binding.layouts[name]
+        for measure in ("mean", "sd", "mcse", "ess", "r_hat"):
+            found[f"{name}_{measure}"] = _label(getattr(own, measure), (), layout, binding)
+        quantiles = _label(own.quantiles, ("quantile",), layout, binding)
+        coords = {**quantiles.coords, "quantile": np.array(QUANTILES)}
+        found[f"{name}_quantile"] = replace(quantiles, coords=coords)
+    return found
+
+
+def label_value(value: Value, name: str, binding: Binding) -> Variable:
+    """Return a value over the draws with named axes and their labels."""
+    lead = tuple(axis for axis in LEAD if axis in value.axes)
     layout = binding.layouts.get(name)
     if layout is not None and tuple(value.axes[len(lead) :]) == layout.axes:
         return _label(value.plain(), lead, layout, binding)
-    import xarray
-
     rank = value.plain().ndim - len(value.axes)
     dims = (*value.axes, *(f"{name}_dim_{k}" for k in range(rank)))
     coords = {
@@ -209,12 +221,10 @@ def label_value(value: Value, name: str, binding: Binding) -> Any:
         block = next((b for lay in binding.layouts.values() for b in lay.blocks if b.axis == axis), None)
         if block is not None and block.size == value.array.shape[value.axes.index(axis)]:
             coords[axis] = block_labels(block, binding)
-    return xarray.DataArray(value.plain(), dims=dims, coords=coords)
+    return Variable(dims=dims, array=value.plain(), coords=coords)
 
 
-def _label(array: np.ndarray, lead: tuple[str, ...], layout: Layout, binding: Binding) -> Any:
-    import xarray
-
+def _label(array: np.ndarray, lead: tuple[str, ...], layout: Layout, binding: Binding) -> Variable:
     dims, coords = list(lead), {}
     for block in layout.blocks:
         dim = _dimension_name(block, binding)
@@ -223,7 +233,7 @@ def _label(array: np.ndarray, lead: tuple[str, ...], layout: Layout, binding: Bi
     for dim, size in zip(component_dimensions(layout, binding), layout.shape, strict=True):
         dims.append(dim)
         coords[dim] = np.arange(1, size + 1)
-    return xarray.DataArray(array, dims=dims, coords=coords)
+    return Variable(dims=tuple(dims), array=np.asarray(array), coords=coords)
 
 
 def binding_dimensions(binding: Binding, name: str) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ import hashlib
 import importlib.util
 import linecache
 import os
+import re
 import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -24,11 +25,16 @@ from typing import Any, Self
 import numpy as np
 
 from deriver.errors import InternalError
+from deriver.running.moments import FieldMoments, Watcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to run the chains; ``seed`` None draws one, which the result tells."""
+    """How to run the chains; ``seed`` None draws one, which the result tells.
+
+    ``keep`` names the nodes that are kept, all of them by default; ``keep_draws`` those of which every draw is kept
+    however large, ``moments`` those that are kept as moments (see ``retention``).
+    """
 
     chains: int = 4
     warmup: int = 1000
@@ -36,32 +42,49 @@ class Settings:
     thin: int = 1
     seed: int | None = None
     keep: tuple[str, ...] | None = None
+    keep_draws: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
     progress: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
-    """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...)."""
+    """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...).
+
+    ``moments`` by node are those of fields whose draws are not kept.  ``mixing`` is the effective draws a sweep by which
+    the sampler chose whether to update nodes ``together``; nan where it had no choice.
+    """
 
     values: Mapping[str, np.ndarray]
     acceptance: Mapping[str, np.ndarray]
     seed: int
     seconds: float
     asked: int
+    moments: Mapping[str, FieldMoments] = field(default_factory=dict)
+    together: bool = False
+    mixing: float = float("nan")
 
     @property
     def done(self) -> int:
         """Return the number of draws kept per chain."""
-        return next((array.shape[1] for array in self.values.values()), 0)
+        counts = [array.shape[1] for array in self.values.values()]
+        return min([*counts, *(each.draws for each in self.moments.values())], default=0)
 
 
-def load_sampler(source: str, name: str) -> ModuleType:
+# How an emitted module compiles what only compiled functions call.  A run adds that they need no way in from Python,
+# which takes a third of the time to compile.
+INNER = re.compile(r"^(compiled|inlined) = numba\.njit\(\*\*SETTINGS", re.MULTILINE)
+SEALED = r"\g<0>, no_cpython_wrapper=True, no_cfunc_wrapper=True"
+
+
+def load_sampler(source: str, name: str, *, cached: bool = True, sealed: bool = False) -> ModuleType:
     """Return the emitted source as a module; its lines stay known to tracebacks.
 
-    Compiled source stays in a folder of the user's cache, by its contents, so that it is compiled once.
+    Compiled source stays in a folder of the user's cache, by its contents, so that it is compiled once;
+    unless ``cached`` is false.  ``sealed`` leaves out what it takes to call its inner functions from Python.
     """
     if "import numba" in source:
-        return _load_compiled(source, name)
+        return _load_compiled(INNER.sub(SEALED, source) if sealed else source, name, cached)
     folder = Path(tempfile.mkdtemp(prefix="deriver-"))
     path = folder / f"sampler_{name}.py"
     try:
@@ -87,22 +110,13 @@ def _import(path: Path) -> ModuleType:
     return module
 
 
-def cache_folder() -> Path:
-    """Return the folder that keeps compiled samplers: ``DERIVER_CACHE``, or the user's cache."""
-    own = os.environ.get("DERIVER_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deriver"
-
-
-def _load_compiled(source: str, name: str) -> ModuleType:
+def _load_compiled(source: str, name: str, cached: bool) -> ModuleType:
     """Import compiled source from the cache, or from a temporary folder where the cache cannot be written."""
+    from deriver.running.cache import make_entry
+
     key = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
     try:
-        folder = cache_folder() / key
-        folder.mkdir(parents=True, exist_ok=True)
-        os.utime(folder)
-        _forget_old(folder.parent)
+        folder = make_entry(key) if cached else Path(tempfile.mkdtemp(prefix="deriver-"))
     except OSError:
         folder = Path(tempfile.mkdtemp(prefix="deriver-"))
     path = folder / f"sampler_{name}.py"
@@ -113,29 +127,29 @@ def _load_compiled(source: str, name: str) -> ModuleType:
     return _import(path)
 
 
-def _forget_old(cache: Path, kept: int = 50) -> None:
-    """Remove all but the samplers used last."""
-    folders = sorted(
-        (f for f in cache.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True
-    )
-    for folder in folders[kept:]:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def draw_samples(
     module: ModuleType,
     arrays: Mapping[str, np.ndarray],
     settings: Settings,
     start: Mapping[str, Any] | None = None,
+    *,
+    keep: Sequence[str] | None = None,
+    fields: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Draws:
-    """Run the chains; an interrupt (Ctrl-C) keeps the draws so far."""
+    """Run the chains; an interrupt (Ctrl-C) keeps the draws so far.
+
+    ``keep`` names the nodes whose draws are kept, all by default; ``fields`` gives the shapes of those of which only
+    moments are.
+    """
+    watcher = Watcher(fields, settings.chains, settings.draws) if fields else None
+    extra = {} if watcher is None else {"visit": watcher}
     seed = secrets.randbits(31) if settings.seed is None else settings.seed
     data = module.prepare(dict(arrays))
     began = time.perf_counter()
     with ProgressBar(settings) as bar:
         found = module.sample(
             data, draws=settings.draws, warmup=settings.warmup, chains=settings.chains, thin=settings.thin,
-            seed=seed, keep=settings.keep, start=dict(start) if start else None, progress=bar.update,
+            seed=seed, keep=keep, start=dict(start) if start else None, progress=bar.update, **extra,
         )  # fmt: skip
     values = {name: np.asarray(array) for name, array in found.items() if isinstance(array, np.ndarray)}
     rates = found.get("acceptance", {})
@@ -149,6 +163,9 @@ def draw_samples(
         seed=seed,
         seconds=time.perf_counter() - began,
         asked=settings.draws,
+        moments={} if watcher is None else watcher.results(),
+        together=bool(found.get("together", False)),
+        mixing=float(found.get("mixing", np.nan)),
     )
 
 

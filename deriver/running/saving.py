@@ -10,9 +10,12 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deriver.errors import Mistake, UsageError
+
+if TYPE_CHECKING:
+    from deriver.running.groups import Groups
 
 
 def check_output(path: Path, overwrite: bool) -> None:
@@ -77,20 +80,22 @@ class Saved:
     trouble: str = ""
 
 
-def save_inference_data(idata: Any, path: Path, *, overwrite: bool = False) -> Saved:
+def save_groups(groups: Groups, path: Path, *, overwrite: bool = False) -> Saved:
     """Save as NetCDF; where that fails, save elsewhere and tell why."""
     check_output(path, overwrite)
     try:
-        return Saved(path=_save(idata, path))
+        return Saved(path=_save(groups, path))
     except Exception as error:  # noqa: BLE001  whatever went wrong, the draws must reach a disk
-        return Saved(path=_save_elsewhere(idata, path), trouble=f"{path} could not be written: {error}")
+        return Saved(path=_save_elsewhere(groups, path), trouble=f"{path} could not be written: {error}")
 
 
-def _save(idata: Any, path: Path) -> Path:
+def _save(groups: Groups, path: Path) -> Path:
+    from deriver.running.netcdf import write_groups
+
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".nc")
     os.close(handle)
     try:
-        idata.to_netcdf(name)
+        write_groups(groups, Path(name))
         _place(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -98,15 +103,18 @@ def _save(idata: Any, path: Path) -> Path:
     return path
 
 
-def _save_elsewhere(idata: Any, path: Path) -> Path:
+def _save_elsewhere(groups: Groups, path: Path) -> Path:
+    from deriver.running.netcdf import write_groups
+
     folder = Path(tempfile.mkdtemp(prefix="deriver-draws-"))
     fallback = folder / path.name
     try:
-        idata.to_netcdf(str(fallback))
+        write_groups(groups, fallback)
         return fallback
     except Exception:  # noqa: BLE001  not even there
         import numpy as np
 
         fallback = folder / (path.stem + ".npz")
-        np.savez(fallback, **{name: array.to_numpy() for name, array in idata.posterior.data_vars.items()})
+        drawn = groups["posterior"].variables
+        np.savez(fallback, **{name: variable.array for name, variable in drawn.items()})  # type: ignore[arg-type]
         return fallback

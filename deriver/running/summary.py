@@ -1,15 +1,23 @@
 """The summary table of a posterior.
 
-Part of stage run.  Input: InferenceData.  Output: a ``Summary`` of rows, printable and convertible to a data frame.
+Part of stage run.  Input: the draws by name.  Output: a ``Summary`` of rows, printable and convertible to a data frame.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from deriver.running.groups import Group, Variable
+from deriver.running.mixing import measure, shortest_interval
+from deriver.running.moments import FieldMoments
+
+# How many elements of a field that is kept as moments have a row.
+SHOWN_OF_FIELD = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +41,12 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The rows, what interval ``low`` and ``high`` are, and what was left out."""
+    """The rows, what interval ``low`` and ``high`` are, what was left out, and lines on fields kept as moments."""
 
     rows: tuple[SummaryRow, ...]
     hdi: bool = False
     left_out: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -78,7 +87,8 @@ class Summary:
 
     def __str__(self) -> str:
         table = [["", *self.columns], *([row.name, *self._texts(row)] for row in self.rows)]
-        lines = format_table(table)
+        lines = format_table(table) if self.rows else []
+        lines += self.fields
         if self.left_out:
             listed = ", ".join(self.left_out)
             lines.append(f"not shown: {listed} (--show NAME, or summary([NAME]), to see them)")
@@ -116,64 +126,76 @@ def format_table(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def summarise(
-    idata: Any, names: Sequence[str], *, acceptance: Mapping[str, np.ndarray] | None = None, hdi: bool = False
-) -> Summary:
-    """Return the summary of the named quantities of the posterior."""
+    posterior: Group, names: Sequence[str], *, acceptance: Mapping[str, np.ndarray] | None = None, hdi: bool = False,
+    fields: Mapping[str, FieldMoments] | None = None,
+) -> Summary:  # fmt: skip
+    """Return the summary of the named quantities of the posterior; each of ``fields`` has a line, or rows if named."""
     rows: list[SummaryRow] = []
+    own = fields or {}
+    told = tuple(describe_field(name, each) for name, each in own.items())
     for name in names:
+        if name in own:
+            rows += _rows_of_field(name, own[name])
+            continue
         rate = (acceptance or {}).get(name)
         shown = None if rate is None or rate.ndim > 1 else float(rate.mean())
-        rows += _rows_of(idata.posterior[name], name, shown, hdi)
-    left_out = tuple(name for name in idata.posterior.data_vars if name not in names)
-    return Summary(rows=tuple(rows), hdi=hdi, left_out=left_out)
+        rows += _rows_of(posterior.variables[name], name, shown, hdi)
+    left_out = tuple(name for name in posterior.variables if name not in names)
+    return Summary(rows=tuple(rows), hdi=hdi, left_out=left_out, fields=told)
 
 
-def _rows_of(array: Any, name: str, acceptance: float | None, hdi: bool) -> Iterator[SummaryRow]:
-    values = array.transpose("chain", "draw", ...) if {"chain", "draw"} <= set(array.dims) else None
-    if values is None:  # a quantity of givens alone: the same in every draw
-        return
-    numbers = values.to_numpy()
-    flat = numbers.reshape(*numbers.shape[:2], -1)
-    measures = _measure(flat)
-    for k, (label, position) in enumerate(_elements(values)):
-        if _is_mirrored(values, position):
-            continue
-        draws = flat[:, :, k].ravel()
-        low, high = _interval(draws, hdi)
+def describe_field(name: str, field: FieldMoments) -> str:
+    """Return a line on a field of which moments are kept."""
+    with np.errstate(all="ignore"):
+        r_hat, ess = np.nanmax(field.r_hat, initial=-np.inf), np.nanmin(field.ess, initial=np.inf)
+    return (
+        f"{name}: {field.mean.size:,} elements, kept as moments; means {field.mean.min():.4g} to "
+        f"{field.mean.max():.4g}, sds {field.sd.min():.3g} to {field.sd.max():.3g}, largest R-hat "
+        f"{r_hat:.3f}, least ess {ess:.0f}"
+    )
+
+
+def _rows_of_field(name: str, field: FieldMoments) -> Iterator[SummaryRow]:
+    """Return rows of the first elements of a field; R-hat is not rank-normalised, the ess that of the mean."""
+    for place in itertools.islice(np.ndindex(*field.mean.shape), SHOWN_OF_FIELD):
+        position = tuple(k + 1 for k in place)
+        low, median, high = (float(each) for each in field.quantiles[(slice(None), *place)])
+        ess = float(field.ess[place])
         yield SummaryRow(
-            name=name + label, variable=name, position=position, mean=float(draws.mean()),
-            sd=float(draws.std(ddof=1)) if draws.size > 1 else np.nan, low=low, high=high,
-            median=float(np.median(draws)), acceptance=acceptance,
-            **{measure: float(found[k]) for measure, found in measures.items()},
+            name=f"{name}[{','.join(map(str, position))}]" if position else name, variable=name, position=position,
+            mean=float(field.mean[place]), sd=float(field.sd[place]), mcse=float(field.mcse[place]), low=low,
+            median=median, high=high, ess_bulk=ess, ess_tail=np.nan, r_hat=float(field.r_hat[place]),
         )  # fmt: skip
 
 
-def _measure(flat: np.ndarray) -> dict[str, np.ndarray]:
-    """Return effective sample sizes, R-hat and Monte Carlo errors of (chains, draws, k) numbers."""
-    import arviz
-    import xarray
+def _rows_of(variable: Variable, name: str, acceptance: float | None, hdi: bool) -> Iterator[SummaryRow]:
+    if not variable.is_drawn:  # a quantity of givens alone: the same in every draw
+        return
+    flat = variable.array.reshape(*variable.array.shape[:2], -1)
+    measures = measure(flat)
+    mirrored = _mirrored(variable)
+    for k, (label, position) in enumerate(_elements(variable)):
+        if mirrored[k]:
+            continue
+        draws = flat[:, :, k].ravel()
+        low, median, high = np.quantile(draws, [0.025, 0.5, 0.975])
+        if hdi:
+            low, high = shortest_interval(draws)
+        yield SummaryRow(
+            name=name + label, variable=name, position=position, mean=float(draws.mean()),
+            sd=float(draws.std(ddof=1)) if draws.size > 1 else np.nan, low=float(low), high=float(high),
+            median=float(median), acceptance=acceptance,
+            **{each: float(found[k]) for each, found in measures.items()},
+        )  # fmt: skip
 
-    data = xarray.Dataset({"v": xarray.DataArray(flat, dims=("chain", "draw", "k"))})
-    if flat.shape[1] < 4:
-        nothing = np.full(flat.shape[2], np.nan)
-        return {"ess_bulk": nothing, "ess_tail": nothing, "r_hat": nothing, "mcse": nothing}
-    with np.errstate(all="ignore"):
-        rhat = arviz.rhat(data)["v"].to_numpy() if flat.shape[0] > 1 else np.full(flat.shape[2], np.nan)
-        return {
-            "ess_bulk": arviz.ess(data, method="bulk")["v"].to_numpy(),
-            "ess_tail": arviz.ess(data, method="tail")["v"].to_numpy(),
-            "r_hat": rhat,
-            "mcse": arviz.mcse(data, method="mean")["v"].to_numpy(),
-        }
 
-
-def _elements(array: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _elements(variable: Variable) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Return the label ``[308,2]`` and the position, counted from 1, of each element."""
-    dims = array.dims[2:]
-    labels = [array[dim].to_numpy().tolist() for dim in dims]
-    for place in np.ndindex(*array.shape[2:]):
+    dims = variable.dims[2:]
+    labels = [variable.labels(dim).tolist() for dim in dims]
+    start = [_start(dim) for dim in dims]
+    for place in np.ndindex(*variable.array.shape[2:]):
         inside = ",".join(str(labels[axis][k]) for axis, k in enumerate(place))
-        start = [_start(dim) for dim in dims]
         yield (f"[{inside}]" if inside else ""), tuple(k + s for k, s in zip(place, start, strict=True))
 
 
@@ -182,23 +204,15 @@ def _start(dim: str) -> int:
     return int(start) if mark and start.lstrip("-").isdigit() else 1
 
 
-def _is_mirrored(array: Any, position: tuple[int, ...]) -> bool:
-    """Tell whether an entry of a symmetric matrix stands below the diagonal: its mirror image is shown."""
-    dims = array.dims
-    square = len(dims) >= 4 and array.shape[-1] == array.shape[-2]
-    return bool(square and position[-2] > position[-1] and _is_symmetric(array))
+def _mirrored(variable: Variable) -> np.ndarray:
+    """Tell which entries of symmetric matrices stand below the diagonal: their mirror images are shown."""
+    shape = variable.array.shape[2:]
+    found = np.zeros(shape, dtype=bool)
+    if len(shape) >= 2 and shape[-1] == shape[-2] and _is_symmetric(variable.array):
+        found[...] = np.tri(shape[-1], k=-1, dtype=bool)
+    return found.ravel()
 
 
-def _is_symmetric(array: Any) -> bool:
-    sample = array.to_numpy()[:1, :3]
+def _is_symmetric(array: np.ndarray) -> bool:
+    sample = array[:1, :3]
     return bool(np.allclose(sample, np.swapaxes(sample, -1, -2)))
-
-
-def _interval(draws: np.ndarray, hdi: bool) -> tuple[float, float]:
-    if hdi:
-        import arviz
-
-        low, high = arviz.hdi(draws, hdi_prob=0.95)
-        return float(low), float(high)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(low), float(high)

@@ -72,7 +72,7 @@ class TableBinder:
         wanted = [
             s for s in self.symbols if s.name not in skip and s.role in ("response", "covariate", "group")
         ]
-        self._check_index_names()
+        self.check_index_names()
         if not self._failed():
             self._number_fed_plates(wanted)
             self._number_row_plates()
@@ -100,7 +100,8 @@ class TableBinder:
         candidates = responses or [s for s in self.symbols if s.role == "covariate"]
         return max((s.indices for s in candidates), key=len, default=())
 
-    def _check_index_names(self) -> None:
+    def check_index_names(self) -> None:
+        """Record an index that the model has not, or whose column is not there."""
         plates = [plate.index for plate in self.model.plates]
         for index, name in self.index.items():
             if index not in plates:
@@ -117,7 +118,7 @@ class TableBinder:
         for plate in self.model.plates:
             if parents_of(plate.index, self.model):
                 continue
-            columns = self._feeds(plate.index, wanted)
+            columns = self.feeds(plate.index, wanted)
             if not columns:
                 continue
             self._check_labels(columns, plate.index)
@@ -126,17 +127,18 @@ class TableBinder:
             else:
                 self._number_by_label(plate.index, columns)
 
-    def _feeds(self, index: str, wanted: list[Symbol]) -> list[Column]:
+    def feeds(self, index: str, wanted: list[Symbol]) -> list[Column]:
         """Return the columns that hold labels of a plate: named by --index, by group columns, or by its name."""
         names = [self.index[index]] if index in self.index else []
         for symbol in wanted:
             if symbol.role == "group" and symbol.plate == index:
-                names += [name] if (name := self._group_column(symbol)) else []
+                names += [name] if (name := self.group_column(symbol)) else []
         if not names and index in self.table.columns and index in self.rows:
             names = [index]
         return [self.table.columns[name] for name in dict.fromkeys(names) if name in self.table.columns]
 
-    def _group_column(self, symbol: Symbol) -> str | None:
+    def group_column(self, symbol: Symbol) -> str | None:
+        """Return the name of the column that holds a group column, None if no option or column names it."""
         if symbol.name in self.mapping or symbol.name in self.table.columns:
             return self.mapping.get(symbol.name, symbol.name)
         return self.index.get(symbol.plate or "")
@@ -345,7 +347,7 @@ class TableBinder:
         return cells
 
     def _read_group(self, symbol: Symbol) -> np.ndarray | None:
-        name = self._group_column(symbol)
+        name = self.group_column(symbol)
         if name is None or name not in self.table.columns:
             self.reader.report_missing(
                 symbol.name,

@@ -88,6 +88,8 @@ def _unreadable(origin: str, found: str, remedy: str = "", expected: str = SOURC
 
 
 def _read_path(path: Path) -> Table | Arrays:
+    if path.is_dir() and any(path.glob("*.parquet")):
+        return _read_parquet(path)
     if not path.is_file():
         near = (
             sorted(each.name for each in path.parent.glob("*" + path.suffix))[:5]
@@ -175,10 +177,12 @@ def _as_numbers(cells: Sequence[Any]) -> np.ndarray | None:
 
 
 def _number_labels(numbers: np.ndarray) -> tuple[Any, ...]:
-    return tuple(
-        None if np.isnan(x) else int(x) if np.isfinite(x) and x == int(x) else float(x)
-        for x in numbers.tolist()
-    )
+    return tuple(number_label(x) for x in numbers.tolist())
+
+
+def number_label(x: float) -> int | float | None:
+    """Return a number as a label: a whole one as an integer, NaN as none."""
+    return None if np.isnan(x) else int(x) if np.isfinite(x) and x == int(x) else float(x)
 
 
 def _table(origin: str, raw: Mapping[str, tuple[Sequence[Any], tuple[Any, ...] | None]]) -> Table:
@@ -245,10 +249,17 @@ def _read_parquet(path: Path) -> Table:
             "python -m pip install pyarrow",
         ) from None
     try:
-        raw = parquet.read_table(path).to_pydict()
+        import pyarrow
+
+        raw = pyarrow.concat_tables([parquet.read_table(file) for file in parquet_files(path)]).to_pydict()
     except (OSError, ValueError) as error:
         raise _unreadable(path.name, f"a file that is not Parquet: {error}") from None
     return _table(path.name, {name: (values, None) for name, values in raw.items()})
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """Return the files of a Parquet data set: the file, or those of a folder by their names."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
 def _read_json(path: Path) -> Table | Arrays:

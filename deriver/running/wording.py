@@ -16,7 +16,7 @@ TABLES = {
     "start": "start",
     "method": "methods",
 }
-LISTS = {"derive": "derived", "keep": "keep"}
+LISTS = {"derive": "derived", "keep-draws": "keep_draws", "keep": "keep", "moments": "moments"}
 _WHOLE = "|".join(TABLES)
 QUOTED = re.compile(rf'--({_WHOLE}) "([^"=]+)=([^"]*)"')
 PLAIN = re.compile(rf"--({_WHOLE}) ([\w.]+)=([^\s,;:]+)")

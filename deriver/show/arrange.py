@@ -241,6 +241,11 @@ class Arranger:
         return n.Apply("normal_cdf", (self.arrange(expr.args[0]),))
 
     @arrange.register
+    def _(self, expr: heads.XLogY) -> n.Notation:
+        coefficient, number = map(self.arrange, expr.args)
+        return n.Times((coefficient, n.Apply("log", (number,))))
+
+    @arrange.register
     def _(self, expr: heads.Step) -> n.Notation:
         return n.Apply("is_positive", (self.arrange(expr.args[0]),))
 

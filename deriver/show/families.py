@@ -12,6 +12,7 @@ _STATISTICS = {
     "mvnormal": "θ, θθ′ (θ a vector)",
     "gamma": "log θ, θ",
     "inverse_gamma": "log θ, 1/θ",
+    "sqrt_inverse_gamma": "log θ, 1/θ²",
     "wishart": "log det Θ, Θ",
     "inverse_wishart": "log det Θ, Θ⁻¹",
     "beta": "log θ, log(1 − θ)",

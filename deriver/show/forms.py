@@ -69,6 +69,7 @@ FORMS: dict[str, Form] = {
         remark=("shape ", _tilde("q"), ", scale ", n.Over(n.ONE, _tilde("r"))),
     ),
     "gamma": _plain(("a", "shape"), ("b", "rate")),
+    "sqrt_inverse_gamma": _plain(("a", "shape"), ("b", "scale")),
     "beta": _plain(("a", "a"), ("b", "b")),
     "dirichlet": _plain(("a", "concentration")),
     "wishart": Form(

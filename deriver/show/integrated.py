@@ -19,6 +19,18 @@ _BEFORE = (
     "Its log density is the part of the log joint density that mentions them, given here, and the log of the Gaussian "
     "integrals: (c' inv(A) c - log det A) / 2 summed over the elements of "
 )
+_CHAIN_BEFORE = (
+    "Its log density is the part of the log joint density that mentions them, given here, and the log of the Gaussian "
+    "integral: (c' inv(A) c - log det A) / 2, A the precision matrix of the whole chain "
+)
+_CHAIN_BETWEEN = (
+    ", c the gradient of the log joint density in it; A is tridiagonal: on its diagonal the precisions of the full "
+    "conditionals, beside it minus the slope of b in the element before, "
+)
+_CHAIN_AFTER = (
+    "; and, for the others, the same with the precision P - B' inv(A) B and the gradient h + B' inv(A) c, "
+    "P and h their A and c, B the slopes:"
+)
 _BETWEEN = ", with A and b those of the full conditional and c = b - A "
 _AFTER = (
     "; and, for the others, the same with the precision P - sum(B' inv(A) B) and the gradient h + sum(B' inv(A) c), "
@@ -32,7 +44,11 @@ def integrated_blocks(derivation: Derivation) -> tuple[Block, ...]:
     if isinstance(marginal, NoMarginal):
         return ()
     writer = _Writer(derivation, marginal.variances[0])
-    return (_order(marginal, writer), _density(marginal, writer), *_slopes(derivation, marginal, writer))
+    return (
+        _order(marginal, writer),
+        _density(derivation, marginal, writer),
+        *_slopes(derivation, marginal, writer),
+    )
 
 
 class _Writer:
@@ -71,10 +87,15 @@ def _order(marginal: Marginal, writer: _Writer) -> Block:
     return Paragraph(words=tuple(words))
 
 
-def _density(marginal: Marginal, writer: _Writer) -> Block:
+def _density(derivation: Derivation, marginal: Marginal, writer: _Writer) -> Block:
     left = n.Density(n.Sequence(tuple(writer.write(c.target) for c in marginal.variances)), None)
     effects = writer.listed(member.conditional for member in marginal.effects)
-    words: Words = (_BEFORE, *effects, _BETWEEN, *effects, _AFTER)
+    if marginal.structure == "chain":
+        coupling = _Writer(derivation, marginal.effects[0].conditional).write(marginal.effects[0].coupling)
+        words: Words = (_CHAIN_BEFORE, *effects, _CHAIN_BETWEEN, coupling)
+        words = (*words, _CHAIN_AFTER if marginal.shared else ":")
+    else:
+        words = (_BEFORE, *effects, _BETWEEN, *effects, _AFTER)
     kernel = writer.write(marginal.log_kernel)
     row = Row(left=n.Apply("log", (left,)), relation="=", right=kernel, constant=True)
     return Display(words=words, rows=(row,))

@@ -38,6 +38,7 @@ class VerifyOptions:
     methods: Mapping[str, str] = field(default_factory=dict)
     backend: str = "numpy"
     overwrite: bool = False
+    blocks: str = "off"
 
 
 def run_command(model: Model, options: VerifyOptions) -> int:
@@ -88,6 +89,9 @@ def _check_options(options: VerifyOptions) -> None:
     if options.sampler is not None and options.methods:
         found = "--method chooses how to emit a sampler, and --sampler names one that is there"
         mistakes.append(Mistake(code="option", found=found, remedy="give one of the two"))
+    if options.sampler is not None and options.blocks != "off":
+        found = "--blocks chooses how to emit a sampler, and --sampler names one that is there"
+        mistakes.append(Mistake(code="option", found=found, remedy="give one of the two"))
     mistakes += _check_plot(options)
     if mistakes:
         raise UsageError(mistakes)
@@ -105,7 +109,7 @@ def _check_plot(options: VerifyOptions) -> list[Mistake]:
 
 def _read_sampler(options: VerifyOptions, derivation: Any, sizes: Mapping[str, int]) -> str:
     if options.sampler is None:
-        plan = make_plan(derivation, dict(options.methods))
+        plan = make_plan(derivation, dict(options.methods), options.blocks)
         return emit_for_verification(derivation, plan, options.backend, sizes)
     try:
         return options.sampler.read_text(encoding="utf-8")

@@ -76,6 +76,7 @@ DRAWS: dict[str, Draw] = {
     "mvnormal": draw_mvnormal,
     "gamma": lambda rng, shape, rate: rng.gamma(shape) / rate,
     "inverse_gamma": lambda rng, shape, scale: scale / rng.gamma(shape),
+    "sqrt_inverse_gamma": lambda rng, shape, scale: math.sqrt(scale / rng.gamma(shape)),
     "exponential": lambda rng, rate: rng.exponential() / rate,
     "uniform": lambda rng, lower, upper: lower + (upper - lower) * rng.uniform(),
     "wishart": draw_wishart,

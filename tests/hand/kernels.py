@@ -53,6 +53,10 @@ def _inverse_gamma(value, given):
     return -(given["shape"] + 1) * np.log(value) - given["scale"] / value
 
 
+def _sqrt_inverse_gamma(value, given):
+    return -(2 * given["shape"] + 1) * np.log(value) - given["scale"] / value**2
+
+
 def _gamma(value, given):
     return (given["shape"] - 1) * np.log(value) - given["rate"] * value
 
@@ -79,6 +83,7 @@ LOG_KERNELS: dict[str, Callable[[Value, dict[str, Value]], float]] = {
     "normal": _normal,
     "mvnormal": _mvnormal,
     "inverse_gamma": _inverse_gamma,
+    "sqrt_inverse_gamma": _sqrt_inverse_gamma,
     "gamma": _gamma,
     "wishart": _wishart,
     "inverse_wishart": _inverse_wishart,

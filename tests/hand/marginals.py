@@ -1,4 +1,4 @@
-"""Marginal densities of variances by hand: models A (random intercepts) and G5 (correlated coefficients, Wishart).
+"""Marginal densities of variances by hand: models A (random intercepts), G5 (correlated coefficients, Wishart), T.
 
 A, with beta0_i = mu0 + u_i, u_i ~ N(0, s0) for s0 = sigma2_0.  Given theta = (mu0, beta1), the rows y_i of individual i
 are N(F_i theta, sigma2 I + s0 1 1'), F_i = [1, x_i]; so, with f_ij = (1, x_ij), w_i = 1/sigma2 of each row and by the
@@ -13,6 +13,13 @@ g = D^-1 m + sum F_i'V_i^-1 y_i,
 G5: y, all rows, is N(F mu0, V) with F the rows x_ij' and V = sigma2 I + Z (I (x) Q^-1) Z' + F Sigma0 F', Z the block
 diagonal of the X_i: beta_i = mu + u_i, u_i ~ N(0, Q^-1), mu ~ N(mu0, Sigma0).  So
     log [Q, sigma2 | y] = log N(y; F mu0, V) + log Wish(Q; (nu S)^-1, nu) + log IG(sigma2) + constant.
+
+T, a state space: z_t = phi^t z_0 + sum_{s<=t} phi^(t-s) e_s, e_s ~ N(0, sigma2_z), so y is N(mean, V) with
+    mean_t = phi^t m0,  V_st = phi^(s+t) v0 + sigma2_z sum_{k=1}^{min(s,t)} phi^(s+t-2k) + sigma2_y [s = t],
+    log [phi, sigma2_y, sigma2_z | y] = log N(y; mean, V) + log N(phi; m_phi, v_phi) + the two log IG + constant.
+T about a mean mu ~ N(m, v), phi alone unknown: z_0 as before, z_t - mu follows T's recursion; given mu
+    mean_t = phi^t m0 + (1 - phi^t) mu, so mean_t = phi^t m0 + (1 - phi^t) m and V gains v (1 - phi^s)(1 - phi^t).
+T by group: the groups are independent given sigma2_y, each with its own phi_i and s_i; these stay as they are.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import densities
-from .common import State, cells, rows_of, scalar
+from .common import State, cells, column, rows_of, scalar
 
 
 def random_intercepts(state: State) -> float:
@@ -65,3 +72,51 @@ def wishart(state: State) -> float:
         + densities.wishart(precision, scale, scalar(state, "nu"))
         + densities.inverse_gamma(sigma2, scalar(state, "q"), scalar(state, "r"))
     )
+
+
+def _chain_moments(phi: float, start: float, innovation: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return phi^t, t = 1..count, and the covariance of z_1..z_count; ``start`` is the variance of z_0."""
+    powers = phi ** np.arange(1, count + 1)
+    covariance = start * np.outer(powers, powers)
+    for k in range(1, count + 1):
+        after = np.where(
+            np.arange(1, count + 1) >= k, phi ** np.maximum(np.arange(1, count + 1) - k, 0.0), 0.0
+        )
+        covariance += innovation * np.outer(after, after)
+    return powers, covariance
+
+
+def state_space(state: State) -> float:
+    """Log [phi, sigma2_y, sigma2_z | y, hyperparameters] up to a constant; the state's z is not read."""
+    y = column(state, "y")
+    phi, s_y, s_z = (scalar(state, name) for name in ("phi", "sigma2_y", "sigma2_z"))
+    powers, covariance = _chain_moments(phi, scalar(state, "v0"), s_z, len(y))
+    return (
+        densities.mvnormal(y, powers * scalar(state, "m0"), covariance + s_y * np.eye(len(y)))
+        + densities.normal(phi, scalar(state, "m_phi"), scalar(state, "v_phi"))
+        + densities.inverse_gamma(s_y, scalar(state, "q_y"), scalar(state, "r_y"))
+        + densities.inverse_gamma(s_z, scalar(state, "q_z"), scalar(state, "r_z"))
+    )
+
+
+def mean_reverting(state: State) -> float:
+    """Log [phi | y, variances, hyperparameters] up to a constant; the state's z and mu are not read."""
+    y, phi = column(state, "y"), scalar(state, "phi")
+    powers, covariance = _chain_moments(phi, scalar(state, "v0"), scalar(state, "s_z"), len(y))
+    mean = powers * scalar(state, "m0") + (1 - powers) * scalar(state, "m")
+    covariance += scalar(state, "v") * np.outer(1 - powers, 1 - powers)
+    return densities.mvnormal(y, mean, covariance + scalar(state, "s_y") * np.eye(len(y))) + densities.normal(
+        phi, scalar(state, "m_phi"), scalar(state, "v_phi")
+    )
+
+
+def state_space_by_group(state: State) -> float:
+    """Log [sigma2_y | y, phi, sigma2_z, hyperparameters] up to a constant; the state's z is not read."""
+    s_y = scalar(state, "sigma2_y")
+    total = densities.inverse_gamma(s_y, scalar(state, "q_y"), scalar(state, "r_y"))
+    for group, length in state["T"].items():
+        y = column(state, "y", [(*group, t) for t in range(1, int(length) + 1)])
+        phi, s_z = state["phi"][group], state["sigma2_z"][group]
+        powers, covariance = _chain_moments(phi, scalar(state, "v0"), s_z, len(y))
+        total += densities.mvnormal(y, powers * scalar(state, "m0"), covariance + s_y * np.eye(len(y)))
+    return total

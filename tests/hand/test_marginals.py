@@ -12,16 +12,21 @@ from deriver.derivation.marginal import Marginal, find_marginal
 from deriver.derivation.marginal_check import log_marginal_at
 from deriver.language import parse_model
 
-from . import marginals, random_intercepts, wishart
+from . import marginals, mean_reverting, random_intercepts, state_space, state_space_by_group, wishart
 from .common import replaced
 
 CASES = [
     (random_intercepts, marginals.random_intercepts, ("sigma2_0", "sigma2")),
     (wishart, marginals.wishart, ("Q", "sigma2")),
+    (state_space, marginals.state_space, ("phi", "sigma2_y", "sigma2_z")),
+    (mean_reverting, marginals.mean_reverting, ("phi",)),
+    (state_space_by_group, marginals.state_space_by_group, ("sigma2_y",)),
 ]
 
 
-@pytest.mark.parametrize(("module", "by_hand", "variances"), CASES, ids=["A", "G5"])
+@pytest.mark.parametrize(
+    ("module", "by_hand", "variances"), CASES, ids=["A", "G5", "T", "T about a mean", "T by group"]
+)
 def test_marginal_is_the_hand_derived_one(module: ModuleType, by_hand, variances: tuple[str, ...]) -> None:
     derivation = derive(parse_model(module.MODEL))
     marginal = find_marginal(derivation)

@@ -168,6 +168,7 @@ POSITIVE = {
     ("sd_with_ig_prior", "s"): lambda x: normal(Y, M, x**2) + ig(x),
     ("sd_with_gamma_prior", "s"): lambda x: normal(Y, M, x**2) + gamma(x),
     ("sd_with_uniform_prior", "s"): lambda x: normal(Y, M, x**2),
+    ("sd_uniform_plus_known", "s"): lambda x: normal(Y, M, (x + A) ** 2),
     ("sd_half_normal", "s"): lambda x: normal(Y, M, x**2) + normal(x, 0.0, W),
     ("sd_half_cauchy", "s"): lambda x: normal(Y, M, x**2) + student(x, 1.0, 0.0, A),
     ("variance_with_gamma_prior", "s2"): lambda x: normal(Y, M, x) + gamma(x),

@@ -51,6 +51,7 @@ MEMBERS: dict[str, Callable[[np.random.Generator], Member]] = {
     "mvnormal": lambda g: (g.normal(size=3), (g.normal(size=3), random_spd(g))),
     "gamma": lambda g: (_positive(g), (_positive(g), _positive(g))),
     "inverse_gamma": lambda g: (_positive(g), (_positive(g), _positive(g))),
+    "sqrt_inverse_gamma": lambda g: (_positive(g), (_positive(g), _positive(g))),
     "exponential": lambda g: (_positive(g), (_positive(g),)),
     "uniform": lambda g: (g.uniform(-1, 1), (-1 - _positive(g), 1 + _positive(g))),
     "wishart": lambda g: (random_spd(g), (2.5 + _positive(g), random_spd(g))),
@@ -73,6 +74,7 @@ MEMBERS: dict[str, Callable[[np.random.Generator], Member]] = {
     "weibull": lambda g: (_positive(g), (_positive(g), _positive(g))),
     "pareto": lambda g: (2 + _positive(g), (_positive(g), g.uniform(0.5, 2))),
     "flat": lambda g: (g.normal(), ()),
+    "flat_vector": lambda g: (g.normal(size=3), (3,)),
     "lkj": lambda g: (random_correlation(g), (3, _positive(g))),
     "polya_gamma": lambda g: (_positive(g) / 2, (int(g.integers(1, 8)), g.normal(0, 2))),
 }
@@ -108,6 +110,9 @@ SCIPY: dict[tuple[str, ...], Callable[..., Any]] = {
     ("gamma", "shape", "scale"): lambda shape, scale: stats.gamma(shape, scale=scale),
     ("inverse_gamma", "q", "r"): lambda q, r: stats.invgamma(q, scale=1 / r),
     ("inverse_gamma", "shape", "scale"): lambda shape, scale: stats.invgamma(shape, scale=scale),
+    ("sqrt_inverse_gamma", "shape", "scale"): lambda shape, scale: stats.gengamma(
+        shape, -2, scale=np.sqrt(scale)
+    ),
     ("exponential", "rate"): lambda rate: stats.expon(scale=1 / rate),
     ("exponential", "mean"): lambda mean: stats.expon(scale=mean),
     ("uniform", "lower", "upper"): lambda lower, upper: stats.uniform(lower, upper - lower),
@@ -155,6 +160,7 @@ def scipy_log_density(distribution: Any, value: Any) -> float:
 OUTSIDE: dict[str, tuple] = {
     "gamma": (0.0, -1.0, np.inf),
     "inverse_gamma": (0.0, -1.0, np.inf),
+    "sqrt_inverse_gamma": (0.0, -1.0, np.inf),
     "exponential": (-0.1,),
     "uniform": (-40.0, 40.0),
     "wishart": (-np.eye(3), np.ones((3, 3)), np.triu(np.ones((3, 3)))),

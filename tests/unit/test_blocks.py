@@ -91,7 +91,6 @@ def test_structure_is_found(model: str) -> None:
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        ("state_space", "the elements of z depend on each other"),
         ("poisson", "no node with an element for each group is conditionally Gaussian"),
     ],
 )
@@ -197,4 +196,4 @@ def test_derivation_shows_what_is_integrated_out() -> None:
     assert "sigma2_0, sigma2 can be updated with beta0[i], mu0, beta1 integrated out" in " ".join(
         text.split()
     )
-    assert "Integrated out" not in render(derivation_of("state_space"))
+    assert "Integrated out" not in render(derivation_of("poisson"))

@@ -15,6 +15,7 @@ from deriver.emission import emit
 from deriver.plan import make_plan
 from tests.emitted import load_source
 from tests.model_checks import Bench
+from tests.unit.test_chain_marginals import TEXTS as CHAIN_TEXTS
 
 LONG = """
 model long
@@ -77,11 +78,34 @@ parameters
   tau2 ~ IG(2, 1)
   sigma2 ~ IG(2, 1)
 """
+SEVERAL = MIXED.replace("model mixed", "model several").replace("  Sigma = inv(Q)\n", "").replace(
+    "beta[i] ~ N(mu, Sigma)", "beta[i] ~ N(mu, tau2 * eye(p))"
+).replace("  Q ~ Wish(inv((p + 1) * S), p + 1)\n", "  tau2 ~ IG(2, 1)\n")  # fmt: skip
+# A variance named by a deterministic node: no sum of it stays while sigma2 moves.
+DEFINED = """
+model defined
+plates
+  k = 1..K
+  i = 1..n
+given
+  g : k -> i
+  w[k] > 0
+data
+  y[k] ~ N(mu + u[g[k]], v[k])
+process
+  v[k] = sigma2 + w[k]
+  u[i] ~ N(0, tau2)
+parameters
+  mu ~ N(0, 100)
+  tau2 ~ IG(2, 1)
+  sigma2 ~ IG(2, 1)
+"""
 PACKAGED = (
     "random_intercepts", "random_slopes", "random_slopes_as_printed", "all_random", "wishart", "free_covariance",
-    "independent_effects", "varying_variance", "random_log_sd",
+    "independent_effects", "varying_variance", "random_log_sd", "state_space",
 )  # fmt: skip
-TEXTS = {"long": LONG, "mixed": MIXED, "balanced": BALANCED}
+CHAINS = {name: CHAIN_TEXTS[name] for name in ("by_group", "mean_reverting", "shared_variance", "regression")}
+TEXTS = {"long": LONG, "mixed": MIXED, "several": SEVERAL, "balanced": BALANCED, "defined": DEFINED, **CHAINS}
 
 
 class BlockBench(Bench):

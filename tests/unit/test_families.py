@@ -31,7 +31,7 @@ from deriver.families.record import Family, Parametrisation
 from deriver.families.truncation import log_mass
 
 each_family = pytest.mark.parametrize("record", FAMILIES, ids=lambda record: record.key)
-NOT_IN_SCIPY = ("flat", "lkj")
+NOT_IN_SCIPY = ("flat", "flat_vector", "lkj")
 EVERY_FORM = [(r, form) for r in FAMILIES for form in r.parametrisations if r.key not in NOT_IN_SCIPY]
 each_form = pytest.mark.parametrize(
     ("record", "form"), EVERY_FORM, ids=["-".join((r.key, *f.keywords)) for r, f in EVERY_FORM]

@@ -43,6 +43,7 @@ NATURAL = {
     "mvnormal": lambda g: {"linear": g.normal(size=3), "quadratic": -random_spd(g)},
     "gamma": lambda g: {"log": g.gamma(2.0) - 0.9, "linear": -g.gamma(2.0)},
     "inverse_gamma": lambda g: {"log": -1.1 - g.gamma(2.0), "reciprocal": -g.gamma(2.0)},
+    "sqrt_inverse_gamma": lambda g: {"log": -1.1 - g.gamma(2.0), "inverse_square": -g.gamma(2.0)},
     "wishart": lambda g: {"logdet": g.gamma(2.0) - 0.4, "trace": -random_spd(g)},
     "inverse_wishart": lambda g: {"logdet": -3.6 - g.gamma(2.0), "trace": -random_spd(g)},
     "beta": lambda g: {"log": g.gamma(2.0) - 0.9, "log_complement": g.gamma(2.0) - 0.9},

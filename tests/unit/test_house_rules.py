@@ -18,6 +18,7 @@ READERS = {
     "bugs": STAGES[: STAGES.index("language") + 1],
     "examples": STAGES,
     "verification": STAGES,
+    "reduction": STAGES,
 }
 
 FORBIDDEN_CALLS = {"eval", "exec", "sympify", "parse_expr", "simplify", "nsimplify", "lambdify", "compile"}

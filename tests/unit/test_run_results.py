@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import arviz
 import numpy as np
 import pandas as pd
 import pytest
+import xarray
 from fake_sampler import fake_source
 
 from deriver.errors import UsageError
 from deriver.language import parse_model
+from deriver.running import netcdf
+from deriver.running.groups import Groups
 from deriver.running.job import Job, prepare_job, sample_job
 from deriver.running.results import Result
 from deriver.running.sampling import Settings
+from deriver.running.saving import save_groups
 
 MODEL = parse_model(
     """model growth
@@ -127,31 +130,28 @@ def test_saving_and_reading_back(tmp_path: Path) -> None:
     result = run_fake()
     path = result.save(tmp_path / "a.nc")
     back = arviz.from_netcdf(path)
-    np.testing.assert_array_equal(back.posterior.beta, result.idata.posterior.beta)
+    assert set(back.groups()) == set(result.idata.groups())
+    for name in back.groups():
+        xarray.testing.assert_identical(back[name], result.idata[name])
     with pytest.raises(UsageError, match="--overwrite"):
         result.save(path)
     result.save(path, overwrite=True)
     assert [each.name for each in tmp_path.iterdir()] == ["a.nc"]
 
 
-def test_draws_that_cannot_be_saved_there_are_saved_elsewhere(tmp_path: Path) -> None:
-    result = run_fake()
-    monkey = tmp_path / "a.nc"
+def test_draws_that_cannot_be_saved_there_are_saved_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = netcdf.write_groups
 
-    class Stubborn:
-        """InferenceData that refuses one folder."""
+    def refuse(groups: Groups, path: Path) -> None:
+        if path.parent == tmp_path:
+            raise OSError("the disk is full")
+        write(groups, path)
 
-        posterior = result.idata.posterior
-
-        def to_netcdf(self, name: str) -> None:
-            if os.path.dirname(name) == str(tmp_path):
-                raise OSError("the disk is full")
-            result.idata.to_netcdf(name)
-
-    from deriver.running.saving import save_inference_data
-
-    saved = save_inference_data(Stubborn(), monkey)
-    assert saved.path != monkey
+    monkeypatch.setattr(netcdf, "write_groups", refuse)
+    saved = save_groups(run_fake().groups, tmp_path / "a.nc")
+    assert saved.path.parent != tmp_path
     assert "the disk is full" in saved.trouble
     assert arviz.from_netcdf(saved.path).posterior.sizes["draw"] == 50
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from deriver.verification.simulate import Simulator
 
 SCALARS = {
     "normal": (0.3, 2.0), "gamma": (2.5, 3.0), "inverse_gamma": (4.0, 2.0), "exponential": (1.5,),
-    "uniform": (-1.0, 2.0), "beta": (2.0, 3.0), "poisson": (3.5,), "binomial": (7, 0.3),
+    "sqrt_inverse_gamma": (4.0, 2.0), "uniform": (-1.0, 2.0), "beta": (2.0, 3.0), "poisson": (3.5,), "binomial": (7, 0.3),
     "negative_binomial": (2.5, 0.4), "student_t": (5.0, 0.5, 1.5), "cauchy": (0.2, 1.5), "half_cauchy": (1.5,),
     "half_normal": (2.0,), "laplace": (0.5, 1.5), "logistic": (0.5, 1.5), "lognormal": (0.2, 0.5),
     "weibull": (1.7, 2.0), "pareto": (3.0, 1.5),

@@ -29,7 +29,7 @@ SCALAR_DRAWS = ("inverse_gamma", "gamma", "beta")
 
 def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
     """Return the function ``draw_<node>``."""
-    body = new_body(module, sizes, step)
+    body = new_body(module, sizes)
     family = step.conditional.family or ""
     writers = {
         "normal": _write_normal,

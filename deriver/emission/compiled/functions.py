@@ -22,8 +22,8 @@ from deriver.plan.records import LeastSquares, Plan, Step
 PARAMETERS = ("rng: Random", "state: State", "data: Data")
 
 
-def new_body(module: Module, sizes: dict[Expr, Expr], step: Step) -> Body:
-    """Return the empty body of a function that updates a node."""
+def new_body(module: Module, sizes: dict[Expr, Expr]) -> Body:
+    """Return the empty body of a compiled function."""
     single: dict[str, tuple] = {}
     for definition in module.derivation.definitions:
         name = definition.element.name

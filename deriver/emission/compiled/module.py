@@ -9,17 +9,21 @@ from pathlib import Path
 from sympy import Expr
 
 from deriver.derivation.records import Derivation
+from deriver.emission.block_words import watch_words
+from deriver.emission.blocks import threshold, update_name
 from deriver.emission.chain import spread_lines, start_text
 from deriver.emission.compiled.draws import draw_function
 from deriver.emission.compiled.functions import one_chain_shape, sizes_of
 from deriver.emission.compiled.indices import components_first
 from deriver.emission.compiled.newton import newton_functions
+from deriver.emission.compiled.together import block_functions
 from deriver.emission.compiled.walks import walk_functions
 from deriver.emission.environment import make_environment
 from deriver.emission.gibbs import quantity_shape
 from deriver.emission.inputs import data_record, prepare_function
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import is_tuned, returns_rate
+from deriver.emission.reduced import check_reducible, data_names
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import break_brackets, break_call
 from deriver.emission.views import FunctionView, RecordView
@@ -40,6 +44,9 @@ CALLS = {
     "random_inverse_wishart": ("bartlett", "cholesky", "square"),
     "bartlett": ("normal", "random_gamma"),
     "random_truncated_normal": ("normal", "uniform"),
+    "propose_block": ("normal", "uniform", "random_gamma"),
+    "adapt_block": ("fit_block",),
+    "fit_block": ("cholesky",),
 }
 ORDER = (
     *(
@@ -64,6 +71,7 @@ ORDER = (
         "random_wishart",
         "random_inverse_wishart",
     ),
+    *("sum_logs", "propose_block", "fit_block", "adapt_block"),
 )
 
 
@@ -72,33 +80,34 @@ def emit_compiled(
     plan: Plan,
     sizes: Mapping[str, int],
     templates: str | Path | None = None,
+    *,
+    reduced: bool = False,
 ) -> str:
     """Return the source of a stand-alone compiled sampler.
 
     ``sizes`` gives the dimensions by name (p = 2), which are written out.  Raises ``UsageError`` for a model that
     needs a dimension which is not given, or a structure that the compiled loops cannot hold.
     """
-    from deriver.emission.module import declared_bounds, helper_files, module_docstring
+    from deriver.emission.module import helper_files, make_module, module_docstring
 
-    declared = {**declared_bounds(derivation), **plan.cell_bounds()}
-    if plan.block is not None:
-        raise unsupported("nodes integrated out of others", "use the numpy backend, or leave --blocks off")
-    module = Module(derivation=derivation, plan=plan, declared=declared)
+    module = make_module(derivation, plan, reduced=reduced)
     known = sizes_of(module, dict(sizes))
-    updates = [view for step in plan.steps for view in update_functions(module, known, step)]
-    compiled = [*updates, sweep_function(module)]
+    by_node = {step.node: update_functions(module, known, step) for step in plan.steps}
+    updates = [view for views in by_node.values() for view in views]
+    together, lengths = written_block(module, known, reduced=reduced)
+    compiled = [*updates, *together, *sweep_functions(module)]
     compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
-    module.needs.helpers = set()
+    module.needs.helpers = {"least_mixing"} if plan.block is not None else set()
     start = starting_function(module)
-    joint = [joint_function(module), likelihood_function(module), predict_function(module)]
+    joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)
-    arrays = "\n".join(line for view in (*compiled, *definitions, *joint, start) for line in view.body)
-    module.used = set(re.findall(r"\bdata\.(\w+)", arrays))
+    check_reducible(module, by_node, definitions)
+    module.used = data_names([*compiled, *definitions, *joint, start])
     prepare = plain_numbers(module, prepare_function(module))
     names = [f'"{q.name}"' for q in module.state_nodes() if not q.indices and not q.sides]
     sided = [f'"{q.name}": {len(q.sides)}' for q in module.state_nodes() if components_first(q)]
     values = {
-        "docstring": module_docstring(derivation).replace(
+        "docstring": module_docstring(derivation, reduced=reduced).replace(
             "Arrays of the state begin with an axis of chains; those of the data have none.",
             "Functions marked ``compiled`` update one chain in place; the others see all chains at once.",
         ),
@@ -107,11 +116,14 @@ def emit_compiled(
         "prepare": prepare,
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
-        "inlined": ("def draw_", "def update_", "def sweep("),
+        "inlined": ("def draw_", "def update_", "def sweep"),
+        "entries": [
+            view for view in compiled if view.signature[0].startswith(("def climb_", "def to_coordinates"))
+        ],
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
         "kept": module.needs.kept_sums,
-        "rates": [step.node for step in plan.steps if returns_rate(step)],
+        "rates": [step.node for step in rated_steps(plan)],
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
         "numbers": break_call("NUMBERS = frozenset(", [f"[{', '.join(names)}]"] if names else [], ")", 0),
@@ -120,11 +132,23 @@ def emit_compiled(
         if len(", ".join(sided)) > 70
         else [f"SIDES = {{{', '.join(sided)}}}"],
         "scales": [step.node for step in plan.steps if is_scale(step)],
-        "rate_shapes": {step.node: rate_shape(module, step) for step in plan.steps if returns_rate(step)},
+        "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)},
+        **block_values(module, lengths),
     }
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
+
+
+def written_block(
+    module: Module, known: dict[Expr, Expr], *, reduced: bool
+) -> tuple[list[FunctionView], dict[str, object]]:
+    """Return the functions of the plan's block and the lengths of its arrays; none where there is no block."""
+    if module.plan.block is None:
+        return [], {}
+    if reduced:
+        raise unsupported("nodes integrated out of others, in a reduced run,", "leave --blocks off")
+    return block_functions(module, known)
 
 
 def update_functions(module: Module, sizes: dict[Expr, int], step: Step) -> list[FunctionView]:
@@ -222,25 +246,61 @@ def state_record(module: Module) -> RecordView:
 # --- functions --------------------------------------------------------------------------------------------------
 
 
-def sweep_function(module: Module) -> FunctionView:
-    """Return ``sweep``: every node once, in order."""
-    rated = [step for step in module.plan.steps if returns_rate(step)]
-    tuned = [step for step in module.plan.steps if is_tuned(step)]
-    body = []
-    for step in module.plan.steps:
-        name = f"draw_{step.node}" if step.method == "gibbs" else f"update_{step.node}"
-        extra = [f"kept.{step.node}"] if step.node in module.needs.kept_sums else []
-        extra += [f"steps.{step.node}"] if is_tuned(step) else []
-        extra += [f"rates.{step.node}"] if returns_rate(step) else []
-        extra += ["gain"] if is_tuned(step) else []
-        body += break_call(f"{name}(", ["rng", "state", "data", *extra], ")", 1)
+def rated_steps(plan: Plan) -> list[Step]:
+    """Return the steps whose acceptance is counted: the variances of the block among them."""
+    inside = plan.block.variances if plan.block is not None else ()
+    return [step for step in plan.steps if returns_rate(step) or step in inside]
+
+
+def sweep_functions(module: Module) -> list[FunctionView]:
+    """Return ``sweep``: every node once, in order; and ``sweep_together`` where the plan has a block."""
+    plan = module.plan
+    body = [line for step in plan.steps for line in _update_lines(module, step)]
     parameters = ["rng: Random", "state: State", "data: Data"]
     parameters += ["kept: Kept"] if module.needs.kept_sums else []
-    parameters += ["rates: Rates"] if rated else []
-    parameters += ["steps: Steps", "gain: float"] if tuned else []
-    return make_function(
-        "sweep", parameters, "None", ["Update every node once, each given all the others."], body
-    )
+    rated = ["rates: Rates"] if any(returns_rate(step) for step in plan.steps) else []
+    tuned = ["steps: Steps", "gain: float"] if any(is_tuned(step) for step in plan.steps) else []
+    doc = ["Update every node once, each given all the others."]
+    plain = make_function("sweep", [*parameters, *rated, *tuned], "None", doc, body)
+    if plan.block is None:
+        return [plain]
+    others = [plan.step(effect.node) for effect in plan.block.effects]
+    others += [step for step in plan.steps if step.node not in plan.block.nodes]
+    body = break_call(f"{update_name(plan)}(", ["rng", "state", "data", "block", "rates", "warming"], ")", 1)
+    body += [line for step in others for line in _update_lines(module, step)]
+    doc = ["Update every node once, those of the block together, in an order that keeps the target."]
+    own = [*parameters, "rates: Rates", *tuned, "block: BlockSteps", "warming: bool"]
+    return [plain, make_function("sweep_together", own, "None", doc, body)]
+
+
+def _update_lines(module: Module, step: Step) -> list[str]:
+    name = f"draw_{step.node}" if step.method == "gibbs" else f"update_{step.node}"
+    extra = [f"kept.{step.node}"] if step.node in module.needs.kept_sums else []
+    extra += [f"steps.{step.node}"] if is_tuned(step) else []
+    extra += [f"rates.{step.node}"] if returns_rate(step) else []
+    extra += ["gain"] if is_tuned(step) else []
+    return break_call(f"{name}(", ["rng", "state", "data", *extra], ")", 1)
+
+
+def block_values(module: Module, lengths: dict[str, object]) -> dict[str, object]:
+    """Return what the templates need of the plan's block."""
+    plan = module.plan
+    rated_alone = any(returns_rate(step) for step in plan.steps)
+    if plan.block is None:
+        return {"block": False, "rated_alone": rated_alone}
+    first = plan.step(plan.block.effects[0].node)
+    own = [step.node for step in plan.block.variances if not returns_rate(step)]
+    return {
+        "block": True,
+        "rated_alone": rated_alone,
+        "collapse": plan.collapse,
+        "threshold": threshold(plan),
+        "lengths": lengths,
+        "dets": rate_shape(module, first),
+        "only_together": "".join(f'"{node}", ' for node in own).removesuffix(" " if len(own) == 1 else ", "),
+        "watch_words": watch_words(plan.block),
+        "watched": "".join(f", np.ravel(chain.state.{member.node})" for member in plan.block.shared),
+    }
 
 
 def rate_shape(module: Module, step: Step) -> str:

@@ -56,7 +56,7 @@ def newton_functions(module: Module, sizes: dict, step: Step) -> list[FunctionVi
     if step.newton is None or len(step.conditional.shape) != 1:
         raise unsupported(f"the Newton proposal of {step.node}", "use the numpy backend")
     node = step.node
-    body, climb = new_body(module, sizes, step), new_body(module, sizes, step)
+    body, climb = new_body(module, sizes), new_body(module, sizes)
     with over_elements(body, step):
         newton, functions = _write_newton(body, step)
         _write_update(body, step, newton)

@@ -32,7 +32,7 @@ def walk_functions(module: Module, sizes: dict, step: Step) -> list[FunctionView
     """Return ``log_density_<node>`` and ``update_<node>``."""
     if step.conditional.shape:
         raise unsupported(f"{step.node}, a vector that no Newton proposal fits", "use the numpy backend")
-    body = new_body(module, sizes, step)
+    body = new_body(module, sizes)
     body.taken |= {"u", "step", "rate", "gain", step.node}
     scale = Scale(step)
     node = step.node

@@ -15,13 +15,23 @@ from deriver.algebra.heads import Ref
 from deriver.derivation.records import Conditional
 
 
-def split_chain(
-    conditional: Conditional, parameters: dict[str, Expr], along: Symbol | None
-) -> dict[str, Expr] | None:
+def find_chain_index(conditional: Conditional) -> Symbol | None:
+    """Return the index along which elements depend on the one before and the one after, and on no other."""
+    places: set[int] = set()
+    for left, right in conditional.coupled:
+        apart = [(k, sp.expand(a - b)) for k, (a, b) in enumerate(zip(left, right, strict=True)) if a != b]
+        if len(apart) != 1 or abs(apart[0][1]) != 1:
+            return None
+        places.add(apart[0][0])
+    return conditional.indices[places.pop()] if len(places) == 1 else None
+
+
+def split_chain(conditional: Conditional, parameters: dict[str, Expr]) -> dict[str, Expr] | None:
     """Return ``precision``, ``linear`` without the neighbours, and ``coupling`` (the coefficient of z_{t-1}).
 
     None when the node is no chain of numbers each coupled to the one before and the one after.
     """
+    along = find_chain_index(conditional)
     if along is None or conditional.family != "normal" or conditional.truncation is not None:
         return None
     target = conditional.target
@@ -34,6 +44,8 @@ def split_chain(
         return None
     coupling = _coefficient(linear, earlier)
     if coupling is None or _coefficient(linear, later) is None:
+        return None
+    if any(ref.name == target.name for ref in coupling.atoms(Ref)):
         return None
     own = linear.xreplace({earlier: sp.S.Zero, later: sp.S.Zero})
     return {"precision": precision, "linear": _tidy(own), "coupling": _tidy(coupling)}

@@ -1,0 +1,177 @@
+"""First and second moments of the rows of each group, from which sums and least-squares fits follow.
+
+Let f_1, ..., f_F be the numbers of a row and w its weight.  A group keeps the number of its rows, its first row a, and
+Σ w, Σ w (f_k − a_k) and Σ w (f_k − a_k)(f_l − a_l) for the wanted pairs, each in two parts (``doubled``).  The shift keeps
+what matters of numbers far from zero, and the second part what matters of a small residual around a steep slope: a
+residual sum of squares taken from moments in one double would lose (slope × spread / sd)² in relative error.  Moments of
+two pieces add up once both have the same shift, as Chan, Golub and LeVeque (1983, American Statistician 37) merge
+variances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numba
+import numpy as np
+
+from deriver.reduction.doubled import add, add_to, multiply, prefetch, two_product, two_sum
+
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a group keeps: ``features`` numbers of a row, and the products of which ``pairs`` (k <= l) are summed."""
+
+    features: int
+    pairs: Pairs
+    weighted: bool = False
+
+    @property
+    def width(self) -> int:
+        """Return the length of a group's record: count, first row, then each moment in two parts."""
+        return 1 + self.features + 2 * (1 + self.features + len(self.pairs))
+
+    def pair_array(self) -> np.ndarray:
+        """Return the pairs as an array, (pairs, 2)."""
+        return np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
+
+
+class Moments:
+    """The records of the groups seen so far, by the number of the group; grows as groups are met."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.records = np.zeros((0, shape.width))
+        self.groups = 0
+
+    def add(self, group: np.ndarray, columns: np.ndarray, weight: np.ndarray | None = None) -> None:
+        """Add rows: ``group`` (rows,) from 0, ``columns`` (features, rows), ``weight`` (rows,)."""
+        self._grow(int(group.max(initial=-1)) + 1)
+        weight = np.empty(0) if weight is None else weight
+        make_kernel(self.shape)(self.records.reshape(-1), group, columns, weight)
+
+    def merge(self, other: Moments, place: np.ndarray) -> None:
+        """Add the moments of another piece of the data; ``place`` is the number of each of its groups here."""
+        self._grow(int(place.max(initial=-1)) + 1)
+        merge_records(self.records, other.records[: other.groups], place, self.shape.pair_array())
+
+    def pooled(self) -> Moments:
+        """Return the moments of all rows together, as one group."""
+        total = Moments(self.shape)
+        total._grow(1)
+        total.merge(self, np.zeros(self.groups, dtype=np.int64))
+        return total
+
+    def reordered(self, order: np.ndarray) -> Moments:
+        """Return the records in another order; -1 stands for a group without rows."""
+        found = Moments(self.shape)
+        found.groups = len(order)
+        found.records = self.records[order]
+        found.records[order < 0] = 0.0
+        return found
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Return the number of rows of each group."""
+        return self.records[: self.groups, 0].astype(np.intp)
+
+    def _grow(self, groups: int) -> None:
+        if groups > len(self.records):
+            room = max(groups, len(self.records) * 3 // 2, 64)
+            larger = np.zeros((room, self.shape.width))
+            larger[: self.groups] = self.records[: self.groups]
+            self.records = larger
+        self.groups = max(self.groups, groups)
+
+
+@lru_cache(maxsize=64)
+def make_kernel(shape: Shape) -> Callable[..., None]:
+    """Return the compiled loop that adds rows to records of a shape, its loops over features written out.
+
+    The record of a row a little further on is fetched beforehand: groups come in any order, and waiting for memory
+    would take several times as long as the sums.
+    """
+    features, products, width, weighted = shape.features, len(shape.pairs), shape.width, shape.weighted
+    ones, others = tuple(k for k, _ in shape.pairs) or (0,), tuple(k for _, k in shape.pairs) or (0,)
+    total = 1 + features
+    sums, squares = total + 2, total + 2 + 2 * features
+
+    @compiled
+    def add_rows(records: np.ndarray, group: np.ndarray, columns: np.ndarray, weight: np.ndarray) -> None:
+        away, rest = np.empty(features), np.empty(features)
+        w = 1.0
+        for row in range(len(group)):
+            ahead = group[min(row + 32, len(group) - 1)] * width
+            for step in range(0, width, 8):
+                prefetch(records, ahead + step)
+            prefetch(records, ahead + width - 1)
+            record = group[row] * width
+            if records[record] == 0.0:
+                for k in range(features):
+                    records[record + 1 + k] = columns[k, row]
+            records[record] += 1.0
+            if weighted:
+                w = weight[row]
+                add_to(records, record + total, w, 0.0)
+            else:
+                records[record + total] += 1.0
+            for k in range(features):
+                away[k], rest[k] = two_sum(columns[k, row], -records[record + 1 + k])
+                high, low = away[k], rest[k]
+                if weighted:
+                    high, low = multiply(high, low, w, 0.0)
+                add_to(records, record + sums + 2 * k, high, low)
+            for n in range(products):
+                k, m = ones[n], others[n]
+                high, low = two_product(away[k], away[m])
+                low += away[k] * rest[m] + rest[k] * away[m]
+                if weighted:
+                    high, low = multiply(high, low, w, 0.0)
+                add_to(records, record + squares + 2 * n, high, low)
+
+    return add_rows
+
+
+@compiled
+def merge_records(records: np.ndarray, others: np.ndarray, place: np.ndarray, pairs: np.ndarray) -> None:
+    """Add the records of other rows of the groups, shifted to where these begin."""
+    features = (others.shape[1] - 3 - 2 * len(pairs)) // 3
+    for group in range(len(others)):
+        other, record = others[group], records[place[group]]
+        if other[0] == 0.0:
+            continue
+        if record[0] == 0.0:
+            record[:] = other
+            continue
+        record[0] += other[0]
+        _merge_one(record, other, features, pairs)
+
+
+@compiled
+def _merge_one(record: np.ndarray, other: np.ndarray, features: int, pairs: np.ndarray) -> None:
+    total = 1 + features
+    sums = total + 2
+    squares = sums + 2 * features
+    away = np.empty((features, 2))
+    for k in range(features):
+        away[k] = two_sum(other[1 + k], -record[1 + k])
+    w, w_low = other[total], other[total + 1]
+    for n in range(len(pairs)):
+        k, l = pairs[n, 0], pairs[n, 1]
+        at = squares + 2 * n
+        high, low = add(record[at], record[at + 1], other[at], other[at + 1])
+        for one, two in ((k, l), (l, k)):
+            of = sums + 2 * two
+            high, low = add(high, low, *multiply(away[one, 0], away[one, 1], other[of], other[of + 1]))
+        both = multiply(away[k, 0], away[k, 1], away[l, 0], away[l, 1])
+        record[at], record[at + 1] = add(high, low, *multiply(*both, w, w_low))
+    for k in range(features):
+        at = sums + 2 * k
+        high, low = add(record[at], record[at + 1], other[at], other[at + 1])
+        record[at], record[at + 1] = add(high, low, *multiply(away[k, 0], away[k, 1], w, w_low))
+    record[total], record[total + 1] = add(record[total], record[total + 1], w, w_low)

@@ -1,0 +1,1 @@
+"""Published models with published or exact posteriors, stated in the model language."""
