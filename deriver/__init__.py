@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         load_model,
         packaged_models,
         run,
+        translate,
         verify,
         why,
     )
@@ -41,6 +42,7 @@ _PLACES = {
     "derive": "deriver.pipeline",
     "emit": "deriver.pipeline",
     "run": "deriver.pipeline",
+    "translate": "deriver.pipeline",
     "check": "deriver.pipeline",
     "assert_conditional": "deriver.pipeline",
     "verify": "deriver.pipeline",
@@ -58,7 +60,7 @@ _PLACES = {
 __all__ = [
     "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "assert_conditional",
     "check", "check_update", "derive", "emit", "emit_tests", "graph", "load_model", "packaged_models", "parse_model",
-    "print_model", "render", "run", "verify", "why",
+    "print_model", "render", "run", "translate", "verify", "why",
 ]  # fmt: skip
 
 

@@ -54,6 +54,7 @@ examples:
   deriver run wishart --data sleepstudy.csv --map y=reaction --map "x=[1, days]" --index i=subject \\
       --set "S=diag([100, 10])" --set "Sigma0=1e5*eye(p)" --derive "sd_1 = sqrt(Sigma[1,1])"
   deriver run state_space --data nile.csv --map y=flow --index t=year --fix phi=1
+  deriver run rats.bug --data rats.json --inits inits.R        a BUGS program, as it is
 
 columns:     --map y=Reaction, --map "x=[1, days - 4.5, treatment[drug]]" (1 where treatment is drug, else 0)
 labels:      --index i=subject numbers the individuals by the labels of a column, sorted; those labels name the
@@ -62,6 +63,16 @@ labels:      --index i=subject numbers the individuals by the labels of a column
 larger than memory: Parquet data, a file or a folder, are reduced to sums and fits of the rows while they are read
              (--reduce), where the model allows it; --dask tcp://127.0.0.1:8786 does it on a cluster
 missing:     a blank or NA response is drawn with the parameters; a covariate must not be missing
+""",
+    "translate": """\
+examples:
+  deriver translate rats.bug --data rats.json -o rats.model      a BUGS program to our language
+  deriver translate rats.bug --data rats-data.R --write-data rats_ours.json -o rats.model
+  deriver translate wishart --to jags                            a model of ours for JAGS
+  deriver translate my.model --to stan -o my.stan
+
+A BUGS program (.bug, .bugs or .jags) is read with its data, since they tell which nodes are observed and how far loops
+run.  Data are JSON, list(...) as OpenBUGS writes it, or an R dump.  What has no counterpart is named with its line.
 """,
     "verify": """\
 examples:
@@ -113,6 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_derive(commands)
     _add_emit(commands)
     _add_run(commands)
+    _add_translate(commands)
     _add_verify(commands)
     _add_check(commands)
     _add_graph(commands)
@@ -199,6 +211,7 @@ def _add_run(commands: Any) -> None:
         type=Path,
         help="a .csv, .tsv, .parquet or .json file, or a folder of .parquet files",
     )
+    data.add_argument("--inits", metavar="FILE", type=Path, help="of a BUGS program: JSON or R's notation")
     data.add_argument(
         "--map", action="append", default=[], metavar="NAME=COLUMN", help="the column of a symbol"
     )
@@ -262,6 +275,22 @@ def _add_run_output(results: Any) -> None:
     results.add_argument(
         "--posterior-predictive", action="store_true", help="save new responses for each draw"
     )
+
+
+def _add_translate(commands: Any) -> None:
+    command = _add(
+        commands, "translate", "write a BUGS program in our language, or a model of ours for JAGS or Stan"
+    )
+    command.add_argument("model", metavar="MODEL", help=f"a .bug, .bugs or .jags file; {MODEL_HELP}")
+    command.add_argument("--data", metavar="FILE", type=Path, help="the data of a BUGS program")
+    command.add_argument(
+        "--to", choices=("model", "jags", "stan"), default="model", help="the language to write"
+    )
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file")
+    command.add_argument(
+        "--write-data", metavar="FILE.json", type=Path, help="the data in the shapes of the translated model"
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace the files if they are there")
 
 
 def _add_verify(commands: Any) -> None:
@@ -403,17 +432,22 @@ def _whole_numbers(option: str, texts: list[str]) -> dict[str, int]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from deriver.pipeline import load_model, run_job
+    from deriver.pipeline import is_program, load_model, run_job
     from deriver.running.report import check_outputs, report_result
 
-    model = load_model(options.model)
-    output = options.output or Path(f"{model.name}.nc")
+    program = is_program(options.model)
+    if options.inits and not program:
+        remedy = "write --start NODE=VALUE for a model of ours"
+        raise UsageError([Mistake(code="usage", found="--inits without a BUGS program", remedy=remedy)])
+    model = options.model if program else load_model(options.model)
+    name = Path(options.model).stem if program else model.name
+    output = options.output or Path(f"{name}.nc")
     check_outputs([output, options.emit], options.overwrite, plot=options.plot)
     result = run_job(
         model, options.data, _make_job(options), backend=options.backend,
         methods=read_pairs("--method", options.method), templates=options.templates, blocks=options.blocks,
         reduce=options.reduce, dask=options.dask,
-        cache=not options.no_cache,
+        cache=not options.no_cache, inits=options.inits,
     )  # fmt: skip
     report_result(
         result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,
@@ -441,6 +475,25 @@ def _make_job(options: argparse.Namespace) -> Any:
         start=read_pairs("--start", options.start), derived=tuple(options.derive), settings=settings,
         log_likelihood=options.log_likelihood, posterior_predictive=options.posterior_predictive,
     )  # fmt: skip
+
+
+def _translate(options: argparse.Namespace) -> int:
+    from deriver.pipeline import translate, translated_data
+    from deriver.running.saving import check_output, write_text
+
+    for path in (options.output, options.write_data):
+        if path:
+            check_output(path, options.overwrite)
+    text = translate(options.model, options.data, to=options.to)
+    files = {options.output: text} if options.output else {}
+    if options.write_data:
+        files[options.write_data] = translated_data(options.model, options.data)
+    for path, content in files.items():
+        write_text(path, content, options.overwrite)
+        print(f"written: {path}")
+    if not options.output:
+        print(text.rstrip("\n"))
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -503,7 +556,7 @@ def read_pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
 
 COMMANDS = {
     "demo": _demo, "derive": _derive, "emit": _emit, "run": _run, "verify": _verify, "check": _check,
-    "graph": _graph,
+    "graph": _graph, "translate": _translate,
 }  # fmt: skip
 
 

@@ -31,8 +31,14 @@ if TYPE_CHECKING:
 
 Backend = Literal["auto", "numpy", "numba"]
 Blocks = Literal["auto", "on", "off"]
+BUGS_SUFFIXES = (".bug", ".bugs", ".jags")
 PACKAGED = Path(__file__).parent / "examples" / "models"
 BESIDE_CLAIMS = Path(__file__).parent / "examples" / "claims"
+
+
+def is_program(model: Any) -> bool:
+    """Tell whether a model is the path of a file in the BUGS language."""
+    return isinstance(model, str | Path) and Path(model).suffix.lower() in BUGS_SUFFIXES
 
 
 def packaged_models() -> tuple[str, ...]:
@@ -60,9 +66,43 @@ def load_model(name: str | Path) -> Model:
     if colon and file.endswith(".py"):
         return _load_from_python(Path(file), attribute)
     path = Path(text)
+    if is_program(path):
+        found = f"{path.name} is in the BUGS language, which is read with its data"
+        remedy = f"deriver translate {path.name} --data FILE -o {path.stem}.model, or deriver run"
+        raise UsageError([Mistake(code="bugs", found=found, remedy=remedy)])
     if path.is_file():
         return parse_model(_read_model_text(path), origin=path.name)
     raise _no_model(text)
+
+
+def translate(program: str | Path, data: Any = None, *, to: str = "model") -> str:
+    """Return the text of a program in another language.
+
+    ``program`` is a file in the BUGS language, read with its ``data`` (a path or a dictionary of arrays), or a model
+    of ours; ``to`` is ``"model"``, ``"jags"`` or ``"stan"``.  Raises ``ModelError`` with the line of each construct
+    that has no counterpart.
+    """
+    from deriver.bugs import read_program, to_jags, to_stan
+
+    read = read_program(program, data) if is_program(program) else None
+    if to == "model" and read is not None:
+        return read.text
+    model = read.model if read is not None else as_model(program)
+    if to == "model":
+        from deriver.language import print_model
+
+        return print_model(model)
+    return to_jags(model) if to == "jags" else to_stan(model)
+
+
+def translated_data(program: str | Path, data: Any = None) -> str:
+    """Return, as JSON, the data of a BUGS program in the shapes of its translation; ``UsageError`` for other models."""
+    from deriver.bugs import read_program, write_data
+
+    if not is_program(program):
+        found = "the data of a model of ours are as they are"
+        raise UsageError([Mistake(code="usage", found=found, remedy="leave --write-data out")])
+    return write_data(read_program(program, data))
 
 
 def _read_model_text(path: Path) -> str:
@@ -207,7 +247,7 @@ def run(
     moments: Sequence[str] = (), progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
     log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "auto", reduce: Blocks = "auto",
-    dask: str | None = None, cache: bool = True,
+    dask: str | None = None, cache: bool = True, inits: Any = None,
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
@@ -218,8 +258,9 @@ def run(
     keep; a field whose draws would take over 1 GB is kept as moments, unless ``keep_draws`` names it; ``moments`` names
     others.  ``reduce`` tells whether the rows of Parquet files are reduced to statistics while they are read ("auto":
     where they would fill a quarter of the memory), ``dask`` the address of a cluster that does it.  An interrupt keeps
-    the draws so far.  ``cache`` tells whether the source of an earlier run of the same model may be used again.  Raises
-    ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
+    the draws so far.  ``cache`` tells whether the source of an earlier run of the same model may be used again.
+    A model may be a file in the BUGS language, with data and ``inits`` as JSON or in R's notation (or dictionaries of
+    arrays).  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
     from deriver.running.job import Job
     from deriver.running.sampling import Settings
@@ -239,7 +280,7 @@ def run(
     try:
         return run_job(
             model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks, reduce=reduce,
-            dask=dask, cache=cache,
+            dask=dask, cache=cache, inits=inits,
         )  # fmt: skip
     except DeriverError as error:
         raise in_python(error) from None
@@ -248,13 +289,25 @@ def run(
 def run_job(
     model: Model | str | Path, data: Any, job: Job, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None, blocks: Blocks = "auto", reduce: Blocks = "auto", dask: str | None = None,
-    cache: bool = True,
+    cache: bool = True, inits: Any = None,
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws.
 
     A source that an earlier run derived and checked from the same model and options is used again, unless ``cache`` is
-    false.
+    false.  A file in the BUGS language is translated first, and its results have its own names.
     """
+    if is_program(model):
+        return _run_program(
+            model,
+            data,
+            job,
+            inits,
+            backend=backend,
+            methods=methods,
+            templates=templates,
+            blocks=blocks,
+            cache=cache,
+        )
     from deriver.reduction.run import choose_reduction
     from deriver.running import cache as kept
     from deriver.running.job import prepare_job, sample_job
@@ -276,6 +329,16 @@ def run_job(
             kept.keep_choice(key, choice)
     told = f"sampled by {choice.backend}: {choice.reason}{note}"
     return sample_job(prepared, choice.source, note=told, cached=cache)
+
+
+def _run_program(model: Any, data: Any, job: Job, inits: Any, **options: Any) -> Result:
+    """Run a file in the BUGS language."""
+    from deriver.bugs import job_of, name_back, read_program
+    from deriver.running.tables import Arrays
+
+    read = read_program(model, data)
+    arrays = Arrays(origin="data", entries=read.data, shaped=True)
+    return name_back(run_job(read.model, arrays, job_of(read, job, inits), **options), read.names)
 
 
 def _derive_source(

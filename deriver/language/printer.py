@@ -114,7 +114,7 @@ def print_document(document: Document) -> str:
     ]
     for layer in ("data", "process", "parameters"):
         stated = [line for line in document.statements if line.layer == layer]
-        blocks.append((layer, [(_statement_text(line), line.comment) for line in stated]))
+        blocks.append((layer, [(statement_text(line), line.comment) for line in stated]))
     text = _header(document)
     for name, lines in blocks:
         if lines:
@@ -171,7 +171,8 @@ def _bounds_text(bounds: Sequence[tuple[str, Expression]]) -> str:
     return "".join(f" {relation} {print_expression(bound)}" for relation, bound in bounds)
 
 
-def _statement_text(line: StatementLine) -> str:
+def statement_text(line: StatementLine) -> str:
+    """Return one statement as it is written on its line."""
     target = print_expression(line.target)
     left = f"{line.transform}({target})" if line.transform else target
     if line.expression is not None:

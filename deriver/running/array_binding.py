@@ -15,7 +15,7 @@ import numpy as np
 from deriver.language.mistakes import listing, suggest
 from deriver.language.printer import print_expression
 from deriver.model.expressions import Reference, references
-from deriver.model.records import Model
+from deriver.model.records import Model, Node
 from deriver.running.columns import TRANSFORMS
 from deriver.running.evaluate import Environment, EvaluationError, evaluate
 from deriver.running.layout import Layout, parents_of
@@ -113,8 +113,17 @@ class ArrayBinder:
         if ragged or shape is None or len(shape) != len(symbol.indices) + rank:
             return
         for index, length in zip(symbol.indices, shape, strict=False):
-            self.sizes.record_plate(self.model.plate(index), length, f"the array `{symbol.written}`")
+            if self._covers(symbol, index):
+                self.sizes.record_plate(self.model.plate(index), length, f"the array `{symbol.written}`")
         self.sizes.record_shape(symbol, shape[len(symbol.indices) :], "array")
+
+    def _covers(self, symbol: Symbol, index: str) -> bool:
+        """Tell whether a quantity has an element for every value of a plate index, so that it tells the size."""
+        plate = self.model.plate(index)
+        for each in symbol.declared.ranges if isinstance(symbol.declared, Node) else ():
+            if each.index == index:
+                return (each.lower, each.upper) == (plate.lower, plate.upper)
+        return True
 
     def _infer_lengths(self, symbol: Symbol, value: Any, rank: int) -> None:
         """Record J from nested lists; the component dimensions from the innermost length."""

@@ -7,7 +7,7 @@ response as an array, with the layouts and labels that name the results.  All th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,10 +79,10 @@ def _choose_form(
     wanted = {given.name for given in model.givens if not given.indices and given.origin == "given"}
     wanted -= {given.name for given in model.givens if given.support.kind == "subset"}
     own = {name: value for name, value in source.entries.items() if name in wanted}
-    rest = Arrays(origin=source.origin, entries={k: v for k, v in source.entries.items() if k not in own})
+    rest = replace(source, entries={k: v for k, v in source.entries.items() if k not in own})
     sized = any(given.name in rest.entries for given in model.givens if given.origin != "given")
     one_plate = all(len(s.indices) < 2 for s in list_symbols(model) if s.role == "response")
-    table = table_of(rest) if not sized and (index or one_plate) else None
+    table = table_of(rest) if not (sized or source.shaped) and (index or one_plate) else None
     return (rest if table is None else table), own
 
 

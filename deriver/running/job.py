@@ -34,7 +34,10 @@ from deriver.running.values import describe_shape, to_shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The options of a run, as the command line or Python gives them."""
+    """The options of a run, as the command line or Python gives them.
+
+    ``report`` names deterministic nodes whose draws are wanted though they have plates.
+    """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     index: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     log_likelihood: bool = False
     posterior_predictive: bool = False
+    report: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +120,9 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool 
         raise KeyboardInterrupt
     try:
         result = make_result(
-            prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws)
-        )
+            prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws),
+            prepared.job.report,
+        )  # fmt: skip
         notes = [text for text in (note, describe_choice(draws)) if text]
         return replace(result, notes=(*result.notes, *retention.notes, *_notes(prepared), *notes))
     except Exception as error:  # whatever went wrong, the draws must reach a disk

@@ -91,10 +91,11 @@ def make_result(
     source: str,
     derived: Sequence[Derived] = (),
     extra: Mapping[str, Mapping[str, Variable]] | None = None,
+    report: Sequence[str] = (),
 ) -> Result:
-    """Return the result of a run; ``extra`` are the variables of further groups, by name."""
+    """Return the result of a run; ``extra`` are the variables of further groups, ``report`` nodes wanted besides."""
     evaluator = DrawEvaluator(binding, draws.values)
-    values = collect_values(binding, draws, evaluator)
+    values = collect_values(binding, draws, evaluator, report)
     for each in derived:
         values[each.name] = evaluator.derived(each)
     names = tuple(name for name in _headline(binding.model, values) if name in values)
@@ -113,25 +114,27 @@ def _count_chains(draws: Draws) -> int:
     return next(iter([*counts, *(each.chains for each in draws.moments.values())]), 0)
 
 
-def collect_values(binding: Binding, draws: Draws, evaluator: DrawEvaluator) -> dict[str, Value]:
-    """Return the kept nodes, and the deterministic ones that are small or stand for a transformed node."""
+def collect_values(
+    binding: Binding, draws: Draws, evaluator: DrawEvaluator, report: Sequence[str] = ()
+) -> dict[str, Value]:
+    """Return the kept nodes, and the deterministic ones that are small, asked for or stand for a transformed node."""
     values: dict[str, Value] = {}
     for node in binding.model.nodes:
         kept = node.name in draws.values
-        if kept or (node.kind == "deterministic" and _is_reported(node, binding.model, draws.values)):
+        if kept or (node.kind == "deterministic" and _is_reported(node, binding.model, draws.values, report)):
             values[node.name] = evaluator.node(node.name)
     return values
 
 
-def _is_reported(node: Node, model: Model, kept: Mapping[str, Any]) -> bool:
+def _is_reported(node: Node, model: Model, kept: Mapping[str, Any], report: Sequence[str] = ()) -> bool:
     statements = [s for s in model.statements_of(node.name) if isinstance(s, Deterministic)]
     implied = any(statement.implied for statement in statements)
-    if node.indices and not implied:
+    if node.indices and not implied and node.name not in report:
         return False
     names = {other.name: other.kind for other in model.nodes}
     parents = [r.name for s in statements for r in references(s.expression) if r.name in names]
     return all(
-        p in kept or (names[p] == "deterministic" and _is_reported(model.node(p), model, kept))
+        p in kept or (names[p] == "deterministic" and _is_reported(model.node(p), model, kept, report))
         for p in parents
     )
 

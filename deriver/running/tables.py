@@ -53,10 +53,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrays:
-    """Quantities by name, each an array or nested list of any shape."""
+    """Quantities by name, each an array or nested list of any shape; ``shaped`` if they are no columns of a table."""
 
     origin: str
     entries: Mapping[str, Any]
+    shaped: bool = False
 
 
 def read_data(source: Any) -> Table | Arrays:

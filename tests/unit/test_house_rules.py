@@ -15,6 +15,7 @@ READERS = {
     "show": STAGES[: STAGES.index("plan") + 1],
     "checking": (*STAGES[: STAGES.index("derivation") + 1], "show"),
     "remedies": (*STAGES[: STAGES.index("derivation") + 1], "show"),
+    "bugs": STAGES[: STAGES.index("language") + 1],
     "examples": STAGES,
     "verification": STAGES,
     "reduction": STAGES,

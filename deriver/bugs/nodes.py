@@ -1,0 +1,98 @@
+"""How each node of a BUGS program is written in the model language.
+
+A node is plain (one statement, or several distributions over ranges that follow each other), a set of scalars (where
+the program never moves along it), or made of pieces (where some elements are defined and others drawn).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deriver.bugs.elaborate import Elaborated, target_place
+from deriver.bugs.names import NameTable
+from deriver.bugs.plates import Plates
+from deriver.bugs.syntax import Name, Slice, Term, names_in
+
+Mode = Literal["plain", "scalars", "pieces"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Which part of a BUGS array one of our nodes is."""
+
+    name: str
+    where: tuple[int | slice, ...]
+
+
+@dataclass(slots=True)
+class NodePlan:
+    """``indices`` are our indices for the places that are not ``components``; ``scalars`` names by BUGS position."""
+
+    name: str
+    ours: str
+    extents: tuple[int, ...]
+    components: frozenset[int]
+    mode: Mode
+    observed: bool
+    categorical: bool
+    indices: tuple[str, ...] = ()
+    scalars: dict[tuple[int, ...], str] = field(default_factory=dict)
+
+
+def plan_nodes(found: Elaborated, plates: Plates, names: NameTable) -> dict[str, NodePlan]:
+    """Return the plan of every node, in the order of the program; indices are not yet given."""
+    moving = _names_that_move(found)
+    plans: dict[str, NodePlan] = {}
+    for name, extents in found.extents.items():
+        relations = found.relations_of(name)
+        components = plates.components[name]
+        observed = found.observed(name) is not None
+        mode: Mode = "plain"
+        if len(extents) > len(components) and name not in moving and not observed:
+            mode = "scalars"
+        elif len(relations) > 1 and not all(each.stochastic for each in relations):
+            mode = "pieces"
+        plan = NodePlan(
+            name=name, ours="" if mode == "scalars" else names.of(name), extents=extents, components=components,
+            mode=mode, observed=observed, categorical=all(each.distribution == "dcat" for each in relations),
+        )  # fmt: skip
+        if mode == "scalars":
+            _name_scalars(found, plan, names)
+        plans[name] = plan
+    return plans
+
+
+def _name_scalars(found: Elaborated, plan: NodePlan, names: NameTable) -> None:
+    if plan.components:
+        plan.mode, plan.ours = "plain", names.of(plan.name)
+        return
+    for relation in found.relations_of(plan.name):
+        place = target_place(relation.target, found.arrays, {})
+        key = tuple(int(each) + 1 for each in place if not isinstance(each, slice))
+        plan.scalars[key] = names.fresh("_".join([plan.name, *map(str, key)]))
+
+
+def _names_that_move(found: Elaborated) -> set[str]:
+    """Return the nodes along which a loop, or a subscript that is not a number, moves anywhere."""
+    moving = set()
+    for relation in found.relations:
+        for name in _all_names(relation.target, *relation.terms()):
+            for each in name.subscripts or ():
+                if not isinstance(each, Slice) and any(True for _ in _variables(each, found)):
+                    moving.add(name.name)
+    return moving
+
+
+def _variables(term: Term, found: Elaborated) -> Iterator[Name]:
+    """Yield the names in a subscript that are not numbers of the data."""
+    for name in names_in(term):
+        known = found.arrays.get(name.name)
+        if known is None or known.ndim or found.is_node(name.name):
+            yield name
+
+
+def _all_names(*terms: Term) -> Iterator[Name]:
+    for term in terms:
+        yield from names_in(term)

@@ -1,0 +1,202 @@
+"""A BUGS program with its data to a model of ours: the text, the data in its shapes, and the names.
+
+Input: the program's text and arrays by BUGS name.  Output: ``Translation``.  Loops become plates, ``<-`` a
+deterministic node, what depends on the data alone a given with its numbers; every mistake names the line of the
+program.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deriver.bugs.censoring import rewrite_censoring
+from deriver.bugs.elaborate import Elaborated, elaborate
+from deriver.bugs.names import NameTable, plain_name
+from deriver.bugs.nodes import NodePlan, Site, plan_nodes
+from deriver.bugs.parser import parse_program
+from deriver.bugs.plates import Plates
+from deriver.bugs.statements import Statements
+from deriver.bugs.syntax import Program
+from deriver.bugs.views import Views
+from deriver.errors import Mistake, ModelError
+from deriver.language import parse_model
+from deriver.language.mistakes import Mistakes
+from deriver.language.printer import print_document
+from deriver.language.rewrite import make_number
+from deriver.language.syntax import Document, PlateLine, StatementLine
+from deriver.model.expressions import Expression, Reference, references
+from deriver.model.records import Layer, Model
+
+MOST_REPORTED = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """A translated program.
+
+    ``text`` is the model, ``data`` its arrays by our names, ``sites`` the part of which BUGS node each of our drawn
+    nodes is, ``names`` the BUGS names that are written otherwise (ours -> BUGS), ``definitions`` the deterministic
+    nodes that are small enough to report.
+    """
+
+    name: str
+    text: str
+    model: Model
+    data: Mapping[str, np.ndarray]
+    sites: Mapping[str, Site]
+    names: Mapping[str, str] = field(default_factory=dict)
+    definitions: tuple[str, ...] = ()
+
+
+def translate(
+    text: str, data: Mapping[str, np.ndarray], *, name: str = "model", origin: str = "model.bug"
+) -> Translation:
+    """Return the model that a BUGS program states for these data; raise ``ModelError`` with every mistake."""
+    program = parse_program(text, origin)
+    mistakes = Mistakes(program.lines, origin)
+    found = elaborate(program, data, mistakes)
+    mistakes.raise_any()
+    censored = rewrite_censoring(program, found, mistakes)
+    mistakes.raise_any()
+    if censored is not None:
+        program = censored[0]
+        found = elaborate(program, censored[1], mistakes)
+        mistakes.raise_any()
+    worker = _Translator(found, program, mistakes, origin)
+    return worker.translate(plain_name(name))
+
+
+class _Translator:
+    """Brings the parts of one translation together."""
+
+    def __init__(self, found: Elaborated, program: Program, mistakes: Mistakes, origin: str) -> None:
+        self.found, self.program, self.mistakes, self.origin = found, program, mistakes, origin
+        self.plates = Plates(found)
+        self.names = NameTable()
+        self.plans = plan_nodes(found, self.plates, self.names)
+        self.views = Views(found, self.plates, self.names)
+        self.statements = Statements(found, self.plates, self.names, self.plans, self.views, mistakes)
+
+    def translate(self, name: str) -> Translation:
+        """Return the translation."""
+        self.statements.state_all()
+        self.mistakes.raise_any()
+        lines = _put_in_layers(self.statements.lines, self.plans)
+        plates = tuple(self._plate_lines())
+        document = Document(
+            name=name,
+            plates=plates,
+            givens=self.views.lines(),
+            statements=tuple(lines),
+            comment=self._comment(),
+        )
+        text = print_document(document)
+        model = self._parse(text)
+        data = dict(self.views.arrays()) | self.statements.responses | self._sizes(plates)
+        return Translation(
+            name=name, text=text, model=model, data=data, sites=self.statements.sites, names=self._renamed(),
+            definitions=self._definitions(model),
+        )  # fmt: skip
+
+    def _plate_lines(self) -> list[PlateLine]:
+        lines = []
+        for root, plate in self.statements.ordered_plates():
+            for index in plate.indices:
+                lines.append(
+                    PlateLine(
+                        index=Reference(name=index), lower=make_number(1),
+                        upper=self.statements.upper(root, index),
+                    )
+                )  # fmt: skip
+        return lines
+
+    def _sizes(self, plates: tuple[PlateLine, ...]) -> dict[str, np.ndarray]:
+        named = {each.name for line in plates for each in references(line.upper)}
+        ours = {our: bugs for bugs, our in self.names.ours.items()}
+        return {name: self.found.arrays[ours[name]] for name in named if ours.get(name) in self.found.arrays}
+
+    def _renamed(self) -> dict[str, str]:
+        found = {our: bugs for bugs, our in self.names.ours.items() if our != bugs and bugs in self.plans}
+        for plan in self.plans.values():
+            for key, our in plan.scalars.items():
+                found[our] = f"{plan.name}[{','.join(map(str, key))}]"
+        return found
+
+    def _definitions(self, model: Model) -> tuple[str, ...]:
+        small = {
+            plan.ours for plan in self.plans.values()
+            if plan.mode != "scalars" and int(np.prod(plan.extents)) <= MOST_REPORTED
+        }  # fmt: skip
+        return tuple(
+            node.name for node in model.nodes
+            if node.kind == "deterministic" and node.layer != "data" and node.name in small
+        )  # fmt: skip
+
+    def _comment(self) -> str:
+        renamed = self._renamed()
+        if not renamed:
+            return f"translated from {self.origin}"
+        listed = [f"{our} is {bugs}" for our, bugs in renamed.items()]
+        rows = [", ".join(listed[k : k + 4]) for k in range(0, len(listed), 4)]
+        return "\n".join([f"translated from {self.origin}, where", *rows])
+
+    def _parse(self, text: str) -> Model:
+        try:
+            return parse_model(text, origin=self.origin)
+        except ModelError as error:
+            lines = text.split("\n")
+            raise ModelError([self._relocate(each, lines) for each in error.mistakes], self.origin) from None
+
+    def _relocate(self, mistake: Mistake, lines: list[str]) -> Mistake:
+        """Return a mistake of the translated text with the line of the program from which it comes."""
+        if mistake.line is None:
+            return mistake
+        written = lines[mistake.line - 1].strip()
+        span = self.statements.span_of(written)
+        found = f"{mistake.found}; it is written `{written}`"
+        if span is None:
+            return dataclasses.replace(mistake, found=found, line=None, text="")
+        text = self.program.lines[span.line - 1]
+        return dataclasses.replace(
+            mistake, found=found, line=span.line, start=span.start, end=min(span.end, len(text)), text=text
+        )
+
+
+def _put_in_layers(lines: list[StatementLine], plans: Mapping[str, NodePlan]) -> list[StatementLine]:
+    """Return the statements with their layers: what the data are, what has plates or rests on such, the rest."""
+    names = {line.target.name: {"plated": False, "data": False} for line in lines}
+    observed = {plan.ours for plan in plans.values() if plan.observed}
+    for line in lines:
+        state = names[line.target.name]
+        state["plated"] |= bool(line.target.subscripts)
+        state["data"] |= line.target.name in observed
+    changed = True
+    while changed:
+        changed = False
+        for line in lines:
+            state = names[line.target.name]
+            for each in _named(line):
+                if each in names and each != line.target.name:
+                    above = names[each]
+                    plated = state["plated"] or above["plated"]
+                    data = state["data"] or (above["data"] and line.expression is not None)
+                    changed |= (plated, data) != (state["plated"], state["data"])
+                    state["plated"], state["data"] = plated, data
+    return [dataclasses.replace(line, layer=_layer(names[line.target.name])) for line in lines]
+
+
+def _layer(state: Mapping[str, bool]) -> Layer:
+    if state["data"]:
+        return "data"
+    return "process" if state["plated"] else "parameters"
+
+
+def _named(line: StatementLine) -> set[str]:
+    terms: list[Expression] = [argument.value for argument in line.arguments]
+    terms += [line.expression] if line.expression is not None else []
+    terms += [each for each in line.truncation or () if each is not None]
+    return {found.name for term in terms for found in references(term)}
