@@ -48,7 +48,9 @@ def choose_source(
             plans.append(replace(plan, block=None, collapse="off"))
         for own in plans[:-1]:
             with suppress(UsageError):
-                return emit(derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced)
+                return emit(
+                    derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced
+                )
         return emit(derivation, plans[-1], backend=backend, templates=templates, sizes=sizes, reduced=reduced)
 
     seconds = predict_seconds(plan, arrays, settings)

@@ -71,7 +71,7 @@ ORDER = (
         "random_wishart",
         "random_inverse_wishart",
     ),
-    *("sum_logs", "propose_block", "fit_block", "adapt_block"),
+    *("copy_numbers", "sum_logs", "propose_block", "fit_block", "adapt_block"),
 )
 
 

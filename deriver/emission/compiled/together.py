@@ -24,7 +24,7 @@ from deriver.emission.views import FunctionView
 from deriver.plan.layout import unsupported
 from deriver.plan.records import Block, Step
 
-HELPERS = {"propose_block", "adapt_block", "uniform", "normal"}
+HELPERS = {"copy_numbers", "propose_block", "adapt_block", "uniform", "normal"}
 
 
 def block_functions(module: Module, sizes: dict[Expr, Expr]) -> tuple[list[FunctionView], dict[str, object]]:
@@ -146,7 +146,7 @@ def _move_lines(module: Module, block: Block, total: Sizes) -> list[str]:
     lines = ["anchor, u, numbers, found = block.anchor, block.u, block.numbers, block.found"]
     lines += ["sums, dets = block.sums, block.dets"] if sums else ["dets = block.dets"]
     lines.append("if numbers[KNOWN] == 0.0:")
-    lines += [f"    anchor.{q.name}[...] = state.{q.name}" for q in module.state_nodes()]
+    lines += [f"    copy_numbers(state.{q.name}, anchor.{q.name})" for q in module.state_nodes()]
     lines += ["    marginal_sums(anchor, data, sums)"] if sums else []
     lines += [
         "    to_coordinates(anchor, data, u[PLACE])",
@@ -161,8 +161,8 @@ def _move_lines(module: Module, block: Block, total: Sizes) -> list[str]:
         "    taken = math.log(uniform(rng)) < then - numbers[NOW] + log_ratio",
         "    if taken:",
         "        numbers[NOW] = then",
-        "        u[PLACE] = u[PROPOSAL]",
-        "        found[0] = found[1]",
+        "        copy_numbers(u[PROPOSAL], u[PLACE])",
+        "        copy_numbers(found[1], found[0])",
         "    if warming:",
         "        adapt_block(block, 1.0 if taken else 0.0)",
     ]
