@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 from sympy import Expr
@@ -373,6 +373,10 @@ def _group(
     axes = tuple(grouping.result if axis == grouping.rows else axis for axis in reduced.frame.axes)
     frame = Frame(axes=axes, chain=reduced.frame.chain, sides=reduced.frame.sides)
     wanted = grouping.wanted(inner)
+    if grouping.drawn:
+        outer.needs.helpers.add("label_sum")
+        sides = [f"sides={frame.sides}"] if frame.sides else []
+        return call("label_sum", reduced.text.text, labels, size, *sides), replace(frame, chain=own.chain)
     if reduced.text.text == f"np.ones({axis_length(inner, grouping.rows)})":
         text = call("np.bincount", labels, f"minlength={size}")
     else:
