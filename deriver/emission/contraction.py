@@ -333,7 +333,9 @@ def _masked(source: Source, body: Expr, masks: list[Expr], axes: tuple[Axis, ...
     shown = inside.text
     tests = [mask_text(source, mask, full) for mask in masks]
     test = tests[0] if len(tests) == 1 else " & ".join(f"({text})" for text in tests)
-    if any(source.space.has_label(mask) for mask in masks) and (len(tests) > 1 or len(test) > LONGEST_OPERAND):
+    if any(source.space.has_label(mask) for mask in masks) and (
+        len(tests) > 1 or len(test) > LONGEST_OPERAND
+    ):
         test = _named_mask(source, masks, full, test)
     if tests and body == 1:
         shown = f"{test if test.isidentifier() else f'({test})'}.astype(float)"

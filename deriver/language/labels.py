@@ -9,7 +9,7 @@ from __future__ import annotations
 from deriver.language.affine import read_affine
 from deriver.language.inference import Inference
 from deriver.language.printer import print_expression
-from deriver.language.rewrite import make_number, substitute
+from deriver.language.rewrite import substitute
 from deriver.language.scope import Entity, Scope
 from deriver.language.supports import Supports
 from deriver.model.expressions import Expression, Reference, references
@@ -43,7 +43,7 @@ def _check_label(
     scope: Scope, inference: Inference, supports: Supports, label: Entity, found: Reference,
     subscript: Expression, allowed: Range,
 ) -> None:  # fmt: skip
-    ends = _values_of(inference, supports, label)
+    ends = _values_of(supports, label)
     values = inference.dimensions.values
     wanted = [substitute(end, values) for end in (allowed.lower, allowed.upper) if end is not None]
     fits = (
@@ -67,19 +67,12 @@ def _check_label(
     )
 
 
-def _values_of(inference: Inference, supports: Supports, label: Entity) -> Ends | None:
-    """Return the least and the greatest value of a label, or None where they are not all alike."""
-    drafts = {id(draft): inference.choices.get(position) for position, draft in enumerate(supports.scope.drafts)}
-    choices = [drafts[id(draft)] for draft in label.drafts]
-    keys = {choice.signature.key if choice is not None else "" for choice in choices}
-    if keys == {"bernoulli"}:
-        return make_number(0), make_number(1)
-    if keys != {"categorical"}:
+def _values_of(supports: Supports, label: Entity) -> Ends | None:
+    """Return the least and the greatest value of a label, or None where they are not known."""
+    support = supports.nodes[label.name]
+    if support.kind != "integer" or support.lower is None or support.upper is None:
         return None
-    shapes = [inference.shaper.shape(choice.arguments[0].value) for choice in choices if choice is not None]
-    sides = [inference.dimensions.resolve(shape.dims[0]) for shape in shapes if shape is not None and shape.dims]
-    alike = len(sides) == len(choices) and all(_same(inference, side, sides[0]) for side in sides)
-    return (make_number(1), sides[0]) if alike else None
+    return support.lower, support.upper
 
 
 def _same(inference: Inference, one: Expression, other: Expression) -> bool:

@@ -13,6 +13,8 @@ c_i: log w_{c_i} + log N(x_i; mu_{c_i} + b_{d_i}, 1).
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from . import densities
@@ -89,7 +91,7 @@ def _named(state: State, values: str, label: str) -> np.ndarray:
 def _steps(state: State) -> list[tuple[int, int]]:
     """The pairs (z_{t-1}, z_t)."""
     labels = [int(label) for label in state["z"].values()]
-    return list(zip(labels[:-1], labels[1:], strict=True))
+    return list(itertools.pairwise(labels))
 
 
 def _step_density(state: State) -> float:
@@ -104,7 +106,9 @@ def log_joint(state: State) -> float:
     total += densities.normal(column(state, "x"), _named(state, "mu", "c") + _named(state, "b", "d"), 1.0)
     first = [state["z"][(1,)], *state["c"].values(), *state["d"].values()]
     total += sum(float(np.log(w[int(label) - 1])) for label in first) + _step_density(state)
-    total += densities.dirichlet(w, alpha) + sum(densities.dirichlet(row, alpha) for row in state["P"].values())
+    total += densities.dirichlet(w, alpha) + sum(
+        densities.dirichlet(row, alpha) for row in state["P"].values()
+    )
     total += densities.normal(column(state, "mu"), m, v) + densities.normal(column(state, "b"), m, v)
     return total + densities.inverse_gamma(column(state, "s2"), q, r)
 
