@@ -98,10 +98,10 @@ def grouping_of(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> Gro
     label = _label_of_rows(source, expr, bound)
     if label is not None:
         column, own = label
-        rows = source.within(source.space.extend(expr.bounds)).space.axes(bound)[0]
+        (axis,) = source.space.extend(expr.bounds).axes(bound)
         result = source.space.axes([own])[0]
         rules = ((own, column),)
-        return Grouping(rows=rows, result=result, free=(own,), column=column, rules=rules, drawn=True)
+        return Grouping(rows=axis, result=result, free=(own,), column=column, rules=rules, drawn=True)
     if found:
         column, own = (found[0].left, found[0].right)
         if not isinstance(column, Ref):

@@ -26,8 +26,13 @@ def check_labels(scope: Scope, inference: Inference, supports: Supports) -> None
                 ranges = _ranges_of(scope, found.name)
                 for subscript, allowed in zip(found.subscripts, ranges, strict=False):
                     label = scope.nodes.get(subscript.name) if isinstance(subscript, Reference) else None
-                    if label is not None and label.stochastic and not supports.is_unsure(found):
+                    if label is not None and _is_read(supports, label) and not supports.is_unsure(found):
                         _check_label(scope, inference, supports, label, found, subscript, allowed)
+
+
+def _is_read(supports: Supports, node: Entity) -> bool:
+    """Tell whether a node is one of whole numbers; any other is refused as a subscript where names are resolved."""
+    return node.stochastic and supports.nodes[node.name].kind == "integer"
 
 
 def _ranges_of(scope: Scope, name: str) -> tuple[Range, ...]:
@@ -70,7 +75,7 @@ def _check_label(
 def _values_of(supports: Supports, label: Entity) -> Ends | None:
     """Return the least and the greatest value of a label, or None where they are not known."""
     support = supports.nodes[label.name]
-    if support.kind != "integer" or support.lower is None or support.upper is None:
+    if support.lower is None or support.upper is None:
         return None
     return support.lower, support.upper
 
