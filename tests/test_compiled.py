@@ -33,6 +33,7 @@ from tests.hand.catalogue import MODELS, load
 # What the compiled loops cannot hold yet; everything else must be emitted.
 REFUSED = {
     "diagonal_covariance": "a vector along a plate",
+    "hidden_markov": "a label as a subscript",
     "independent_effects_any_p": "a vector along a plate",
     "free_covariance_any_p": "a correlation matrix",
     "logit_polya_gamma": "a draw from a Pólya-gamma distribution",

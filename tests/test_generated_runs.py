@@ -83,8 +83,34 @@ def test_moves_leave_the_joint_in_place(name, sizes, tmp_path):
         check_move(module, conditional.node, arrays, data, rng)
 
 
+def check_enumeration(module, node, arrays, data):
+    """Let one element take every value: its log target differs from the log joint by a constant."""
+    here, seen = getattr(arrays, node), {}
+
+    def stand_in(rng, log_target, lower, upper, size, current=None, moves=None):
+        seen.update(target=log_target, values=range(lower, int(upper) + 1))
+        return here
+
+    original, module.enumerate_values = module.enumerate_values, stand_in
+    getattr(module, f"update_{node}")(None, arrays, data)
+    module.enumerate_values = original
+    for place in np.ndindex(here.shape[1:]):
+        own = (slice(None), *place)
+        targets, joints = [], []
+        for value in seen["values"]:
+            there = here.copy()
+            there[own] = value
+            joints.append(module.log_joint(replace(arrays, **{node: there}), data))
+            targets.append(seen["target"](there)[own])
+        targets, joints = (np.exp(each - np.max(each, axis=0)) for each in (targets, joints))
+        np.testing.assert_allclose(targets, joints, rtol=1e-8, atol=1e-12)
+
+
 def check_move(module, node, arrays, data, rng):
     """Compare log target differences with log joint differences."""
+    if "enumerate_values" in getattr(module, f"update_{node}").__code__.co_names:
+        check_enumeration(module, node, arrays, data)
+        return
     name = f"derivatives_{node}"
     here = getattr(arrays, node)
     if not hasattr(module, name):

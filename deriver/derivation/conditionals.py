@@ -12,7 +12,6 @@ from deriver.derivation.lower import Lowering
 from deriver.derivation.match import (
     Match,
     Piece,
-    Support,
     collect_pieces,
     log_kernel,
     match_family,
@@ -91,7 +90,7 @@ def _derive_node(
 ) -> Conditional:
     target = lowering.node_element(node)
     ranges = tuple(lowering.bound(place) for place in node.ranges)
-    support = _finite_support(node, factors, lowering)
+    support = lowering.support(node.support)
     contributions, doubts = _blanket(node, factors, unsound, target, ranges, definitions)
     pieces = collect_pieces(contributions, target)
     kernel = log_kernel(pieces)
@@ -126,17 +125,6 @@ def _derive_node(
     if isinstance(outcome, Match):
         return replace(base, reason=doubts[0])
     return _prior_or_refused(base, outcome, pieces, prover)
-
-
-def _finite_support(node: Node, factors: tuple[Factor, ...], lowering: Lowering) -> Support:
-    """Return (kind, lower, upper); a category is one of as many as there are probabilities."""
-    kind, lower, upper = lowering.support(node.support)
-    own = [factor for factor in factors if factor.value.name == node.name]
-    counts = {shape_of(factor.arguments[0])[0] for factor in own if factor.family == "categorical"}
-    free = len(counts) == 1 and not any(count.has(*(b[0] for f in own for b in f.bounds)) for count in counts)
-    if upper is None and free and all(factor.family == "categorical" for factor in own):
-        upper = counts.pop()
-    return kind, lower, upper
 
 
 def _prior_or_refused(

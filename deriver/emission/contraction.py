@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 from sympy import Expr
@@ -13,7 +13,7 @@ from deriver.emission import printer
 from deriver.emission.reading import base_text, parent_rows, subscripted
 from deriver.emission.restrict import Grouping, grouping_of, mask_text, restrict_sum
 from deriver.emission.source import Frame, Source, count_sides
-from deriver.emission.text import Text, atom, call
+from deriver.emission.text import NEGATIVE, Text, atom, call, force_statement
 from deriver.errors import InternalError
 from deriver.plan.layout import Axis, free_indices, plate_of
 
@@ -230,7 +230,7 @@ def _reduce(
     if grouping is not None:
         needed = (needed - set(grouping.free)) | set(grouping.rows.indices)
     axes = inner.space.axes(needed)
-    chain = inner.uses_state(body)
+    chain = inner.uses_state(sp.Tuple(body, *masks))
     keep = tuple(
         axis
         for axis in axes
@@ -333,10 +333,15 @@ def _masked(source: Source, body: Expr, masks: list[Expr], axes: tuple[Axis, ...
     shown = inside.text
     tests = [mask_text(source, mask, full) for mask in masks]
     test = tests[0] if len(tests) == 1 else " & ".join(f"({text})" for text in tests)
+    if any(source.space.has_label(mask) for mask in masks) and (
+        len(tests) > 1 or len(test) > LONGEST_OPERAND
+    ):
+        test = _named_mask(source, masks, full, test)
     if tests and body == 1:
-        shown = f"({test}).astype(float)"
+        shown = f"{test if test.isidentifier() else f'({test})'}.astype(float)"
     elif tests:
-        test = f"({test})[..., {', '.join(['None'] * own.sides)}]" if own.sides else test
+        within = test if test.isidentifier() else f"({test})"
+        test = f"{within}[..., {', '.join(['None'] * own.sides)}]" if own.sides else test
         shown = f"np.where({test}, {shown}, 0)"
     if not _covers(source, sp.Tuple(body, *masks), axes):
         shape = ", ".join([axis_length(source, axis) for axis in axes] + ["1"] * own.sides)
@@ -348,6 +353,16 @@ def _masked(source: Source, body: Expr, masks: list[Expr], axes: tuple[Axis, ...
         return Reduced(text=atom(shown), frame=own)
     shown_axes = f"axis={places[0]}" if len(places) == 1 else f"axis=({', '.join(map(str, places))})"
     return Reduced(text=call("np.sum", shown, shown_axes), frame=own)
+
+
+def _named_mask(source: Source, masks: list[Expr], full: Frame, test: str) -> str:
+    """Give a mask that labels tell a line of its own; the same one again is read from there."""
+    key = ("mask", *masks, full.axes)
+    if key not in source.locals:
+        name = source.fresh("chosen")
+        source.lines += force_statement(f"{name} = ", Text(text=test, level=NEGATIVE), source.depth)
+        source.locals[key] = Ref(heads.Variable(name))
+    return source.locals[key].name
 
 
 def axis_length(source: Source, axis: Axis) -> str:
@@ -373,6 +388,10 @@ def _group(
     axes = tuple(grouping.result if axis == grouping.rows else axis for axis in reduced.frame.axes)
     frame = Frame(axes=axes, chain=reduced.frame.chain, sides=reduced.frame.sides)
     wanted = grouping.wanted(inner)
+    if grouping.drawn:
+        outer.needs.helpers.add("label_sum")
+        sides = [f"sides={frame.sides}"] if frame.sides else []
+        return call("label_sum", reduced.text.text, labels, size, *sides), replace(frame, chain=own.chain)
     if reduced.text.text == f"np.ones({axis_length(inner, grouping.rows)})":
         text = call("np.bincount", labels, f"minlength={size}")
     else:

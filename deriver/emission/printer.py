@@ -11,7 +11,7 @@ from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
-from deriver.emission import contraction
+from deriver.emission import contraction, labels
 from deriver.emission.naming import name_hint
 from deriver.emission.reading import Reading, align, base_text, dense_subscript, read_reference
 from deriver.emission.source import Frame, Source, count_sides
@@ -44,6 +44,8 @@ def print_expression(source: Source, expr: Expr, frame: Frame) -> Text:
             return print_number(expr)
         case Ref() if source.quantity(expr.name).kind == "index":
             return _print_column(source, expr, frame)
+        case Ref() if labels.has_label(source, expr):
+            return labels.print_picked(source, expr, frame)
         case Ref():
             return atom(align(source, read_reference(source, expr), frame))
         case sp.Symbol():
@@ -280,23 +282,15 @@ def _print_matrix_product(source: Source, expr: sp.Mul, frame: Frame) -> Text:
     return join_product(top, bottom)
 
 
-def is_label(source: Source, position: Expr) -> bool:
-    """Tell whether a position is a category that is observed or drawn, no index or group column."""
-    if not isinstance(position, Ref):
-        return False
-    quantity = source.quantity(position.name)
-    return not quantity.plate and (quantity.chain or bool(position.indices))
-
-
 def _print_component(source: Source, expr: Expr, frame: Frame) -> Text:
     vector, *positions = expr.args
-    if len(positions) == 1 and is_label(source, positions[0]):
+    if len(positions) == 1 and labels.is_label(source, positions[0]):
         source.needs.helpers.add("pick")
         within = Frame(axes=frame.axes, chain=frame.chain, sides=1)
         label = print_expression(source, positions[0], Frame(axes=frame.axes, chain=frame.chain))
         return call("pick", print_expression(source, vector, within).text, label.text)
     known = source.recall(vector)
-    if known is None and not isinstance(vector, Ref):
+    if known is None and (not isinstance(vector, Ref) or labels.has_label(source, vector)):
         known = lift(source, vector)
     reading = read_reference(source, known if known is not None else vector, tuple(positions))
     return atom(align(source, reading, frame))
@@ -370,7 +364,7 @@ def _print_indicator(source: Source, expr: heads.LogIndicator, frame: Frame) -> 
 def _print_unit(source: Source, expr: heads.Unit, frame: Frame) -> Text:
     """A row of the identity matrix; one row for each value where the position is an index."""
     position, side = expr.args
-    if is_label(source, position):
+    if labels.is_label(source, position):
         source.needs.helpers.add("indicators")
         label = print_expression(source, position, Frame(axes=frame.axes, chain=frame.chain))
         return call("indicators", label.text, print_size(source, side))

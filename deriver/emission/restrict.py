@@ -10,7 +10,7 @@ from sympy import Expr, Symbol
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref
-from deriver.emission import printer
+from deriver.emission import labels, printer
 from deriver.emission.reading import (
     align,
     base_text,
@@ -22,7 +22,7 @@ from deriver.emission.reading import (
 )
 from deriver.emission.source import Frame, Source
 from deriver.plan.conditions import narrow
-from deriver.plan.layout import Axis, free_indices, offset, unsupported
+from deriver.plan.layout import Axis, free_indices, offset, plate_of, unsupported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,8 @@ class Grouping:
     """Rows that are added up within groups.
 
     ``rows`` is the axis that goes, ``result`` the axis of groups that comes.  ``column`` is the group column
-    g[k] of long format; without one the rows are those of a ragged plate.  ``rules`` rewrite the summand.
+    g[k] of long format, or a label (``drawn``); without one the rows are those of a ragged plate.  ``rules`` rewrite
+    the summand.
     """
 
     rows: Axis
@@ -38,9 +39,14 @@ class Grouping:
     free: tuple[Symbol, ...]
     column: Ref | None = None
     rules: tuple[tuple[Expr, Expr], ...] = ()
+    drawn: bool = False
 
     def labels(self, source: Source) -> str:
         """Return the text of the group of each row."""
+        if self.column is not None and self.drawn:
+            lower, _ = source.space.bounds[self.result.last]
+            frame = Frame(axes=(self.rows,), chain=source.uses_state(self.column))
+            return labels.print_position(source, self.column, lower, frame)
         if self.column is not None:
             reading = read_reference(source, self.column)
             column = subscripted(reading.base, [text for text, _ in reading.subscripts])
@@ -56,7 +62,7 @@ class Grouping:
         """Return the text of the number of groups before those out of range are cut off."""
         from deriver.emission.contraction import axis_length
 
-        if self.column is None:
+        if self.column is None or self.drawn:
             return axis_length(source, self.result)
         before, after = self.margins(source)
         lower, upper = source.declared[source.quantity(self.column.name).plate]
@@ -76,7 +82,7 @@ class Grouping:
 
     def wanted(self, source: Source) -> str:
         """Return the subscript that keeps the groups in range, or nothing where all are."""
-        if self.column is None:
+        if self.column is None or self.drawn:
             return ""
         before, after = self.margins(source)
         subset = source.space.subsets.get(self.result.last)
@@ -88,7 +94,14 @@ class Grouping:
 
 def grouping_of(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> Grouping | None:
     """Return how a sum is grouped by the free indices, or None when whole axes are summed."""
-    found = [c for c in expr.conditions if _is_group(c, bound)]
+    found = [c for c in expr.conditions if _is_group(source, c, bound)]
+    label = _label_of_rows(source, expr, bound)
+    if label is not None:
+        column, own = label
+        (axis,) = source.space.extend(expr.bounds).axes(bound)
+        result = source.space.axes([own])[0]
+        rules = ((own, column),)
+        return Grouping(rows=axis, result=result, free=(own,), column=column, rules=rules, drawn=True)
     if found:
         column, own = (found[0].left, found[0].right)
         if not isinstance(column, Ref):
@@ -107,8 +120,21 @@ def grouping_of(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> Gro
     return None
 
 
-def _is_group(condition: Condition, bound: set[Symbol]) -> bool:
-    if condition.relation != "=":
+def _label_of_rows(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> tuple[Ref, Symbol] | None:
+    """Return the label and the index of a sum over the rows of each label; None for what a mask must tell."""
+    if len(expr.conditions) != 1 or expr.conditions[0].relation != "=":
+        return None
+    label, own = expr.conditions[0].left, expr.conditions[0].right
+    inside = source.space.extend(expr.bounds)
+    if not labels.is_label(source, label) or not isinstance(own, Symbol) or own in source.space.subsets:
+        return None
+    whole = source.space.bounds.get(own) == tuple(source.declared.get(plate_of(own), ()))
+    rows = free_indices(label, inside) == bound and len(inside.axes(bound)) == 1
+    return (label, own) if whole and rows and free_indices(expr, source.space) == {own} else None
+
+
+def _is_group(source: Source, condition: Condition, bound: set[Symbol]) -> bool:
+    if condition.relation != "=" or source.space.has_label(condition):
         return False
     sides = (condition.left, condition.right)
     column = next((side for side in sides if isinstance(side, Ref) and side.free_symbols & bound), None)
@@ -120,7 +146,8 @@ def restrict_sum(source: Source, expr: heads.PlateSum) -> tuple[Source, Expr, li
     """Return the scope inside a sum, its body, and the conditions that need a mask."""
     space = source.space.extend(expr.bounds)
     bound = {symbol for symbol, _, _ in expr.bounds}
-    groups = [c for c in expr.conditions if _is_group(c, bound)][:1]
+    groups = [c for c in expr.conditions if _is_group(source, c, bound)][:1]
+    groups = list(expr.conditions) if _label_of_rows(source, expr, bound) is not None else groups
     rest = [c for c in expr.conditions if c not in groups]
     space, rules, masks = narrow(space, rest)
     body = expr.body.xreplace(rules)

@@ -14,6 +14,7 @@ from deriver.language.declare import declare_dimensions, declare_givens, declare
 from deriver.language.demands import check_demands
 from deriver.language.graph import check_layers, find_edges, order_nodes
 from deriver.language.inference import Inference, infer_shapes
+from deriver.language.labels import check_labels
 from deriver.language.mistakes import Mistakes
 from deriver.language.names import refuse_name
 from deriver.language.places import check_places
@@ -52,6 +53,7 @@ def resolve(document: Document, mistakes: Mistakes) -> Model:
     inference = infer_shapes(scope)
     supports = find_supports(scope, inference, order)
     check_demands(scope, inference, supports, order)
+    check_labels(scope, inference, supports)
     _check_content(scope)
     mistakes.raise_any()
     return _assemble(scope, inference, supports)

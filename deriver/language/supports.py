@@ -155,10 +155,20 @@ def _draft_support(supports: Supports, draft: Draft, choice: Choice | None) -> S
         for keyword, argument in zip(choice.form.keywords, choice.arguments, strict=True)
     }
     lower, upper = _rule_bound(rule.lower, values), _rule_bound(rule.upper, values)
+    if choice.signature.key == "categorical":
+        upper = _categories(supports, choice.arguments[0].value)
     if draft.line.truncation:
         lower = _narrow(lower, draft.line.truncation[0], "max")
         upper = _narrow(upper, draft.line.truncation[1], "min")
     return Support(kind=rule.kind, lower=lower, upper=upper)
+
+
+def _categories(supports: Supports, chances: Expression) -> Expression | None:
+    """Return how many probabilities there are, if the same number for every element."""
+    shape = supports.inference.shaper.shape(chances)
+    sides = [] if shape is None else [supports.inference.dimensions.resolve(side) for side in shape.dims]
+    alike = len(sides) == 1 and not any(found.subscripts for found in references(sides[0]))
+    return sides[0] if alike else None
 
 
 def _rule_bound(text: str | None, values: dict[str, Expression]) -> Expression | None:

@@ -29,6 +29,8 @@ def _narrow_one(space: Space, condition: Condition, rules: dict) -> Space | None
         relation = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(relation, relation)
     if symbol not in space.bounds:
         return None
+    if space.has_label(end):
+        return None
     if relation == "in":
         return space.confine(symbol, end.name)
     if isinstance(end, Ref) and end.variable.shape == () and free_indices(end, space) - space.parents(symbol):

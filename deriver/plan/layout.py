@@ -70,12 +70,14 @@ def plate_of(symbol: Symbol) -> str:
 class Space:
     """The indices in scope with the values each runs over, and the order of the plates.
 
-    ``subsets`` maps an index to the name of a declared subset to which it is confined.
+    ``subsets`` maps an index to the name of a declared subset to which it is confined.  ``labels`` are the nodes of
+    whole numbers: as subscripts they are no group columns, since their values are drawn, or may be.
     """
 
     order: Mapping[str, int]
     bounds: Mapping[Symbol, Bound] = field(default_factory=dict)
     subsets: Mapping[Symbol, str] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
 
     def extend(self, bounds: Iterable[sp.Tuple]) -> Space:
         """Return the space with more indices, given as (index, lower, upper)."""
@@ -95,6 +97,10 @@ class Space:
         """Return the indices that the range of an index depends on."""
         ends = self.bounds.get(symbol, ())
         return frozenset().union(*(end.free_symbols for end in ends)) & frozenset(self.bounds)
+
+    def has_label(self, expr: sp.Basic) -> bool:
+        """Tell whether an expression names a label."""
+        return any(ref.name in self.labels for ref in expr.atoms(Ref))
 
     def sort(self, indices: Iterable[Symbol]) -> tuple[Symbol, ...]:
         """Return index symbols in the order of the plates, primed ones after plain ones."""

@@ -41,7 +41,10 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
     quantities = describe_quantities(derivation, lowering)
     cells = _cell_plates(derivation.model)
     plates = [*(plate.index for plate in derivation.model.plates), *cells]
-    space = Space(order={plate: k for k, plate in enumerate(plates)})
+    labels = frozenset(
+        node.name for node in derivation.model.nodes if node.support.kind == "integer" and not node.shape
+    )
+    space = Space(order={plate: k for k, plate in enumerate(plates)}, labels=labels)
     hoisting = Hoisting(
         quantities,
         lambda name: _codomain(derivation.model, lowering, name),

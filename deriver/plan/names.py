@@ -71,6 +71,8 @@ def _sum_name(expr: PlateSum, indices: tuple[Symbol, ...]) -> str:
         vectors = [ref for ref in _references(expr.body) if ref.variable.shape]
         if len(vectors) == 2:
             return f"{head}t{head}" if first == second else f"sum_{first}_{second}"
+        if not vectors:  # a sum of the indicator vectors of labels
+            return f"count_{first}{by}"
         vector = vectors[0].name
         scalar = second if vector == first else first
         shown = vector.upper() if len(vector) == 1 else vector

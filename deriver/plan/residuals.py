@@ -70,6 +70,8 @@ def _is_one_cell(part: PlateSum, inside: Space, rows: set[Symbol], data_only: Da
     """Tell whether no node differs between the rows, and conditions pick a group or narrow the rows."""
     if any(free_indices(ref, inside) & rows for ref in part.body.atoms(Ref) if not data_only(ref)):
         return False
+    if any(inside.has_label(condition) for condition in part.conditions):
+        return False
     picks = [condition for condition in part.conditions if _picks_group(condition, rows)]
     others = [condition for condition in part.conditions if condition not in picks]
     _, rules, masks = narrow(inside, others)
