@@ -28,6 +28,8 @@ BACKENDS = ("numpy", "numba")
 # A helper -> the helpers that it calls.
 CALLS = {
     "least_squares": ("orthogonal_columns", "subtract_exactly", "triangular_fit"),
+    "newton_step": ("scaled_root",),
+    "climb": ("scaled_root",),
     "random_wishart": ("bartlett",),
     "random_inverse_wishart": ("bartlett",),
     "random_truncated_normal": ("between",),
