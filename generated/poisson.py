@@ -392,14 +392,18 @@ def newton_step(
 
     derivatives gives the log kernel (...), its gradient (..., p) and H, minus its
     Hessian (..., p, p), mended where it is singular to its digits.  The centre moves with
-    the value, so the way back counts too.
+    the value, so the way back counts too.  With more components (p), more of the steps are
+    short: the share s of H^-1, and of m what keeps a normal density of that H as it is.
     """
     freedom, p = 4, value.shape[-1]
+    short = rng.random(value.shape[:-1]) < p / (p + 20)
+    share = np.where(short, 2 / (2 + p), 1)[..., None]
 
     def propose_from(point: Array) -> tuple[Array, Array, Array]:
         log_kernel, gradient, curvature = derivatives(point, state, data)
         root = scaled_root(curvature)
-        return log_kernel, point + newton_move(root, gradient), root
+        move = (1 - np.sqrt(1 - share)) * newton_move(root, gradient)
+        return log_kernel, point + move, root / np.sqrt(share)[..., None]
 
     def log_proposal(point: Array, centre: Array, root: Array) -> Array:
         scaled = np.einsum("...pq,...p->...q", root, point - centre)
