@@ -659,10 +659,6 @@ class BlockSteps:
     seen: tuple[Any, ...] = ()  # at which data and values ...
     known: tuple[Array, ...] = ()  # ... the density is known
 
-    def choose(self, share: float) -> None:
-        """Update the nodes together when the prior has a large share in the effects."""
-        self.collapse = share > 0.4
-
     def recall(self, *values: Any) -> tuple[Array, ...]:
         """Return what is known of the density at these very data and values."""
         same = list(map(id, values)) == list(map(id, self.seen))
