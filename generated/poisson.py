@@ -350,13 +350,16 @@ def climb(
     derivatives: Callable[[Array, State, Data], tuple[Array, Array, Array]],
     state: State,
     data: Data,
-    steps: int = 20,
+    steps: int = 50,
 ) -> Array:
-    """Go up to the mode by Newton steps, halved until they rise."""
+    """Go up to the mode by Newton steps, halved until they rise; from 0 where that is higher."""
     with np.errstate(all="ignore"):
+        here = derivatives(value, state, data)[0]
+        lower = ~(here >= derivatives(0 * value, state, data)[0])
+        value = np.where(lower[..., None], 0, value)
         for _ in range(steps):
             now, gradient, curvature = derivatives(value, state, data)
-            move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
+            move = newton_move(scaled_root(curvature), gradient)
             size = np.ones(now.shape)
             for _ in range(30):
                 point = value + size[..., None] * move
@@ -364,7 +367,9 @@ def climb(
                 size = np.where(worse, size / 2, size)
                 if not worse.any():
                     break
-            value = value + np.where(worse, 0, size)[..., None] * move
+            value = np.where(worse[..., None], value, point)
+            if np.all(worse | (np.abs(np.sum(gradient * move, axis=-1)) < 1e-6)):
+                break
     return value
 
 
@@ -386,14 +391,19 @@ def newton_step(
     """Propose t_4(m, H^-1), m a Newton step from the value; accept with the reverse density.
 
     derivatives gives the log kernel (...), its gradient (..., p) and H, minus its
-    Hessian (..., p, p).  The centre moves with the value, so the way back counts too.
+    Hessian (..., p, p), mended where it is singular to its digits.  The centre moves with
+    the value, so the way back counts too.  With more components (p), more of the steps are
+    short: the share s of H^-1, and of m what keeps a normal density of that H as it is.
     """
     freedom, p = 4, value.shape[-1]
+    short = rng.random(value.shape[:-1]) < p / (p + 20)
+    share = np.where(short, 2 / (2 + p), 1)[..., None]
 
     def propose_from(point: Array) -> tuple[Array, Array, Array]:
         log_kernel, gradient, curvature = derivatives(point, state, data)
-        move = np.linalg.solve(curvature, gradient[..., None])[..., 0]
-        return log_kernel, point + move, np.linalg.cholesky(curvature)
+        root = scaled_root(curvature)
+        move = (1 - np.sqrt(1 - share)) * newton_move(root, gradient)
+        return log_kernel, point + move, root / np.sqrt(share)[..., None]
 
     def log_proposal(point: Array, centre: Array, root: Array) -> Array:
         scaled = np.einsum("...pq,...p->...q", root, point - centre)
@@ -451,6 +461,35 @@ def read(
     if not np.isfinite(value).all():
         raise ValueError(f"{name} has values that are missing or infinite")
     return value
+
+
+def scaled_root(curvature: Array) -> Array:
+    """Return lower triangles L with L L' = curvature (..., p, p), whatever its units.
+
+    Its diagonal is made 1 before it is factored.  Where it is not positive definite then,
+    its eigenvalues are taken positive and at least 1e-8.
+    """
+    eye = np.eye(curvature.shape[-1])
+    finite = np.isfinite(curvature).all(axis=(-2, -1))[..., None, None]
+    curvature = np.where(finite, curvature, eye)
+    diagonal = np.diagonal(curvature, axis1=-2, axis2=-1)
+    size = np.sqrt(np.where(diagonal > 0, diagonal, 1))
+    scaled = curvature / size[..., :, None] / size[..., None, :] + 1e-12 * eye
+    try:
+        root = np.linalg.cholesky(scaled)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(scaled)
+        weak = (values[..., 0] < 1e-13)[..., None, None]
+        values = np.maximum(np.abs(values), 1e-8)
+        mended = (vectors * values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        root = np.linalg.cholesky(np.where(weak, mended, scaled))
+    return size[..., :, None] * root
+
+
+def newton_move(root: Array, gradient: Array) -> Array:
+    """Return inv(L L') gradient, for L (..., p, p) and a gradient (..., p)."""
+    half = np.linalg.solve(root, gradient[..., None])
+    return np.linalg.solve(np.swapaxes(root, -1, -2), half)[..., 0]
 
 
 def spread_out(

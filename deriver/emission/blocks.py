@@ -37,7 +37,7 @@ from deriver.plan.records import Block, BlockMember, Plan
 THRESHOLDS = {"conjugate": "0.12", "other": "0.35"}
 HELPERS = (
     *("block_steps", "block_move", "complete_square", "first_block_steps"),
-    *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "least_mixing"),
+    *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "joint_move", "least_mixing"),
 )
 STATE = ("state: State", "data: Data")
 

@@ -20,6 +20,7 @@ from deriver.emission.scope import Module, make_function, own_space
 from deriver.emission.source import Frame
 from deriver.emission.statements import shape_text
 from deriver.emission.text import break_call
+from deriver.emission.together import adapt_lines, first_steps_lines, joint_moves, move_lines
 from deriver.emission.views import FunctionView
 from deriver.plan.records import Step
 
@@ -31,12 +32,13 @@ def has_steps(module: Module) -> bool:
 
 def has_walks(module: Module) -> bool:
     """Tell whether any node by itself has proposals that are tuned while warming up."""
-    return any(is_tuned(step) for step in module.plan.steps)
+    return bool(joint_moves(module)) or any(is_tuned(step) for step in module.plan.steps)
 
 
 def has_rates(module: Module) -> bool:
     """Tell whether any node, or the block, reports an acceptance rate."""
-    return module.plan.block is not None or any(returns_rate(step) for step in module.plan.steps)
+    rates = bool(joint_moves(module)) or any(returns_rate(step) for step in module.plan.steps)
+    return module.plan.block is not None or rates
 
 
 def sweep_function(module: Module) -> FunctionView:
@@ -46,6 +48,7 @@ def sweep_function(module: Module) -> FunctionView:
     if module.plan.block is None:
         for step in module.plan.steps:
             body += _update_lines(step)
+        body += move_lines(module)
     else:
         body += _block_lines(module)
     body.append("    return state, accepted" if rates else "    return state")
@@ -55,6 +58,8 @@ def sweep_function(module: Module) -> FunctionView:
     doc = ["Draw every node once, each given all the others."]
     if module.plan.block is not None:
         doc.append("Where it pays, some nodes are drawn together, in an order that keeps the target.")
+    elif joint_moves(module):
+        doc.append("Then nodes that depend on each other strongly are moved together.")
     return make_function("sweep", parameters, result, doc, body)
 
 
@@ -108,7 +113,9 @@ def step_functions(module: Module) -> list[FunctionView]:
         return []
     tuned = [step for step in module.plan.steps if is_tuned(step)]
     entries = [f'"{step.node}": {_first_step(module, step)}' for step in tuned]
-    lines = [line for step in tuned for line in _adapt_lines(module, step)]
+    made, joint = first_steps_lines(module)
+    entries += joint
+    lines = [line for step in tuned for line in _adapt_lines(module, step)] + adapt_lines(module)
     parameters, doc = ["state: State"], ["Return the sizes of the proposals to begin with."]
     if module.plan.block is not None:
         size, entry = _first_block(module)
@@ -116,7 +123,7 @@ def step_functions(module: Module) -> list[FunctionView]:
         parameters.append(f'collapse: str = "{module.plan.collapse}"')
         doc.append('collapse "on" updates nodes together from the first sweep.')
         lines = _adapt_block_lines(module, tuned)
-    body = [size] if module.plan.block is not None else []
+    body = [size] if module.plan.block is not None else made
     body += break_call("return {", entries, "}", 1)
     first = make_function("first_steps", parameters, "dict[str, Any]", doc, body)
     second = make_function(

@@ -66,7 +66,7 @@ def place_sizes(sizes: list[tuple[str, str]], first: int = 0) -> Place:
 
 def _slice(start: str, stop: str) -> str:
     """Return a slice, spaced as ruff spaces it: around the colon where an end is more than a name or number."""
-    plain = all(end.replace(".", "").replace("_", "").isalnum() or not end for end in (start, stop))
+    plain = all(end.replace("_", "").isalnum() or not end for end in (start, stop))
     return f"{start}:{stop}" if plain else f"{start} : {stop}".lstrip()
 
 
@@ -92,22 +92,27 @@ def variance_size(step: Step, side: str) -> str:
 
 
 def place_variances(module: Module, block: Block) -> Placed:
-    """Return ``to_coordinates`` and ``from_coordinates``, and the length of u."""
+    """Return ``to_coordinates`` and ``from_coordinates`` of a block's variances, and the length of u."""
+    return place_steps(module, block.variances)
+
+
+def place_steps(module: Module, steps: Sequence[Step], suffix: str = "") -> Placed:
+    """Return ``to_coordinates`` and ``from_coordinates`` of nodes without indices, and the length of u."""
     there, back = module.source(), module.source()
     sizes = []
-    for step in block.variances:
+    for step in steps:
         side = print_size(there, step.conditional.shape[0]) if step.conditional.shape else ""
         sizes.append((step.node, variance_size(step, side)))
     places = place_sizes(sizes)
     parts: list[str] = []
     jacobians: list[str] = []
     words: list[str] = []
-    for step, (_, size) in zip(block.variances, sizes, strict=True):
+    for step, (_, size) in zip(steps, sizes, strict=True):
         coordinate = Coordinate(module, there, step)
         for line in coordinate.setup:
             _add_setup(there, back, step.node, line, coordinate)
         text = coordinate.forth.format(f"state.{step.node}")
-        parts.append(text if size else f"{text}[:, None]" if text.endswith(")") else f"({text})[:, None]")
+        parts.append(text if size else _column(text))
         jacobians += _write_back(back, step, coordinate, places.at(step.node), bool(size))
         words.append(step.node if coordinate.is_plain else coordinate.words)
     if len(parts) == 1:
@@ -115,24 +120,34 @@ def place_variances(module: Module, block: Block) -> Placed:
     else:
         _write_list(there, "parts", parts)
         there.add("return np.concatenate(parts, axis=-1)")
-    named = ", ".join(f"{step.node}={step.node}" for step in block.variances)
+    named = ", ".join(f"{step.node}={step.node}" for step in steps)
     back.statement("log_jacobian = ", _sum(jacobians) if jacobians else Text(text="np.zeros(len(u))"))
     back.lines += break_call("moved = replace(state, ", named.split(", "), ")", 1)
     back.add("return moved, log_jacobian")
-    nodes = ", ".join(step.node for step in block.variances)
+    nodes = ", ".join(step.node for step in steps)
     doc = [f"Return {nodes} on an unbounded scale, (chains, d).", f"In this order: {'; '.join(words)}."]
     other = ["Return the state with the values that u stands for, and log |d/du|."]
-    other.append("u is as to_coordinates gives it.")
+    other.append(f"u is as to_coordinates{suffix} gives it.")
     signature = ("state: State", "data: Data")
     return Placed(
         functions=(
-            make_function("to_coordinates", signature, "Array", doc, there.lines),
+            make_function(f"to_coordinates{suffix}", signature, "Array", doc, there.lines),
             make_function(
-                "from_coordinates", (*signature, "u: Array"), "tuple[State, Array]", other, back.lines
+                f"from_coordinates{suffix}",
+                (*signature, "u: Array"),
+                "tuple[State, Array]",
+                other,
+                back.lines,
             ),
         ),
         total=places.total,
     )
+
+
+def _column(text: str) -> str:
+    """Return numbers, one for each chain, as a column."""
+    plain = text.endswith(")") or text.replace(".", "").replace("_", "").isalnum()
+    return f"{text}[:, None]" if plain else f"({text})[:, None]"
 
 
 def _write_list(source: Source, name: str, items: list[str]) -> None:

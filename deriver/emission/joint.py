@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sympy import Expr
@@ -192,11 +193,19 @@ def _less_mass(
 
 def joint_function(module: Module) -> FunctionView:
     """Return ``log_joint``."""
+    doc = ["Return the log of the joint density of data and state, shape (chains,)."]
+    return density_function(module, "log_joint", module.derivation.factors, doc)
+
+
+def density_function(
+    module: Module, name: str, factors: Sequence[Factor], doc: Sequence[str]
+) -> FunctionView:
+    """Return a function of state and data that adds the log densities of factors up."""
     source = module.source()
     source.taken.add("total")
     state = module.state_nodes()[0]
     source.add(f"total = np.zeros(len({state.text}))")
-    for factor in module.derivation.factors:
+    for factor in factors:
         density = print_density(module, source, factor)
         lead = 1
         places = [str(lead + k) for k in range(len(density.frame.axes))]
@@ -211,8 +220,7 @@ def joint_function(module: Module) -> FunctionView:
         add_named(source, density.value, factor)
         source.add(f"total += terms.sum(axis={axis})")
     source.add("return total")
-    doc = ["Return the log of the joint density of data and state, shape (chains,)."]
-    return make_function("log_joint", ("state: State", "data: Data"), "Array", doc, source.lines)
+    return make_function(name, ("state: State", "data: Data"), "Array", doc, source.lines)
 
 
 def add_terms(source: Source, value: Text, factor: Factor) -> None:

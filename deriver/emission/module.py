@@ -18,6 +18,7 @@ from deriver.emission.joint import definition_functions, joint_function, likelih
 from deriver.emission.metropolis import update_functions
 from deriver.emission.reduced import check_reducible, data_names, row_indices
 from deriver.emission.scope import Module
+from deriver.emission.together import together_functions
 from deriver.emission.views import FunctionView, ModuleView
 from deriver.errors import Mistake, UsageError
 from deriver.plan.make import make_plan
@@ -27,6 +28,8 @@ BACKENDS = ("numpy", "numba")
 # A helper -> the helpers that it calls.
 CALLS = {
     "least_squares": ("orthogonal_columns", "subtract_exactly", "triangular_fit"),
+    "newton_step": ("scaled_root",),
+    "climb": ("scaled_root",),
     "random_wishart": ("bartlett",),
     "random_inverse_wishart": ("bartlett",),
     "random_truncated_normal": ("between",),
@@ -120,6 +123,7 @@ def write_functions(module: Module) -> list[FunctionView]:
         for step in plan.steps
     }
     updates = [view for views in by_node.values() for view in views] + block_functions(module)
+    updates += together_functions(module)
     running = [sweep_function(module), *step_functions(module), starting_function(module)]
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)

@@ -21,6 +21,7 @@ from deriver.plan.calculus import differentiate_twice, is_log_concave
 from deriver.plan.layout import Quantity, Space, offset
 from deriver.plan.records import Block, Collapse, Method, Newton, Plan, Step
 from deriver.plan.statistics import Hoisting
+from deriver.plan.together import find_together
 
 SWEEPS_OF_CHEAP_WALK = 5
 COLLAPSE: tuple[Collapse, ...] = ("auto", "on", "off")
@@ -57,6 +58,7 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
     )
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
     block = found if isinstance(found, Block) else None
+    together = find_together(derivation, steps, methods) if block is None else ()
     return Plan(
         steps=steps,
         statistics=hoisting.statistics,
@@ -65,6 +67,7 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         block=block,
         collapse="off" if block is None else collapse,
         no_block=found if isinstance(found, str) else "",
+        together=together,
     )
 
 

@@ -9,7 +9,7 @@ from sympy import Expr, S, Symbol, Tuple
 
 from deriver.algebra.heads import Condition, Ref
 from deriver.derivation.marginal import Structure
-from deriver.derivation.records import Conditional
+from deriver.derivation.records import Conditional, Factor
 from deriver.plan.layout import Quantity, Space
 
 Collapse = Literal["off", "auto", "on"]
@@ -174,11 +174,34 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """An effect that a joint move takes along: (effect - ``centre``) / ``spread`` stays, both in its own indices."""
+
+    node: str
+    centre: Expr
+    spread: Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """Nodes without indices that one Metropolis-Hastings step moves, with effects that go along.
+
+    It comes after every node has been drawn by its own step.  ``factors`` are those whose densities it changes;
+    ``reason`` tells why the nodes are moved together.
+    """
+
+    members: tuple[Step, ...]
+    carried: tuple[Carried, ...]
+    factors: tuple[Factor, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Steps in the order of a sweep, statistics in the order of their computation, and the arrays there are.
 
     ``block`` holds nodes that the sampler may update together in place of their steps: always (``collapse`` "on"), or
-    when the data say so ("auto"); ``no_block`` tells why there is none.
+    when the data say so ("auto"); ``no_block`` tells why there is none.  ``together`` are moves of several nodes at the end of a sweep.
     """
 
     steps: tuple[Step, ...]
@@ -188,6 +211,7 @@ class Plan:
     block: Block | None = None
     collapse: Collapse = "off"
     no_block: str = ""
+    together: tuple[Together, ...] = ()
 
     def step(self, node: str) -> Step:
         """Return the step of a node; raise ``KeyError`` if there is none."""

@@ -37,7 +37,11 @@ def diagnose(
     if draws >= FEWEST_DRAWS:
         found += _check_convergence(posterior, chains)
         found += [line for name, each in fields.items() if (line := _check_field(name, each))]
-    found += [line for name, rate in acceptance.items() if (line := _check_acceptance(name, rate))]
+    nodes = {
+        node.name for node in model.nodes
+    }  # joint moves are made besides, so that their rates need no warning
+    rates = {name: rate for name, rate in acceptance.items() if name in nodes}
+    found += [line for name, rate in rates.items() if (line := _check_acceptance(name, rate))]
     lone = uninformed_nodes(model)
     if lone:
         verb = "is" if len(lone) == 1 else "are"

@@ -25,7 +25,7 @@ class Terminal:
         parts = [self._title(document.title)] + [self._block(block) for block in document.opening]
         parts += [self._section(section) for section in document.sections]
         if document.closing:
-            parts.append(self._underlined("Integrated out"))
+            parts.append(self._underlined("Drawn together"))
         parts += [self._block(block) for block in document.closing]
         return "\n\n".join(parts) + "\n"
 

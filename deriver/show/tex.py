@@ -77,7 +77,7 @@ class Latex(Formulas):
         parts += [self._block(block) for block in document.opening]
         parts += [self._section(section) for section in document.sections]
         if document.closing:
-            parts.append("\\subsection*{Integrated out}\n")
+            parts.append("\\subsection*{Drawn together}\n")
         parts += [self._block(block) for block in document.closing]
         return "\n".join(parts) + "\n\\end{document}\n"
 
@@ -110,7 +110,7 @@ class Markdown(Formulas):
         parts += [self._block(block) for block in document.opening]
         parts += [self._section(section) for section in document.sections]
         if document.closing:
-            parts.append("## Integrated out")
+            parts.append("## Drawn together")
         parts += [self._block(block) for block in document.closing]
         return "\n\n".join(parts) + "\n"
 

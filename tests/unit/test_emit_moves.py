@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from deriver.emission.module import CALLS
+from deriver.language import parse_model
+from deriver.pipeline import run
 from tests.unit.test_emit import helpers
 
 CHAINS = 60_000
@@ -57,7 +60,7 @@ MOVES = [("random_walk", walk), ("newton_step", newton), ("slice_sample", sliced
 
 @pytest.mark.parametrize(("name", "move"), MOVES)
 def test_a_move_keeps_its_target(name, move, tmp_path):
-    module = helpers(tmp_path, name)
+    module = helpers(tmp_path, name, *CALLS.get(name, ()))
     rng = np.random.default_rng(8)
     exact = exact_draws(rng)
     value = exact.copy()
@@ -89,3 +92,40 @@ def test_enumeration_draws_by_the_probabilities(tmp_path):
     drawn = module.enumerate_values(np.random.default_rng(1), target, 1, 3, (CHAINS,))
     shares = np.bincount(drawn.astype(int), minlength=4)[1:] / CHAINS
     np.testing.assert_allclose(shares, chances, atol=5 * 0.5 / np.sqrt(CHAINS))
+
+
+BADLY_SCALED = """model counts
+plates
+  i = 1..N
+given
+  x[i] : vector(p)
+data
+  y[i] ~ Poisson(log_rate=x[i]' * beta)
+parameters
+  beta ~ Normal(0, cov=1e6 * eye(p))
+"""
+
+
+@pytest.mark.parametrize("columns", ["intercept and 0..1000", "with squares", "collinear"])
+def test_newton_proposals_stand_any_scale_of_covariates(columns):
+    """A log rate that rises from 1 to 4: the fit at both ends is found, whatever the columns are."""
+    slope = np.linspace(0, 1000, 60)
+    y = np.random.default_rng(0).poisson(np.exp(1 + 0.003 * slope)).astype(float)
+    others = {"with squares": [slope**2], "collinear": [1000 - slope]}.get(columns, [])
+    x = np.column_stack([np.ones(60), slope, *others])
+    result = run(parse_model(BADLY_SCALED), {"y": y, "x": x}, draws=400, warmup=100, seed=1, progress=False,
+                 backend="numpy")  # fmt: skip
+    assert result.acceptance["beta"].min() > 0.5
+    ends = result.idata.posterior["beta"].values @ x[[0, -1]].T
+    assert np.abs(ends.mean(axis=(0, 1)) - [1, 4]).max() < 0.4
+    assert ends.std(axis=(0, 1)).max() < 0.3
+
+
+def test_a_curvature_that_is_not_definite_is_mended_and_others_are_not(tmp_path):
+    module = helpers(tmp_path, "scaled_root")
+    matrices = np.array([np.diag([1e-8, 1e8]), [[1.0, 1.0], [1.0, 1.0]], [[4.0, 1.0], [1.0, 3.0]]])
+    root = module.scaled_root(matrices)
+    back = root @ np.swapaxes(root, -1, -2)
+    assert np.allclose(back[[0, 2]], matrices[[0, 2]], rtol=1e-9, atol=0)
+    assert np.isfinite(np.linalg.solve(root[1], np.ones(2))).all()
+    assert np.allclose(back[1], matrices[1], atol=1e-7)

@@ -1,0 +1,142 @@
+"""Functions that move several nodes together, the effects beside them going along: the joint moves of a plan.
+
+``to_coordinates_<key>`` and ``from_coordinates_<key>`` put the nodes on an unbounded scale; ``centre_<key>`` and
+``spread_<key>`` are what the effects keep their distance from, and in what unit; ``log_density_<key>`` is the part of
+the log joint density that changes; ``update_<key>`` proposes and accepts.
+"""
+
+from __future__ import annotations
+
+from sympy import Expr
+
+from deriver.emission.coordinates import place_steps
+from deriver.emission.gibbs import PARAMETERS
+from deriver.emission.joint import density_function, write_whole
+from deriver.emission.mathtext import show
+from deriver.emission.scope import Module, make_function, own_space
+from deriver.emission.text import break_call
+from deriver.emission.views import FunctionView
+from deriver.plan.records import Carried, Plan, Together
+
+HELPERS = ("block_move", "block_steps", "first_block_steps", "joint_move")
+LONGEST = 20  # letters of a key that names every node
+
+
+def joint_moves(module: Module) -> tuple[Together, ...]:
+    """Return the joint moves that a module makes: none without rows, as they weigh the density of the rows."""
+    return () if module.reduced else module.plan.together
+
+
+def move_key(plan: Plan, move: Together) -> str:
+    """Return the key of a move among the steps of the walks, distinct from those of the nodes."""
+    names = [step.node for step in move.members]
+    key = "_".join(names) if len("_".join(names)) <= LONGEST else f"{names[0]}_and_others"
+    key += "".join(f"_with_{carried.node}" for carried in move.carried)
+    earlier = plan.together[: plan.together.index(move)]
+    taken = [step.node for step in plan.steps] + [move_key(plan, other) for other in earlier]
+    while key in taken:
+        key += "_"
+    return key
+
+
+def together_functions(module: Module) -> list[FunctionView]:
+    """Return the functions of the plan's joint moves."""
+    return [view for move in joint_moves(module) for view in move_functions(module, move)]
+
+
+def move_functions(module: Module, move: Together) -> list[FunctionView]:
+    """Return the functions of one joint move."""
+    module.needs.helpers |= set(HELPERS)
+    key = move_key(module.plan, move)
+    doc = ["Return the log densities that mention what is moved, shape (chains,)."]
+    views = list(place_steps(module, move.members, f"_{key}").functions)
+    for carried in move.carried:
+        if carried.centre != 0:
+            views.append(_value_function(module, carried, "centre", key, carried.centre))
+        if carried.spread != 1:
+            views.append(_value_function(module, carried, "spread", key, carried.spread))
+    views.append(density_function(module, f"log_density_{key}", move.factors, doc))
+    return [*views, _update_function(module, move, key)]
+
+
+def _value_function(module: Module, carried: Carried, name: str, key: str, value: Expr) -> FunctionView:
+    """Return the function of a centre or a spread of the effects, in the shape of the effects."""
+    quantity = module.quantity(carried.node)
+    source = module.source(own_space(module, quantity))
+    source.taken.add(carried.node)
+    write_whole(source, value, carried.node)
+    doc = [f"Return the {name} of {carried.node}, in its shape.", f"{name} = {show(value)}"]
+    return make_function(f"{name}_{key}", ("state: State", "data: Data"), "Array", doc, source.lines)
+
+
+def _update_function(module: Module, move: Together, key: str) -> FunctionView:
+    lines = ["", "    def place(u: Array) -> tuple[State, Array]:"]
+    lines += break_call(f"moved, log_jacobian = from_coordinates_{key}(", ["state", "data", "u"], ")", 2)
+    for carried in move.carried:
+        lines += _carry_lines(carried, key)
+    lines += ["        return moved, log_jacobian", "", "    def log_density(moved: State) -> Array:"]
+    lines += [f"        return log_density_{key}(moved, data)", ""]
+    lines += [f"    u = to_coordinates_{key}(state, data)"]
+    lines += ["    return joint_move(rng, state, u, place, log_density, steps)"]
+    nodes = ", ".join(step.node for step in move.members)
+    doc = [f"Move {nodes} by one Metropolis-Hastings step: {move.reason}."]
+    doc += [f"{_kept(carried)} stays; the Jacobian of that is counted." for carried in move.carried]
+    parameters = (*PARAMETERS, "steps: BlockSteps")
+    return make_function(f"update_{key}", parameters, "tuple[State, Array]", doc, lines)
+
+
+def _kept(carried: Carried) -> str:
+    away = f"({carried.node} - centre)" if carried.centre != 0 else carried.node
+    return f"{away} / spread" if carried.spread != 1 else away
+
+
+def _carry_lines(carried: Carried, key: str) -> list[str]:
+    """Return the lines that move an effect with its centre and its spread."""
+    node, lines = carried.node, []
+    local = node if node not in ("u", "moved", "state", "data", "rng", "steps", "ratio") else f"{node}_"
+    value = f"state.{node}"
+    if carried.centre != 0:
+        lines += break_call(f"{local} = {value} - centre_{key}(", ["state", "data"], ")", 2)
+        value = local
+    if carried.spread != 1:
+        lines += break_call(f"ratio = spread_{key}(", ["moved", "data"], ")", 2)
+        lines += break_call(f"ratio = ratio / spread_{key}(", ["state", "data"], ")", 2)
+        lines += [f"        {local} = {value} * ratio"]
+        lines += ["        log_ratio = np.log(ratio).reshape(len(ratio), -1)"]
+        lines += ["        log_jacobian = log_jacobian + np.sum(log_ratio, axis=1)"]
+    if carried.centre != 0:
+        lines += break_call(f"{local} = {local} + centre_{key}(", ["moved", "data"], ")", 2)
+    lines.append(f"        moved = replace(moved, {node}={local})")
+    return lines
+
+
+def move_lines(module: Module) -> list[str]:
+    """Return the lines of a sweep that make the joint moves."""
+    lines: list[str] = []
+    for move in joint_moves(module):
+        key = move_key(module.plan, move)
+        head = f'state, accepted["{key}"] = update_{key}('
+        lines += break_call(head, ["rng", "state", "data", f'steps["{key}"]'], ")", 1)
+    return lines
+
+
+def first_steps_lines(module: Module) -> tuple[list[str], list[str]]:
+    """Return the lines of ``first_steps`` that make the proposals of the joint moves, and its entries for them."""
+    lines, entries = [], []
+    for move in joint_moves(module):
+        first = move.members[0].node
+        sizes = [f"state.{step.node}.shape[-1]" for step in move.members if step.conditional.shape]
+        numbers = sum(not step.conditional.shape for step in move.members)
+        size = " + ".join([*([str(numbers)] if numbers else []), *sizes])
+        key = move_key(module.plan, move)
+        lines += break_call(f"{key} = first_block_steps(", [f"len(state.{first})", size, "True"], ")", 1)
+        entries.append(f'"{key}": {key}')
+    return lines, entries
+
+
+def adapt_lines(module: Module) -> list[str]:
+    """Return the lines of ``adapt_steps`` for the joint moves."""
+    keys = [move_key(module.plan, move) for move in joint_moves(module)]
+    return [
+        line for key in keys for line in break_call(f'steps["{key}"].adapt(', [f'accepted["{key}"]'], ")", 1)
+    ]

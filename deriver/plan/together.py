@@ -1,0 +1,186 @@
+"""Derivation → nodes that are moved together besides being drawn one by one, found from the structure of the model.
+
+Three kinds of moves, each a Metropolis–Hastings step that keeps the target whatever the structure says, as it weighs the
+joint density: numbers that share a density and whose conditionals are not all of a family (plain); coefficients of a
+linear predictor, the effects beside them moved so that the predictor stays (a shift); a scale of effects, the effects
+moved so that they stay what they are in units of it (Liu and Sabatti 2000, Biometrika 87, 353-369; Yu and Meng 2011,
+J. Comp. Graph. Stat. 20, 531-570).  The structure decides how well a move mixes, never whether it is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+import sympy as sp
+from sympy import Expr, Symbol
+
+from deriver.algebra.heads import PlateSum, Ref
+from deriver.derivation.factors import Definitions
+from deriver.derivation.records import Derivation, Factor
+from deriver.plan.records import Carried, Step, Together
+
+MOST_MEMBERS = 8
+
+
+def find_together(
+    derivation: Derivation, steps: tuple[Step, ...], chosen: Collection[str]
+) -> tuple[Together, ...]:
+    """Return the joint moves of a model; ``chosen`` nodes are drawn as the user says, and by nothing else."""
+    if any(len([d for d in derivation.definitions if d.element.name == e.element.name]) > 1
+           for e in derivation.definitions):  # fmt: skip
+        return ()
+    finder = _Finder(derivation, {s.node: s for s in steps if s.node not in chosen})
+    found = [*finder.plain(), *finder.shifts(), *finder.scales()]
+    return tuple(replace(move, factors=finder.factors_of(move)) for move in found)
+
+
+class _Finder:
+    def __init__(self, derivation: Derivation, steps: dict[str, Step]) -> None:
+        definitions = Definitions(derivation.definitions)
+        self.derivation, self.steps = derivation, steps
+        self.defined = {definition.element.name for definition in derivation.definitions}
+        self.arguments = {
+            place: tuple(definitions.expand(argument) for argument in factor.arguments)
+            for place, factor in enumerate(derivation.factors)
+        }
+        self.ends = self._names_in_ends(definitions)
+
+    def _names_in_ends(self, definitions: Definitions) -> set[str]:
+        """Return the nodes on which the support of another depends; the density may be unknown outside of it."""
+        ends: list[Expr | None] = []
+        for factor in self.derivation.factors:
+            ends += [*(factor.truncation or ()), *(factor.moving_bounds or ())]
+        for conditional in self.derivation.conditionals:
+            ends += conditional.support[1:]
+        exprs = [definitions.expand(end) for end in ends if end is not None]
+        return {ref.name for expr in exprs for ref in expr.atoms(Ref)}
+
+    def factors_of(self, move: Together) -> tuple[Factor, ...]:
+        """Return the factors that a move changes."""
+        moved = {step.node for step in move.members} | {carried.node for carried in move.carried}
+        return tuple(f for f in self.derivation.factors if moved & {f.value.name, *f.parents})
+
+    def is_number(self, name: str) -> bool:
+        """Tell whether a node is one number or vector, real, that a joint move can hold."""
+        step = self.steps.get(name)
+        if step is None or step.conditional.indices or step.conditional.support[0] != "real":
+            return False
+        if name in self.ends or self._has_moving_ends(step):
+            return False
+        unbounded = step.conditional.support[1:] == (None, None)
+        return not step.conditional.shape or (len(step.conditional.shape) == 1 and unbounded)
+
+    def _has_moving_ends(self, step: Step) -> bool:
+        nodes = {conditional.node for conditional in self.derivation.conditionals}
+        return any(
+            ref.name in nodes or ref.name in self.defined
+            for end in step.conditional.support[1:]
+            if end is not None
+            for ref in end.atoms(Ref)
+        )
+
+    def is_awkward(self, name: str) -> bool:
+        """Tell whether a node is not drawn from its full conditional."""
+        return self.steps[name].method != "gibbs"
+
+    def is_effect(self, name: str) -> bool:
+        """Tell whether a node is a number for each group, unbounded."""
+        step = self.steps.get(name)
+        if step is None or not step.conditional.indices or step.conditional.shape or name in self.ends:
+            return False
+        return step.conditional.support == ("real", None, None)
+
+    # --- numbers that share a density -----------------------------------------------------------------------
+
+    def plain(self) -> Iterator[Together]:
+        """Numbers that meet in the density of an observation, one of them at least not drawn from its conditional."""
+        sets: list[set[str]] = []
+        for factor in self.derivation.factors:
+            names = {n for n in (factor.value.name, *factor.parents) if self.is_number(n)}
+            if factor.layer == "data" and len(names) > 1 and any(map(self.is_awkward, names)):
+                sets = [s for s in sets if not s & names] + [names.union(*(s for s in sets if s & names))]
+        for names in sets:
+            if len(names) <= MOST_MEMBERS:
+                yield self._move(names, (), "they share a density that is no family's in all of them")
+
+    # --- coefficients and effects of one predictor ----------------------------------------------------------
+
+    def shifts(self) -> Iterator[Together]:
+        """Coefficients with the effects beside them, the linear predictor kept."""
+        for effect in filter(self.is_effect, self.steps):
+            found = [
+                predictor
+                for place, factor in enumerate(self.derivation.factors)
+                if factor.value.name != effect
+                for argument in self.arguments[place]
+                if (predictor := self._others(argument, effect, factor)) != 0
+            ]
+            if not found:
+                continue
+            others = max(found, key=lambda each: len(self._numbers_in(each)))
+            names = self._numbers_in(others)
+            if any(map(self.is_awkward, [effect, *names])):
+                carried = Carried(node=effect, centre=-others, spread=sp.S.One)
+                why = f"their sum with {effect} is what the data tell of"
+                yield self._move(names, (carried,), why)
+
+    def _others(self, argument: Expr, effect: str, factor: Factor) -> Expr:
+        """Return the terms that a predictor adds to an effect, in the effect's own indices; 0 without any."""
+        for part in sp.preorder_traversal(argument):
+            refs = [ref for ref in part.atoms(Ref) if ref.name == effect] if isinstance(part, sp.Add) else []
+            if len(refs) != 1:
+                continue
+            factor_of = part.coeff(refs[0])
+            rest = sp.expand(part - factor_of * refs[0])
+            if factor_of == 0 or rest.has(refs[0]) or self._numbers_in(factor_of):
+                continue
+            terms = [self._own_term(t / factor_of, refs[0], factor) for t in sp.Add.make_args(rest)]
+            return sp.Add(*terms)
+        return sp.S.Zero
+
+    def _own_term(self, term: Expr, ref: Ref, factor: Factor) -> Expr:
+        """Return a term in the effect's own indices, averaged over others that nest in them, or 0."""
+        if not self._numbers_in(term):
+            return sp.S.Zero
+        bounds = {bound[0]: bound for bound in factor.bounds}
+        used = term.atoms(Symbol) & set(bounds)
+        plain = len(set(ref.indices)) == len(ref.indices) and all(i in bounds for i in ref.indices)
+        if used and not plain:
+            return sp.S.Zero
+        for index in sp.ordered(used - set(ref.indices)):
+            _, low, high = bounds[index]
+            if factor.conditions or any(bounds[i] for i in bounds if i in (high - low).atoms(Symbol)):
+                return sp.S.Zero
+            term = PlateSum(term, (bounds[index],), ()) / (high - low + 1)
+        own = self.steps[ref.name].conditional.indices
+        return term.xreplace(dict(zip(ref.indices, own, strict=True))) if plain else term
+
+    def _numbers_in(self, expr: Expr) -> set[str]:
+        return {ref.name for ref in expr.atoms(Ref) if self.is_number(ref.name)}
+
+    # --- scales and effects -----------------------------------------------------------------------------------
+
+    def scales(self) -> Iterator[Together]:
+        """Scales of effects with the effects, which stay what they are in units of the scale."""
+        for place, factor in enumerate(self.derivation.factors):
+            effect = factor.value.name
+            if factor.family != "normal" or not self.is_effect(effect) or factor.truncation is not None:
+                continue
+            centre, variance = self.arguments[place]
+            names = self._numbers_in(variance)
+            own = [f for f in self.derivation.factors if f.value.name == effect]
+            simple = len(own) == 1 and not factor.conditions and names
+            if not simple or any(ref.name not in names for ref in variance.atoms(Ref)):
+                continue
+            if any(ref.name == effect for ref in centre.atoms(Ref)) or not self.is_awkward(effect):
+                continue
+            rules = dict(zip(factor.value.indices, self.steps[effect].conditional.indices, strict=True))
+            if not all(isinstance(index, Symbol) for index in rules):
+                continue
+            carried = Carried(node=effect, centre=centre.xreplace(rules), spread=sp.sqrt(variance))
+            yield self._move(names, (carried,), f"{effect} stays what it is in units of its scale")
+
+    def _move(self, names: Collection[str], carried: tuple[Carried, ...], reason: str) -> Together:
+        members = tuple(step for name, step in self.steps.items() if name in names)
+        return Together(members=members, carried=carried, factors=(), reason=reason)
