@@ -16,7 +16,9 @@ from tests.bugs.programs import data_of, program_of
 TEXT = (Path(__file__).resolve().parent / "others.txt").read_text(encoding="utf-8")
 OTHERS = {
     name: (program, data)
-    for name, program, data in re.findall(r"^### (\w+)\n(.*?)^---\n(.*?)(?=^### |\Z)", TEXT, flags=re.M | re.S)
+    for name, program, data in re.findall(
+        r"^### (\w+)\n(.*?)^---\n(.*?)(?=^### |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL
+    )
 }
 # What the model language has no words for, with a part of the message.
 REFUSED = {
@@ -64,7 +66,14 @@ def test_a_long_local_of_the_sampler_is_written() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = deriver.run(
-            program_of("jaw"), data_of("jaw"), chains=1, warmup=2, draws=2, seed=1, backend="numpy", progress=False
+            program_of("jaw"),
+            data_of("jaw"),
+            chains=1,
+            warmup=2,
+            draws=2,
+            seed=1,
+            backend="numpy",
+            progress=False,
         )
     assert result.idata.posterior["beta0"].shape == (1, 2)
 
