@@ -29,7 +29,6 @@ REFUSED = {
     "regression_matrix": "line 3: `mu` has 1 subscripts here",
     "scotland_car": "line 3: `car.normal` has no counterpart here",
     "anova_sumzero": "line 4: `a` depends on itself",
-    "multilevel_nested": "line 6: the precision of `B` is not symmetric",
     "growth_rate_ss": "line 2: `logN` depends on itself",
     "stoch_vol": "line 6: `I(,)` means censoring here",
     "cjs": "line 5: the elements of `z` that this states do not fill a rectangle",
