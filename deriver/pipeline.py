@@ -70,9 +70,17 @@ def load_model(name: str | Path) -> Model:
         found = f"{path.name} is in the BUGS language, which is read with its data"
         remedy = f"deriver translate {path.name} --data FILE -o {path.stem}.model, or deriver run"
         raise UsageError([Mistake(code="bugs", found=found, remedy=remedy)])
+    if _is_model_text(text):
+        found = "the text of a model stands where its name or path is expected"
+        raise UsageError([Mistake(code="no-model", found=found, remedy="deriver.parse_model(text) reads it")])
     if path.is_file():
         return parse_model(_read_model_text(path), origin=path.name)
     raise _no_model(text)
+
+
+def _is_model_text(text: str) -> bool:
+    """Tell whether what should be a name or a path is a text of several lines, or too long for any path."""
+    return "\n" in text or len(text) > 4000
 
 
 def translate(program: str | Path, data: Any = None, *, to: str = "model") -> str:

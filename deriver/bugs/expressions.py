@@ -230,12 +230,24 @@ class Expressions:
             if key not in plan.scalars:
                 where = ",".join(map(str, key))
                 raise LineMistake(f"`{term.name}[{where}]` is not stated", span=term.span, code="subscript")
-            names[position] = Reference(name=plan.scalars[key])
+            names[position] = Reference(name=plan.scalars[self._original(plan, key)])
         flat = names.reshape([len(each) for each in wide])
         if not wide:
             return flat.item()
         rows = flat.reshape(-1, 1) if len(wide) == 1 else flat
         return MatrixRows(rows=tuple(tuple(row) for row in rows))
+
+    def _original(self, plan: NodePlan, key: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the element that an element is a copy of, as S[2,1] <- S[1,2]: a matrix is then seen as symmetric."""
+        for relation in self.found.relations_of(plan.name):
+            copied = relation.expression
+            if relation.link is None and isinstance(copied, Name) and copied.name == plan.name:
+                place = target_place(relation.target, self.found.arrays, {})
+                original = self._key(copied.subscripts or ())
+                here = tuple(int(each) + 1 for each in place if not isinstance(each, slice))
+                if here == key and original in plan.scalars:
+                    return original
+        return key
 
     def _select(
         self, name: str, subscripts: list[Term], roots: list[Key], frame: Frame, term: Name,

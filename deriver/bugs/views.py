@@ -157,7 +157,14 @@ class Views:
     def lines(self) -> tuple[GivenLine, ...]:
         """Return the declarations, group columns last."""
         ordered = sorted(self.givens.values(), key=lambda given: given.kind == "group")
-        return tuple(_given_line(given) for given in ordered if given.kind != "size")
+        sizes = self._sizes()
+        return tuple(_given_line(given, sizes) for given in ordered if given.kind != "size")
+
+    def _sizes(self) -> set[str]:
+        """Return the symbols that are sizes of plates, which stand in expressions too."""
+        plates = self.plates.plates.values()
+        bugs = {name for plate in plates for name in (plate.size, plate.lengths) if name is not None}
+        return {self.names.of(name) for name in bugs if name in self.names.ours}
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the numbers of each symbol."""
@@ -174,7 +181,7 @@ def missing_value(term: Term, name: str) -> LineMistake:
     )  # fmt: skip
 
 
-def _given_line(given: Given) -> GivenLine:
+def _given_line(given: Given, sizes: set[str]) -> GivenLine:
     indices: tuple[Expression, ...] = tuple(Reference(name=index) for index in given.indices)
     item = Reference(name=given.name, subscripts=() if given.kind == "group" else indices)
     array, dims = given.array, tuple(make_number(n) for n in given.array.shape[len(given.indices) :])
@@ -187,6 +194,8 @@ def _given_line(given: Given) -> GivenLine:
     elif given.rank:
         written = TypeText(word="vector" if given.rank == 1 else "matrix", arguments=dims)
         bounds = ((">", make_number(0)),) if given.rank == 1 and (array > 0).all() else ()
+    elif given.name in sizes:
+        written, bounds = TypeText(word="integer"), ((">", make_number(0)),)
     elif "count" in given.roles:
         written, bounds = TypeText(word="integer"), ((">=", make_number(0)),)
     elif "probability" in given.roles and ((array > 0) & (array < 1)).all():

@@ -212,7 +212,8 @@ def _write_stack(source: Source, expr: heads.Stack, frame: Frame, hint: str) -> 
     if text.text.replace(".", "_").isidentifier():
         return text.text
     name = source.fresh(hint)
-    source.statement(f"{name} = ", text)
+    if not source.statement(f"{name} = ", text):
+        source.lines += force_statement(f"{name} = ", text, source.depth, short=True)
     return name
 
 
