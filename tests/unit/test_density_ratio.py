@@ -76,6 +76,37 @@ def test_a_wrong_parameter_is_caught(derivation: Derivation, node: str, name: st
         check_derivation(with_parameter(derivation, node, name, wrong))
 
 
+STEEP = """
+model steep
+
+plates
+  k = 1..K
+
+given
+  x[k]
+  m : integer > 0
+
+data
+  y[k] ~ Binomial(m, p[k])
+
+process
+  logit(p[k]) = a + b * (40 + x[k])
+
+parameters
+  a ~ N(0, 100)
+  b ~ N(0, 1)
+"""
+
+
+def test_states_that_have_lost_the_digits_tell_nothing() -> None:
+    """Where p is 1 but for 1e-16, log(1 - p) of the joint density has no digit: no fault of the conditional."""
+    right = derive(parse_model(STEEP))
+    check_derivation(right)
+    kernel = right.node("b").log_kernel
+    with pytest.raises(InternalError, match="disagrees"):
+        check_derivation(broken(right, "b", log_kernel=kernel + right.node("b").target / 10**4))
+
+
 def test_a_wrong_log_kernel_is_caught(derivation: Derivation) -> None:
     kernel = derivation.node("tau2").log_kernel
     with pytest.raises(InternalError, match="tau2"):
