@@ -377,7 +377,7 @@ def _run_reduced(
 
     derivation = derive(fix_nodes(model, job.fix))
     check_derivation(derivation)
-    made = plan(derivation, methods, blocks)
+    made = plan(derivation, methods, "on" if blocks == "on" else "off")  # no block on statistics yet
     prepared = prepare_job(model, None, job, bind=lambda fixed: reduction.bind(fixed, derivation, made, job))
     choice = choose_source(
         derivation, made, prepared.observed.arrays, job.settings, backend=backend, templates=templates, reduced=True

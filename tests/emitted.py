@@ -24,6 +24,7 @@ ORDER = {
     "normal": ("precision", "linear"),
     "mvnormal": ("precision", "linear"),
     "inverse_gamma": ("shape", "scale"),
+    "sqrt_inverse_gamma": ("shape", "scale"),
     "gamma": ("shape", "rate"),
     "wishart": ("df", "inverse_scale"),
     "inverse_wishart": ("df", "scale"),

@@ -177,7 +177,7 @@ sampler = sys.modules["sampler"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sampler)
 arrays = dict(np.load(folder + "/arrays.npz"))
 draws = sampler.sample(sampler.prepare(arrays), draws=50, warmup=50, chains=2, seed=4)
-np.savez(folder + "/draws.npz", **{name: value for name, value in draws.items() if name != "acceptance"})
+np.savez(folder + "/draws.npz", **{name: value for name, value in draws.items() if name in sampler.State.__annotations__})
 print(json.dumps(sorted(refused)))
 """
 

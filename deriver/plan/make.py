@@ -58,7 +58,8 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
     )
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
     block = found if isinstance(found, Block) else None
-    together = find_together(derivation, steps, methods) if block is None else ()
+    settled = [statistic.quantity.name for statistic in hoisting.statistics]
+    together = find_together(derivation, steps, methods, settled) if block is None else ()
     return Plan(
         steps=steps,
         statistics=hoisting.statistics,

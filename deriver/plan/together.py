@@ -24,21 +24,24 @@ MOST_MEMBERS = 8
 
 
 def find_together(
-    derivation: Derivation, steps: tuple[Step, ...], chosen: Collection[str]
+    derivation: Derivation, steps: tuple[Step, ...], chosen: Collection[str], statistics: Collection[str]
 ) -> tuple[Together, ...]:
-    """Return the joint moves of a model; ``chosen`` nodes are drawn as the user says, and by nothing else."""
+    """Return the joint moves of a model; ``chosen`` nodes are drawn as the user says, and by nothing else.
+
+    ``statistics`` are the names of the sums that the data settle.
+    """
     if any(len([d for d in derivation.definitions if d.element.name == e.element.name]) > 1
            for e in derivation.definitions):  # fmt: skip
         return ()
-    finder = _Finder(derivation, {s.node: s for s in steps if s.node not in chosen})
+    finder = _Finder(derivation, {s.node: s for s in steps if s.node not in chosen}, frozenset(statistics))
     found = [*finder.plain(), *finder.shifts(), *finder.scales()]
     return tuple(replace(move, factors=finder.factors_of(move)) for move in found)
 
 
 class _Finder:
-    def __init__(self, derivation: Derivation, steps: dict[str, Step]) -> None:
+    def __init__(self, derivation: Derivation, steps: dict[str, Step], statistics: frozenset[str]) -> None:
         definitions = Definitions(derivation.definitions)
-        self.derivation, self.steps = derivation, steps
+        self.derivation, self.steps, self.statistics = derivation, steps, statistics
         self.defined = {definition.element.name for definition in derivation.definitions}
         self.arguments = {
             place: tuple(definitions.expand(argument) for argument in factor.arguments)
@@ -83,6 +86,13 @@ class _Finder:
     def is_awkward(self, name: str) -> bool:
         """Tell whether a node is not drawn from its full conditional."""
         return self.steps[name].method != "gibbs"
+
+    def is_settled(self, name: str) -> bool:
+        """Tell whether a node's update reads sums that the data settle, and no row: a move would read the rows anew."""
+        kernel = self.steps[name].kernel
+        if kernel is None:
+            return False
+        return not kernel.atoms(PlateSum) and any(ref.name in self.statistics for ref in kernel.atoms(Ref))
 
     def is_effect(self, name: str) -> bool:
         """Tell whether a node is a number for each group, unbounded."""
@@ -174,6 +184,8 @@ class _Finder:
             if not simple or any(ref.name not in names for ref in variance.atoms(Ref)):
                 continue
             if any(ref.name == effect for ref in centre.atoms(Ref)) or not self.is_awkward(effect):
+                continue
+            if self.is_settled(effect):
                 continue
             rules = dict(zip(factor.value.indices, self.steps[effect].conditional.indices, strict=True))
             if not all(isinstance(index, Symbol) for index in rules):

@@ -133,6 +133,9 @@ def exchangeable(rho: float) -> np.ndarray:
 
 
 REAL = {
+    # Rows with one label, the other, and both at this element; the other element is 0.7.
+    ("product_of_labels", "a"): lambda x: -((x - 0.3) ** 2) - (1.1 - 0.7 * x) ** 2 - (0.4 - x * x) ** 2,
+    ("product_of_labels", "b"): lambda x: -((x - 0.3) ** 2) - (1.1 - 0.7 - x) ** 2 - (0.4 - 2 * x) ** 2,
     ("mean_exp", "mu"): lambda x: normal(Y, np.exp(x), W) + normal(x, M, W),
     ("mean_exp_through_node", "ell"): lambda x: normal(Y, np.exp(x), W) + normal(x, M, W),
     ("mean_reciprocal", "mu"): lambda x: normal(Y, 1 / x, W) + normal(x, M, W),

@@ -10,7 +10,7 @@ data {
   array[n] real y;
   array[n] int<lower=0> c;
   array[n] real<lower=0.0> w;
-  array[n] int<lower=1> h;
+  array[n] int<lower=1, upper=3> h;
 }
 parameters {
   array[3] real a;
