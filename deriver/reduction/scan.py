@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from deriver.errors import Mistake, UsageError
+from deriver.errors import Mistake
 from deriver.reduction.labels import Labels, MissingLabel
 from deriver.reduction.moments import Moments, Shape
 from deriver.reduction.pieces import Piece, read_ahead, read_batches, release_memory
@@ -29,6 +29,7 @@ from deriver.reduction.recipe import (
     Term,
 )
 from deriver.reduction.rows import Batch, BatchReader, make_batch, term_values
+from deriver.running.cluster import connect
 from deriver.running.evaluate import Environment
 from deriver.running.problems import Problems
 from deriver.running.supports import check_support
@@ -337,19 +338,7 @@ def _merge_values(
 
 def reduce_on_dask(task: Task, pieces: Sequence[Piece], address: str) -> Partial:
     """Return what pieces come to, each read by a worker of a Dask cluster, merged two by two."""
-    try:
-        import distributed
-    except ImportError:
-        found = "--dask needs the package `distributed`, which is not installed"
-        remedy = "pip install 'deriver[cluster]'"
-        raise UsageError([Mistake(code="no-dask", found=found, remedy=remedy)]) from None
-    try:
-        client = distributed.Client(address, timeout=PATIENCE)
-    except (OSError, ValueError) as error:
-        found = f"--dask {address}: the scheduler cannot be reached ({error})"
-        expected = "its address, such as tcp://127.0.0.1:8786"
-        raise UsageError([Mistake(code="dask", found=found, expected=expected)]) from None
-    with client:
+    with connect(address, PATIENCE) as client:
         shared = client.scatter(task, broadcast=True)
         level: list[Any] = [client.submit(reduce_pieces, shared, [piece], pure=False) for piece in pieces]
         while len(level) > 1:

@@ -43,15 +43,14 @@ def choose_source(
     """
 
     def write(backend: str, sizes: Mapping[str, int] | None = None) -> str:
-        plans = [plan]
-        if plan.block is not None and plan.collapse == "auto":
-            plans.append(replace(plan, block=None, collapse="off"))
-        for own in plans[:-1]:
+        def emit_plan(own: Plan) -> str:
+            return emit(derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced)
+
+        if plan.collapse == "auto":
             with suppress(UsageError):
-                return emit(
-                    derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced
-                )
-        return emit(derivation, plans[-1], backend=backend, templates=templates, sizes=sizes, reduced=reduced)
+                return emit_plan(plan)
+            return emit_plan(replace(plan, block=None, collapse="off"))
+        return emit_plan(plan)
 
     seconds = predict_seconds(plan, arrays, settings)
     if backend == "numpy":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from deriver.errors import Mistake, UsageError
+from deriver.running.cluster import connect
 from deriver.verification.replicates import KINDS, Kind, Replicate, Task, run_batch
 
 BATCHES_A_CORE = 16
@@ -81,20 +82,9 @@ def _leave_interrupts() -> None:
 
 
 def _run_on_dask(task: Task, todo: Sequence[Place], address: str) -> Iterator[Replicate]:
-    try:
+    with connect(address, PATIENCE) as client:
         import distributed
-    except ImportError:
-        found = "--dask needs the package `distributed`, which is not installed"
-        remedy = "pip install 'deriver[cluster]'"
-        raise UsageError([Mistake(code="no-dask", found=found, remedy=remedy)]) from None
-    try:
-        client = distributed.Client(address, timeout=PATIENCE)
-    except (OSError, ValueError) as error:
-        found = f"--dask {address}: the scheduler cannot be reached ({error})"
-        raise UsageError([
-            Mistake(code="dask", found=found, expected="its address, such as tcp://127.0.0.1:8786")
-        ]) from None  # fmt: skip
-    with client:
+
         shared = client.scatter(task, broadcast=True)
         batches = _batches(todo, max(1, sum(client.nthreads().values())))
         futures = [client.submit(run_batch, shared, batch, pure=False) for batch in batches]
