@@ -15,7 +15,7 @@ import numpy as np
 
 from deriver.derivation.numeric import elements, log_conditional_at, log_joint, log_kernel_at, with_element
 from deriver.derivation.records import Conditional, Derivation
-from deriver.derivation.states import random_state, redraw
+from deriver.derivation.states import enough_rows, random_state, redraw
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-8
@@ -43,11 +43,12 @@ def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 202
     """
     rng = np.random.default_rng(seed)
     missing = {conditional.node: states for conditional in derivation.conditionals}
+    size = enough_rows(derivation.model)
     for number in range(_MOST_STATES):
         wanted = [c for c in derivation.conditionals if missing[c.node] > 0]
         if not wanted:
             return
-        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=3)
+        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size)
         for conditional in wanted:
             try:
                 outcome = check_node(derivation, conditional, state, rng)

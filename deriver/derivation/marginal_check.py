@@ -19,7 +19,7 @@ from deriver.algebra.evaluate import evaluate
 from deriver.derivation.marginal import Marginal, Member
 from deriver.derivation.numeric import Completed, elements, log_joint, with_element
 from deriver.derivation.records import Derivation
-from deriver.derivation.states import random_state, redraw
+from deriver.derivation.states import enough_rows, random_state, redraw
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-8
@@ -35,11 +35,11 @@ def check_marginal(
     Raises ``InternalError`` when the identity fails: a fault of deriver, never a sampler.
     """
     rng = np.random.default_rng(seed)
-    done = 0
+    size, done = enough_rows(derivation.model), 0
     for number in range(_MOST_STATES):
         if done == states:
             return
-        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=3 - number % 2)
+        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size - number % 2)
         try:
             found = compare_at(derivation, marginal, state, rng)
         except (KeyError, OverflowError):  # sizes that no data could have; a number too large

@@ -18,10 +18,21 @@ from deriver.algebra.heads import shape_of
 from deriver.derivation.lower import Lowering
 from deriver.derivation.numeric import elements
 from deriver.errors import InternalError
+from deriver.model.expressions import Number
 from deriver.model.records import Given, Model, Node, Range, Stochastic
 
 State = dict[str, dict[tuple[int, ...], Any]]
 _ROUNDS = 8
+_MOST_ROWS = 12
+
+
+def enough_rows(model: Model) -> int:
+    """Return a size of plates at which rows determine every vector whose length is a number.
+
+    With fewer rows than components, a flat prior leaves a conditional that is no density.
+    """
+    sides = [side.value for node in model.nodes for side in node.shape if isinstance(side, Number)]
+    return max([3, *(min(int(side) + 1, _MOST_ROWS) for side in sides)])
 
 
 def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, size: int = 3) -> State:

@@ -19,7 +19,7 @@ import numpy as np
 
 from deriver.derivation.density_ratio import RatioFailure, check_node
 from deriver.derivation.records import Conditional, Derivation
-from deriver.derivation.states import random_state
+from deriver.derivation.states import enough_rows, random_state
 from deriver.errors import Mistake, UsageError
 from deriver.language.mistakes import suggest
 from deriver.model.records import Model
@@ -132,8 +132,9 @@ def check_ratios(derivation: Derivation, task: Task) -> list[Outcome]:
     rng = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=(_STATES,)))
     held = {conditional.node: 0 for conditional in derivation.conditionals}
     failed: dict[str, RatioFailure] = {}
+    size = enough_rows(derivation.model)
     for number in range(4 * task.effort.states):
-        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=3)
+        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size)
         for conditional in derivation.conditionals:
             if held[conditional.node] < task.effort.states and conditional.node not in failed:
                 outcome = _check_one(derivation, conditional, state, rng)

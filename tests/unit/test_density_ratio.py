@@ -118,3 +118,30 @@ def test_a_missing_child_is_caught(derivation: Derivation) -> None:
     prior = 1 / derivation.node("mu").contributions[-1].arguments[1]
     with pytest.raises(InternalError, match="mu"):
         check_derivation(with_parameter(derivation, "mu", "precision", prior))
+
+
+def test_a_flat_vector_has_rows_enough_to_be_checked() -> None:
+    """Three rows leave five coefficients with a flat prior without a density; the check takes more."""
+    terms = " + ".join(f"b[{k}] * x{k}[j]" for k in range(1, 6))
+    check_derivation(
+        derive(
+            parse_model(
+                f"""
+model flat_coefficients
+
+plates
+  j = 1..n
+
+given
+  x1[j], x2[j], x3[j], x4[j], x5[j]
+
+data
+  y[j] ~ Normal({terms}, sd=sigma)
+
+parameters
+  b ~ Flat(dim=5)
+  sigma ~ Flat() T(0, inf)
+"""
+            )
+        )
+    )
