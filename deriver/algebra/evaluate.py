@@ -246,6 +246,8 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
             return lambda s, k: function(parts[0](s, k))
         case heads.Stack():
             return _compile_stack(expr)
+        case heads.Grid():
+            return _compile_grid(expr)
     raise TypeError(f"no value for {type(expr).__name__}")
 
 
@@ -270,6 +272,19 @@ def _compile_stack(expr: heads.Stack) -> Compiled:
     def value(s: State, k: Indices) -> Value:
         entries = [body(s, inside) for inside in index_values(sp.Tuple(bound), s, k)]
         return np.array(entries, dtype=float).reshape(-1, 1)
+
+    return value
+
+
+def _compile_grid(expr: heads.Grid) -> Compiled:
+    body, rows, columns = compile_expression(expr.args[0]), expr.args[1], expr.args[2]
+
+    def value(s: State, k: Indices) -> Value:
+        entries = [
+            [body(s, inside) for inside in index_values(sp.Tuple(columns), s, row)]
+            for row in index_values(sp.Tuple(rows), s, k)
+        ]
+        return np.array(entries, dtype=float)
 
     return value
 

@@ -192,6 +192,35 @@ class Stack(MatrixHead):
         return {self.args[1][0]}
 
 
+class Grid(MatrixHead):
+    """The matrix of ``body`` as one index runs down its rows and another along its columns; bounds as in Stack."""
+
+    def __new__(cls, body: Expr, rows: Tuple, columns: Tuple) -> Self:
+        return Basic.__new__(cls, as_expr(body), rows, columns)
+
+    @property
+    def bound_symbols(self) -> set[Symbol]:
+        return {self.args[1][0], self.args[2][0]}
+
+    def is_symmetric_table(self) -> bool:
+        """Tell whether the same entry stands at (i, j) and (j, i), whatever the values in it."""
+        (_, *one), (_, *other) = self.args[1:]
+        return one == other and is_even(self.args[0], self.args[1][0], self.args[2][0])
+
+    def turned(self) -> Grid:
+        """Return the transpose, its rows counted by the index that counted rows before."""
+        body, (row, low, high), (column, first, last) = self.args
+        swapped = body.xreplace({row: column, column: row})
+        return Grid(swapped, Tuple(row, first, last), Tuple(column, low, high))
+
+
+def is_even(body: Expr, one: Symbol, other: Symbol) -> bool:
+    """Tell whether an expression is the same with two indices exchanged."""
+    if isinstance(body, Ref) and body.variable.symmetric and set(body.indices) == {one, other}:
+        return True
+    return bool(sp.expand(body - body.xreplace({one: other, other: one})) == 0)
+
+
 class Map(MatrixHead):
     """A scalar function applied to each component of a vector: ``Map("log", v)``."""
 
@@ -420,6 +449,9 @@ def shape_of(expr: Expr) -> Shape:
         case Stack():
             _, lower, upper = expr.args[1]
             return (upper - lower + 1, None)
+        case Grid():
+            (_, low, high), (_, first, last) = expr.args[1:]
+            return (high - low + 1, last - first + 1)
         case sp.Mul():
             return _shape_of_product(expr.args_cnc()[1])
         case sp.Add():
@@ -456,6 +488,8 @@ def is_symmetric(expr: Expr) -> bool:
         case Literal():
             matrix = expr.matrix()
             return matrix.rows == matrix.cols and matrix.is_symmetric()
+        case Grid():
+            return expr.is_symmetric_table()
         case sp.Pow() | PlateSum() | Gated():
             return is_symmetric(expr.args[0])
         case sp.Add():
@@ -485,7 +519,9 @@ def transpose(expr: Expr) -> Expr:
             return transpose(expr.base) ** expr.exp
         case PlateSum() | Gated():
             return expr.func(transpose(expr.args[0]), *expr.args[1:])
-    return expr if is_symmetric(expr) else Transposed(expr)
+    if is_symmetric(expr):
+        return expr
+    return expr.turned() if isinstance(expr, Grid) else Transposed(expr)
 
 
 def inner(expr: Expr) -> Expr:

@@ -12,7 +12,7 @@ from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref, Variable, index_symbol, transpose
 from deriver.errors import InternalError
 from deriver.model import expressions as tree
-from deriver.model.records import Given, Model, Node, Range, Support
+from deriver.model.records import Deterministic, Given, Model, Node, Range, Support
 
 
 class Lowering:
@@ -27,9 +27,19 @@ class Lowering:
 
     def _make_variable(self, name: str) -> Variable:
         declared = self._declared[name]
-        symmetric = declared.support.kind in ("spd", "correlation")
+        symmetric = declared.support.kind in ("spd", "correlation") or self._is_even(declared)
         dims = tuple(self.expression(dimension) for dimension in declared.shape)
         return Variable(name, dims, symmetric=symmetric, least=_least(declared), **_assumptions(declared))
+
+    def _is_even(self, declared: Given | Node) -> bool:
+        """Tell whether a table of numbers is defined to have the same entry at (i, j) and (j, i)."""
+        statements = self.model.statements_of(declared.name)
+        if len(declared.indices) != 2 or declared.shape or len(statements) != 1:
+            return False
+        if not isinstance(statements[0], Deterministic):
+            return False
+        one, other = (self.indices[index] for index in declared.indices)
+        return heads.is_even(self.expression(statements[0].expression), one, other)
 
     def element(self, name: str, *indices: Expr) -> Ref:
         """Return the reference to an element of a declared quantity."""
@@ -103,8 +113,8 @@ class Lowering:
         count = len(declared.indices)
         plates, components = reference.subscripts[:count], reference.subscripts[count:]
         element, stacked = self._element_with_slices(name, declared, plates)
-        if stacked is not None:
-            element = heads.Stack(element, stacked)
+        if stacked:
+            element = heads.Stack(element, *stacked) if len(stacked) == 1 else heads.Grid(element, *stacked)
         if not components:
             return element
         positions = [self.expression(component) for component in components]
@@ -114,14 +124,14 @@ class Lowering:
 
     def _element_with_slices(
         self, name: str, declared: Given | Node, plates: tuple[tree.Expression, ...]
-    ) -> tuple[Ref, Tuple | None]:
-        """Return the element and, where one subscript is a colon, the bound that it runs over."""
-        positions, stacked = [], None
+    ) -> tuple[Ref, list[Tuple]]:
+        """Return the element and, where subscripts are colons, the bounds that they run over."""
+        positions, stacked = [], []
         for index, subscript in zip(declared.indices, plates, strict=True):
             if isinstance(subscript, tree.Colon):
                 ranges = getattr(declared, "ranges", ())
                 own = next((place for place in ranges if place.index == index), Range(index=index))
-                stacked = self.bound(own)
+                stacked.append(self.bound(own))
                 positions.append(self.indices[index])
             else:
                 positions.append(self.expression(subscript))

@@ -7,7 +7,7 @@ never "disproved".
 from __future__ import annotations
 
 import sympy as sp
-from sympy import Expr, Tuple
+from sympy import Expr, Symbol, Tuple
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref, transpose
@@ -380,7 +380,38 @@ class Prover:
                 return self._gram(matrix)
             case heads.PlateSum() | heads.Gated():
                 return self.semidefinite(matrix.args[0])
+            case heads.Grid() if heads.is_symmetric(matrix):
+                body, rows, columns = matrix.args
+                return self._covariance_function(body, rows[0], columns[0])
         return False
+
+    def _covariance_function(self, body: Expr, one: Symbol, other: Symbol) -> bool:
+        """Tell whether k(i, j) is positive semidefinite as a matrix.
+
+        Sums and products of such functions are (Schur); exp(-c(f_i - f_j)²) and exp(-c|f_i - f_j|), c ≥ 0, are
+        (Rasmussen and Williams, 2006, sections 4.2.1 and 4.2.4).
+        """
+        if isinstance(body, Ref) and self._definitions.defines(body.name):
+            return self._covariance_function(self._definitions.at(body), one, other)
+        if not body.free_symbols & {one, other}:
+            return self.nonnegative(body)
+        if isinstance(body, sp.Add | sp.Mul):
+            return all(self._covariance_function(part, one, other) for part in body.args)
+        if isinstance(body, sp.exp):
+            return all(self._falls_with_distance(term, one, other) for term in sp.Add.make_args(body.args[0]))
+        return False
+
+    def _falls_with_distance(self, term: Expr, one: Symbol, other: Symbol) -> bool:
+        """Tell whether a term is -c(f_i - f_j)² or -c|f_i - f_j| with c ≥ 0, or does not depend on i and j."""
+        coefficient, distance = term.as_independent(one, other, as_Add=False)
+        if distance == 1:
+            return True
+        gap = distance.base if distance.is_Pow and distance.exp == 2 else None
+        gap = distance.args[0] if isinstance(distance, sp.Abs) else gap
+        if gap is None:
+            return False
+        here, there = gap.as_independent(other, as_Add=True)
+        return bool(here + there.xreplace({other: one}) == 0) and self.nonnegative(-coefficient)
 
     def _gram(self, matrix: sp.Mul) -> bool:
         """c·V M V′ with c ≥ 0 and M semidefinite, or c·V V′."""

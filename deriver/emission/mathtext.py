@@ -72,6 +72,8 @@ def _show(expr: sp.Basic) -> Text:
             return atom(_show_literal(expr))
         case heads.Stack():
             return atom(f"({show(expr.args[0])})[{show(expr.args[1][0])}=:]")
+        case heads.Grid():
+            return atom(_show_grid(expr))
         case heads.Branch():
             sign, above, below = map(show, expr.args)
             return atom(f"({above} if {sign} > 0 else {below})")
@@ -85,6 +87,13 @@ def _show_literal(expr: heads.Literal) -> str:
     rows, columns = int(expr.args[0]), int(expr.args[1])
     entries = [show(entry) for entry in expr.args[2:]]
     return "[" + "; ".join(", ".join(entries[k * columns : (k + 1) * columns]) for k in range(rows)) + "]"
+
+
+def _show_grid(expr: heads.Grid) -> str:
+    body, running = expr.args[0], [bound[0] for bound in expr.args[1:]]
+    if isinstance(body, Ref) and set(running) <= set(body.indices):
+        return f"{body.name}[{','.join(':' if index in running else show(index) for index in body.indices)}]"
+    return f"({show(body)})[{','.join(f'{show(index)}=:' for index in running)}]"
 
 
 def _show_sum(expr: sp.Add) -> Text:

@@ -213,7 +213,7 @@ def _free_parts(expr: sp.Basic, node: str) -> list[Expr]:
     costly = isinstance(expr, COSTLY) or (isinstance(expr, sp.Pow) and not expr.is_commutative)
     if costly and not _mentions(expr, node):
         return [expr]
-    if isinstance(expr, heads.PlateSum | heads.Stack):
+    if isinstance(expr, heads.PlateSum | heads.Stack | heads.Grid):
         return []
     parts: list[Expr] = []
     for arg in expr.args:

@@ -34,6 +34,8 @@ def write_value(source: Source, expr: Expr, frame: Frame, hint: str) -> str:
             return _write_exchangeable(source, expr, frame, hint)
         case heads.Stack():
             return _write_stack(source, expr, frame, hint)
+        case heads.Grid():
+            return _write_grid(source, expr, frame, hint)
         case sp.Pow() if not expr.is_commutative:
             return _write_inverse(source, expr, frame, hint)
         case heads.Gated():
@@ -95,9 +97,9 @@ def _parts(source: Source, expr: Expr) -> list[Expr]:
             continue
         if _nameable(arg):
             found.append(arg)
-        if not isinstance(expr, heads.PlateSum | heads.Stack):
+        if not isinstance(expr, heads.PlateSum | heads.Stack | heads.Grid):
             found += _parts(source, arg)
-    if isinstance(expr, heads.PlateSum | heads.Stack):
+    if isinstance(expr, heads.PlateSum | heads.Stack | heads.Grid):
         return []
     return found
 
@@ -209,6 +211,23 @@ def _write_stack(source: Source, expr: heads.Stack, frame: Frame, hint: str) -> 
     elif bound[0] not in free_indices(body, inner.space):
         size = printer.print_size(source, bound[2] - bound[1] + 1)
         text = Text(text=f"{text.wrapped(1)} * np.ones({size})", level=1)
+    if text.text.replace(".", "_").isidentifier():
+        return text.text
+    name = source.fresh(hint)
+    if not source.statement(f"{name} = ", text):
+        source.lines += force_statement(f"{name} = ", text, source.depth, short=True)
+    return name
+
+
+def _write_grid(source: Source, expr: heads.Grid, frame: Frame, hint: str) -> str:
+    """A matrix whose two component axes are plates."""
+    body, rows, columns = expr.args
+    inner = source.within(source.space.extend([rows, columns]))
+    own = tuple(Axis(indices=(bound[0],)) for bound in (rows, columns))
+    text = print_fitting(inner, body, Frame(axes=(*frame.axes, *own), chain=frame.chain), 70)
+    if not {rows[0], columns[0]} <= free_indices(body, inner.space):
+        sides = ", ".join(printer.print_size(source, b[2] - b[1] + 1) for b in (rows, columns))
+        text = Text(text=f"{text.wrapped(1)} * np.ones(({sides}))", level=1)
     if text.text.replace(".", "_").isidentifier():
         return text.text
     name = source.fresh(hint)

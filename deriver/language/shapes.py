@@ -190,33 +190,36 @@ class Shaper:
     def _whole_row(
         self, found: Reference, indices: tuple[str, ...], base: Shape, colons: list[int]
     ) -> Shape | None:
-        length = self._row_length(found, indices, colons)
-        if length is None or len(found.subscripts) > len(indices) or len(base.dims) > 1:
+        lengths = [self._row_length(found, indices, place, colons) for place in colons]
+        known = [length for length in lengths if length is not None]
+        if (
+            len(known) < len(lengths)
+            or len(found.subscripts) > len(indices)
+            or len(known) + len(base.dims) > 2
+        ):
             self.refuse(
-                f"`{print_expression(found)}` is not a row of numbers or vectors",
+                f"`{print_expression(found)}` is not a row of numbers or vectors, nor a table of numbers",
                 found.span,
-                expected="one `:`, for an index that runs from 1 to a size, and nothing after the indices",
+                expected="`:` for one or two indices that run from 1 to a size, and nothing after the indices",
             )
             return None
-        return Shape("matrix", (length, *base.dims)) if base.dims else Shape("vector", (length,))
+        dims = (*known, *base.dims)
+        return Shape("vector" if len(dims) == 1 else "matrix", dims)
 
-    def _row_length(self, found: Reference, indices: tuple[str, ...], colons: list[int]) -> Expression | None:
-        index = indices[colons[0]]
+    def _row_length(
+        self, found: Reference, indices: tuple[str, ...], place: int, colons: list[int]
+    ) -> Expression | None:
+        index = indices[place]
         entity = self.scope.nodes.get(found.name)
         plate = self.scope.plates[index]
         lower, upper = plate.lower, plate.upper
         if entity is not None:
-            own = entity.ranges[colons[0]]
+            own = entity.ranges[place]
             if own.lower is None or own.upper is None:
                 return None
             lower, upper = own.lower, own.upper
         nested = any(index in self.scope.enclosing(other) for other in indices)
-        if (
-            len(colons) != 1
-            or nested
-            or whole_number(lower) != 1
-            or not isinstance(upper, Reference | Number)
-        ):
+        if len(colons) > 2 or nested or whole_number(lower) != 1 or not isinstance(upper, Reference | Number):
             return None
         pairs = zip(indices, found.subscripts, strict=False)
         return substitute(upper, {name: each for name, each in pairs if not isinstance(each, Colon)})

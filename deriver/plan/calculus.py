@@ -1,7 +1,7 @@
 """Gradient and Hessian of a log kernel in a vector target, on the engine's own heads.
 
-The target β enters through inner products only: ∇ x′β = x, ∇ β′Aβ = (A + A′)β, and scalar functions by the
-chain rule.  What has no rule here returns None, and the node gets another method.
+The target β enters through inner products and its components: ∇ x′β = x, ∇ β′Aβ = (A + A′)β, ∇ β_k = e_k, and
+scalar functions by the chain rule.  What has no rule here returns None, and the node gets another method.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def gradient(expr: Expr, target: Ref) -> Expr:
             return heads.Gated(gradient(expr.args[0], target), expr.args[1])
         case heads.Inner():
             return _closed_gradient(expr, target)
+        case heads.Component() if expr.args[0] == target:
+            return heads.Unit(expr.args[1], shape_of(target)[0])
     return _chain_rule(expr, target)
 
 

@@ -282,6 +282,15 @@ class Arranger:
             return n.Name(body.name, tuple(positions))
         return n.Gathered(self.arrange(body), self.bound(bound))
 
+    @arrange.register
+    def _(self, expr: heads.Grid) -> n.Notation:
+        body, rows, columns = expr.args
+        running = {rows[0], columns[0]}
+        if isinstance(body, heads.Ref) and running <= set(body.indices):
+            positions = [n.Slice(i.name) if i in running else self.arrange(i) for i in body.indices]
+            return n.Name(body.name, tuple(positions))
+        return n.Gathered(n.Gathered(self.arrange(body), self.bound(columns)), self.bound(rows))
+
 
 def read_tree(expression: tree.Expression) -> n.Notation:
     """Return the notation of a plate's bound: a number, a size, or a difference of these."""
