@@ -184,6 +184,7 @@ def statement_text(line: StatementLine) -> str:
         lower, upper = line.truncation
         low = print_expression(lower) if lower is not None else "-inf"
         text += f" T({low}, {print_expression(upper) if upper is not None else 'inf'})"
+    text += " partly observed" if line.partly else ""
     ranges = ", ".join(_range_text(each) for each in line.ranges)
     return text + (f" for {ranges}" if ranges else "")
 
@@ -322,6 +323,7 @@ def _lower_stochastic(statement: Stochastic, ranges: tuple[RangeText, ...]) -> S
         arguments=arguments,
         truncation=statement.truncation,
         ranges=ranges,
+        partly=statement.partly,
         comment=statement.comment,
     )
 

@@ -145,6 +145,7 @@ def _make_node(
         shape=tuple(inference.dimensions.resolve(each) for each in inference.shapes[entity.name].dims),
         support=_substitute_support(supports.nodes[entity.name], values),
         layer=entity.layer,
+        partly=entity.stochastic and any(draft.line.partly for draft in entity.drafts),
     )
 
 
@@ -182,6 +183,7 @@ def _make_statement(
         written=draft.written,
         short=choice.short,
         explicit_ranges=bool(draft.line.ranges),
+        partly=draft.line.partly,
         comment=draft.line.comment,
         span=draft.line.span,
     )

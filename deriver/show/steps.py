@@ -66,7 +66,13 @@ class Steps:
 
     def section(self, plan: Plan) -> Section:
         """Return all the steps, and after them what the plan computes when."""
-        blocks = [self.show_blanket(), self.show_kernel(), *self.show_definitions(), *self.show_outcome()]
+        blocks = [
+            *self.show_observed(),
+            self.show_blanket(),
+            self.show_kernel(),
+            *self.show_definitions(),
+            *self.show_outcome(),
+        ]
         blocks += cost_blocks(plan.step(self.conditional.node), plan, self.arrange)
         ranges = tuple(map(self.arranger.bound, self.conditional.ranges))
         return Section(
@@ -74,6 +80,18 @@ class Steps:
             ranges=ranges,
             verdict=_verdict(self.conditional),
             blocks=tuple(blocks),
+        )
+
+    # which elements are drawn
+
+    def show_observed(self) -> tuple[Block, ...]:
+        """Return what is said of a node of which some elements are observed."""
+        if not self.derivation.model.node(self.conditional.node).partly:
+            return ()
+        return (
+            Paragraph(
+                words=("It is partly observed: what is missing is drawn, and the rest stays as it is.",)
+            ),
         )
 
     # the Markov blanket

@@ -99,7 +99,7 @@ class Simulator:
     def _elements(self, state: State) -> list[Element]:
         found = []
         for factor in self.factors:
-            observed = self.model.node(factor.value.name).layer == "data"
+            observed = self.model.node(factor.value.name).is_response
             for indices in index_values(Tuple(*factor.bounds), state, {}):
                 if holds(Tuple(*factor.conditions), state, indices):
                     key = tuple(int(evaluate(place, state, indices)) for place in factor.value.indices)
