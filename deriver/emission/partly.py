@@ -16,6 +16,11 @@ def partly_observed(module: Module) -> list[Quantity]:
     return [module.quantity(node.name) for node in module.derivation.model.nodes if node.partly]
 
 
+def with_gaps(module: Module) -> list[Quantity]:
+    """Return those of them whose observed elements are data; of the others they are fixed by the model."""
+    return [q for q in partly_observed(module) if module.derivation.model.node(q.name).layer == "data"]
+
+
 def observed_name(module: Module, node: str) -> str:
     """Return the field of Data that holds the observed elements of a node."""
     taken = {quantity.name for quantity in module.plan.quantities}

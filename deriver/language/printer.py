@@ -175,8 +175,9 @@ def statement_text(line: StatementLine) -> str:
     """Return one statement as it is written on its line."""
     target = print_expression(line.target)
     left = f"{line.transform}({target})" if line.transform else target
-    if line.expression is not None:
-        text = f"{left} = {print_expression(line.expression)}"
+    definition = line.fixed if line.fixed is not None else line.expression
+    if definition is not None:
+        text = f"{left} = {print_expression(definition)}"
     else:
         written = (_argument_text(argument) for argument in line.arguments)
         text = f"{left} ~ {line.family}({', '.join(written)})"
@@ -324,6 +325,7 @@ def _lower_stochastic(statement: Stochastic, ranges: tuple[RangeText, ...]) -> S
         truncation=statement.truncation,
         ranges=ranges,
         partly=statement.partly,
+        fixed=statement.fixed,
         comment=statement.comment,
     )
 

@@ -65,7 +65,8 @@ class ArgumentText:
 class StatementLine:
     """``transform(target) ~ family(arguments) T(...) for ranges``, or ``transform(target) = expression``.
 
-    ``partly`` is set by the words ``partly observed`` before the ranges.
+    ``partly`` is set by the words ``partly observed`` before the ranges; ``fixed`` holds the value of a fixed element, made
+    from a definition beside distributions of the same node.
     """
 
     layer: Layer
@@ -77,6 +78,7 @@ class StatementLine:
     expression: Expression | None = None
     ranges: tuple[RangeText, ...] = ()
     partly: bool = False
+    fixed: Expression | None = None
     comment: str = ""
     span: Span | None = None
     family_span: Span | None = None

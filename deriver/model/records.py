@@ -89,7 +89,8 @@ class Stochastic:
     ``written`` the name that stood in the text, so that the printer gives back what was written.
     ``subscripts`` are index names, or constants such as ``0``.
     ``ranges`` gives, for each subscript that is an index, the values it runs over (always filled in).
-    ``partly`` marks data of which some elements are observed and the others drawn (``partly observed``).
+    ``partly`` marks data of which some elements are observed and the others drawn (``partly observed``).  ``fixed`` is the
+    value of a fixed element (``a[1] = 0``); its distribution is then any.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Stochastic:
     short: bool = True
     explicit_ranges: bool = False
     partly: bool = False
+    fixed: Expression | None = None
     comment: str = field(default="", compare=False)
     span: Span | None = field(default=None, compare=False, repr=False)
 

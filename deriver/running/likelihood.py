@@ -60,7 +60,7 @@ def collect_drawn(binding: Binding, draws: Draws) -> dict[str, Variable]:
             binding, node.name, label_value(evaluator.node(node.name), node.name, binding)
         )
         for node in binding.model.nodes
-        if node.partly and node.name in draws.values and binding.missing[node.name]
+        if node.partly and node.name in draws.values and binding.missing.get(node.name)
     }
 
 
@@ -95,7 +95,7 @@ def _for_each_response(
     evaluator = DrawEvaluator(binding, draws.values)
     found: dict[str, Variable] = {}
     for node in binding.model.nodes:
-        observed = node.is_response or node.partly
+        observed = node.is_response or (node.partly and node.layer == "data")
         if not observed or (names is not None and node.name not in names):
             continue
         layout = binding.layouts[node.name]

@@ -21,6 +21,7 @@ from deriver.show.blanket import density_of, joint_density, over_plates
 from deriver.show.cases import Case, split_cases
 from deriver.show.costs import cost_blocks
 from deriver.show.document import Block, Display, Document, Paragraph, Row, Section
+from deriver.show.fixed import without_fixed
 from deriver.show.forms import Entry, Form, form_of, short_name
 from deriver.show.gather import gather_fractions
 from deriver.show.integrated import integrated_blocks
@@ -38,6 +39,7 @@ _ZERO = n.Numeral(Fraction(0))
 
 def compose(derivation: Derivation, node: str | None = None) -> Document:
     """Return the document of a derivation, or of one node of it."""
+    derivation = without_fixed(derivation)
     chosen = derivation.conditionals if node is None else (derivation.node(node),)
     opening = (joint_density(derivation),) if node is None else ()
     plan = make_plan(derivation)
@@ -86,13 +88,13 @@ class Steps:
 
     def show_observed(self) -> tuple[Block, ...]:
         """Return what is said of a node of which some elements are observed."""
-        if not self.derivation.model.node(self.conditional.node).partly:
+        node = self.derivation.model.node(self.conditional.node)
+        if not node.partly:
             return ()
-        return (
-            Paragraph(
-                words=("It is partly observed: what is missing is drawn, and the rest stays as it is.",)
-            ),
-        )
+        words = "It is partly observed: what is missing is drawn, and the rest stays as it is."
+        if node.layer != "data":
+            words = "Its other elements are fixed, and stay as they are."
+        return (Paragraph(words=(words,)),)
 
     # the Markov blanket
 
