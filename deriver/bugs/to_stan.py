@@ -162,12 +162,18 @@ class _Writer:
 
     def _responses(self) -> Iterator[str]:
         for node in self.model.nodes:
-            if node.kind == "stochastic" and node.layer == "data":
+            if node.partly:
+                statement = self.model.statements_of(node.name)[0]
+                what = f"`{node.name}`, of which some elements are observed"
+                self.refusals.refuse(
+                    what, statement, "make two nodes of it: the observed and the missing elements"
+                )
+            elif node.is_response:
                 yield f"{self._array(node)}{self._type(node)} {node.name};"
 
     def _parameters(self) -> Iterator[str]:
         for node in self.model.nodes:
-            if node.kind != "stochastic" or node.layer == "data":
+            if not node.is_drawn or node.partly:
                 continue
             statement = self.model.statements_of(node.name)[0]
             if node.support.kind == "integer":

@@ -122,7 +122,7 @@ class Resolver:
     def _stochastic(self, found: Reference) -> Reference | None:
         """Return the stochastic node itself, or the only one by which a deterministic node is defined."""
         entity = self.scope.nodes[found.name]
-        if entity.layer == "data" and entity.stochastic:
+        if entity.layer == "data" and entity.stochastic and not entity.drafts[0].line.partly:
             self._refuse_node(found, f"`{found.name}` is data, and has no full conditional")
             return None
         if entity.stochastic:

@@ -38,7 +38,7 @@ def derive(model: Model) -> Derivation:
     conditionals = tuple(
         _derive_node(node, factors, unsound, lowering, definitions, prover)
         for node in model.nodes
-        if node.kind == "stochastic" and node.layer != "data"
+        if node.is_drawn
     )
     return Derivation(
         model=model,

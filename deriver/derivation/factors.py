@@ -178,6 +178,7 @@ def _factor(statement: Stochastic, lowering: Lowering, definitions: Definitions,
         truncation=truncation,
         parents=_stochastic_names((*arguments, *ends), definitions, nodes),
         layer=statement.layer,
+        fixed=None if statement.fixed is None else lowering.expression(statement.fixed),
     )
 
 

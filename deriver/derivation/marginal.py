@@ -110,7 +110,8 @@ class NotAffine(ValueError):
 def find_marginal(derivation: Derivation) -> Marginal | NoMarginal:
     """Return what can be integrated out of a model, found from the structure of its conditionals."""
     definitions = Definitions(derivation.definitions)
-    gaussian = [c for c in derivation.conditionals if _is_gaussian(c)]
+    partly = {node.name for node in derivation.model.nodes if node.partly}
+    gaussian = [c for c in derivation.conditionals if _is_gaussian(c) and c.node not in partly]
     candidates = [c for c in gaussian if c.indices]
     if not candidates:
         return NoMarginal(why="no node with an element for each group is conditionally Gaussian")

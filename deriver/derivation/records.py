@@ -23,7 +23,8 @@ class Factor:
     else holds of them (membership of a subset).  ``arguments`` are the family's canonical parameters, with
     deterministic nodes still under their names.  ``parents`` are the stochastic nodes it is given; ``binary`` the nodes whose values are 0 and 1.
     ``moving_bounds`` are the ends of the value's support where one of them depends on a node, or where the
-    statement gives its value a part of the node's support only (``partial``).
+    statement gives its value a part of the node's support only (``partial``).  ``fixed`` is the value of a fixed element,
+    whose density is then no part of the joint one.
     """
 
     value: Ref
@@ -37,6 +38,7 @@ class Factor:
     parents: tuple[str, ...] = ()
     binary: frozenset[str] = frozenset()
     layer: str = ""
+    fixed: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

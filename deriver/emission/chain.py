@@ -14,6 +14,7 @@ from deriver.emission.blocks import block_key, update_name
 from deriver.emission.coordinates import place_variances
 from deriver.emission.gibbs import bound_text
 from deriver.emission.metropolis import is_tuned, is_vector_walk, returns_rate
+from deriver.emission.partly import keep_observed
 from deriver.emission.printer import print_size
 from deriver.emission.reduced import is_over_rows, moment_names
 from deriver.emission.scope import Module, make_function, own_space
@@ -195,7 +196,7 @@ def starting_function(module: Module) -> FunctionView:
     """Return ``starting_values``: wide between groups, then a few sweeps from the data up, then jitter."""
     rates = has_rates(module)
     source = module.source()
-    starts = [(step, start_text(module, step)) for step in module.plan.steps]
+    starts = [(step, _first_value(module, step)) for step in module.plan.steps]
     source.lines += spread_lines(module, [text for _, text in starts])
     source.lines += break_call("state = State(", [f"{s.node}={text}" for s, text in starts], ")", 1)
     for step in module.plan.steps:
@@ -212,7 +213,8 @@ def starting_function(module: Module) -> FunctionView:
         source.lines += break_call(
             f"{node} = climb(", [f"state.{node}", f"derivatives_{node}", "state", "data"], ")", 1
         )
-        source.add(f"state = replace(state, {node}={node})")
+        held = keep_observed(module, node, node) if module.plan.step(node).partly else node
+        source.add(f"state = replace(state, {node}={held})")
     many = walks or any(returns_rate(step) for step in module.plan.steps)
     source.add(f"for {'number' if walks else '_'} in range({30 if many else 5}):")
     if walks:
@@ -263,6 +265,11 @@ def spread_lines(module: Module, starts: list[str]) -> list[str]:
         value = f"10 * {square} + 1e-6" if normal else "10.0"
         lines.append(f"    spread = {value}  # a variance, large")
     return lines
+
+
+def _first_value(module: Module, step: Step) -> str:
+    text = start_text(module, step)
+    return keep_observed(module, step.node, text) if step.partly else text
 
 
 def start_text(module: Module, step: Step) -> str:
@@ -365,7 +372,7 @@ def _power_of(expr: sp.Basic, node: str) -> int:
 def write_jitter(module: Module, source) -> None:
     """Write the last pass: positive nodes times a lognormal factor, then the real ones drawn anew."""
     steps = module.plan.steps
-    positive = [s for s in steps if _is_scale(s)]
+    positive = [s for s in steps if _is_scale(s) and not s.partly]
     for step in positive:
         node = step.node
         module.needs.helpers.add("spread_out")

@@ -8,6 +8,7 @@ from sympy import Expr
 from deriver.derivation.records import Conditional
 from deriver.emission.fits import reduction_words
 from deriver.emission.mathtext import show
+from deriver.emission.partly import keep_observed
 from deriver.emission.printer import print_expression
 from deriver.emission.rows import IndexArray, index_name
 from deriver.emission.scope import Module, make_function
@@ -53,7 +54,9 @@ def draw_function(module: Module, step: Step) -> FunctionView:
         write_chain(module, source, step)
     elif step.colours == 1:
         drawn = write_draw(module, source, step)
-        source.lines += drawn("return ", 1)
+        source.lines += drawn("drawn = " if step.partly else "return ", 1)
+        if step.partly:
+            source.add(f"return {keep_observed(module, step.node, 'drawn')}")
     else:
         write_interleaved(module, source, step)
     doc = [f"Draw {step.node}, shape {shape_words(module, step)}."]
@@ -145,6 +148,8 @@ def write_interleaved(module: Module, source: Source, step: Step) -> None:
     arguments = ["rng", *(names[name] for name in DRAWS[family]), f"{node}.shape"]
     source.lines += inside.lines
     source.add(f"    drawn = random_{family}({', '.join(arguments)})")
+    if step.partly:
+        source.add(f"    drawn = {keep_observed(module, node, 'drawn')}")
     source.add(f"    {select}")
     source.add(f"return {node}")
 

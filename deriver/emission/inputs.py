@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 from sympy import Expr, Symbol
 
-from deriver.algebra.heads import PlateSum, Ref
+from deriver.algebra.heads import PlateSum, Ref, Variable
 from deriver.derivation.lower import Lowering
 from deriver.emission.fits import field_comment, is_made_by_fit, write_procedure
 from deriver.emission.gibbs import quantity_shape
+from deriver.emission.joint import write_elements
 from deriver.emission.mathtext import show
+from deriver.emission.partly import observed_name, partly_observed, with_gaps
 from deriver.emission.printer import print_expression, print_size
 from deriver.emission.reduced import is_over_rows, is_read, moment_names, reads_rows
 from deriver.emission.rows import IndexArray
@@ -30,6 +34,10 @@ def data_record(module: Module) -> RecordView:
         lines.append(_given_field(module, given))
     for quantity in held_responses(module):
         lines.append(f"{quantity.name}: Array  # {quantity_shape(module, quantity.name)}, observed")
+    for quantity in partly_observed(module):
+        shape = quantity_shape(module, quantity.name).replace("chains, ", "")
+        name = observed_name(module, quantity.name)
+        lines.append(f"{name}: Array  # {shape}: {quantity.name}, NaN where it is drawn")
     for array in _kept_arrays(module):
         lines.append(f"{array.name}: Array  # {array.comment}")
     for definition in _fixed(module):
@@ -120,6 +128,7 @@ def prepare_function(module: Module) -> FunctionView:
     """Return ``prepare``."""
     source = module.source(data="")
     source.taken |= {quantity.name for quantity in module.plan.quantities if quantity.prefix == "data."}
+    source.taken |= {observed_name(module, quantity.name) for quantity in partly_observed(module)}
     lowering = Lowering(module.derivation.model)
     write_sizes(module, source, lowering)
     write_subsets(module, source, lowering)
@@ -152,6 +161,9 @@ def input_words(module: Module) -> list[str]:
         words.append(
             f"Ragged plates are rows one after another; {', '.join(ragged)} tells how many each has."
         )
+    partly = [quantity.name for quantity in with_gaps(module)]
+    if partly:
+        words.append(f"Elements of {', '.join(partly)} that are NaN are drawn, all if it is left out.")
     return words
 
 
@@ -159,6 +171,7 @@ def field_names(module: Module) -> list[str]:
     """Return the fields of Data in order."""
     names = [given.name for given in held_givens(module)]
     names += [quantity.name for quantity in held_responses(module)]
+    names += [observed_name(module, quantity.name) for quantity in partly_observed(module)]
     names += [array.name for array in _kept_arrays(module)]
     names += [quantity.name for quantity in _fixed(module)]
     names += [statistic.name for statistic in _used_statistics(module)]
@@ -207,7 +220,7 @@ def is_size(module: Module, given: Given) -> bool:
 def infer_size(module: Module, given: Given, lowering: Lowering) -> str | None:
     """Return the text that reads a size off an array, or None."""
     size = lowering.element(given.name)
-    observed = [q.name for q in held_responses(module)]
+    observed = [q.name for q in (*held_responses(module), *with_gaps(module))]
     inputs = [g for g in held_givens(module) if g.origin != "dimension" and g.name != given.name]
     names = [g.name for g in inputs if g.default is None and (g.indices or g.shape)] + observed
     for name in names:
@@ -260,11 +273,30 @@ def write_inputs(module: Module, source: Source, lowering: Lowering) -> None:
             source.lines += break_call(head, arguments, tail, 1)
     for quantity in held_responses(module):
         _read_quantity(module, source, quantity)
+    for quantity in with_gaps(module):
+        module.needs.helpers.add("read_observed")
+        arguments = ["data", f'"{quantity.name}"', input_shape(module, source, quantity)]
+        head = f"{observed_name(module, quantity.name)} = read_observed("
+        source.lines += break_call(head, arguments, ")", 1)
+    for quantity in partly_observed(module):
+        if quantity not in with_gaps(module):
+            write_fixed_elements(module, source, quantity)
     for statistic in statistics_read(module):
         _read_quantity(module, source, statistic.quantity)
     for name, _, _ in moments_read(module):
         module.needs.helpers.add("read")
         source.add(f'{name} = read(data, "{name}", ())')
+
+
+def write_fixed_elements(module: Module, source: Source, quantity: Quantity) -> None:
+    """Write the array of the fixed elements of a node, NaN for the others."""
+    name = observed_name(module, quantity.name)
+    source.add(f"{name} = np.full({input_shape(module, source, quantity)}, np.nan)")
+    array = replace(quantity, name=name, prefix="", chain=False, kind="real")
+    for factor in module.derivation.factors:
+        if factor.value.name == quantity.name and factor.fixed is not None:
+            element = Ref(Variable(name, ()), *factor.value.indices)
+            write_elements(source, array, element, factor.bounds, factor.fixed)
 
 
 def _read_quantity(module: Module, source: Source, quantity: Quantity) -> None:

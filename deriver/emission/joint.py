@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sympy import Expr
+from sympy import Expr, Tuple
 
 from deriver.algebra.heads import Ref
 from deriver.derivation.records import Factor
@@ -20,7 +20,7 @@ from deriver.emission.text import Text, break_statement, call, force_statement, 
 from deriver.emission.views import FunctionView
 from deriver.families import family as family_record
 from deriver.plan.conditions import narrow
-from deriver.plan.layout import free_indices, unsupported
+from deriver.plan.layout import Quantity, free_indices, unsupported
 
 ROOM = 44
 
@@ -104,14 +104,20 @@ def write_pieces(module: Module, source: Source, pieces, name: str) -> None:
     source.taken.add(name)
     source.add(f"{name} = np.empty(({shape}))")
     for piece in pieces:
-        inner = source.within(module.plan.space.extend(piece.bounds))
-        quantities = dict(inner.quantities)
-        inner.quantities = {**quantities, name: local_quantity(quantity)}
-        frame = inner.frame_of(piece.element)
-        left = align(inner, read_reference(inner, piece.element), frame)
-        text = print_fitting(inner, piece.expression, frame, 88 - 7 - len(left))
-        source.add(f"{left} = {text.text}")
+        write_elements(source, local_quantity(quantity), piece.element, piece.bounds, piece.expression)
     source.add(f"return {name}")
+
+
+def write_elements(
+    source: Source, array: Quantity, element: Ref, bounds: Sequence[Tuple], expression: Expr
+) -> None:
+    """Write the assignment of an expression to the elements of a local array over which the bounds run."""
+    inner = source.within(source.space.extend(bounds))
+    inner.quantities = {**inner.quantities, array.name: array}
+    frame = inner.frame_of(element)
+    left = align(inner, read_reference(inner, element), frame)
+    text = print_fitting(inner, expression, frame, 88 - 7 - len(left))
+    source.add(f"{left} = {text.text}")
 
 
 def local_quantity(quantity):
@@ -194,7 +200,8 @@ def _less_mass(
 def joint_function(module: Module) -> FunctionView:
     """Return ``log_joint``."""
     doc = ["Return the log of the joint density of data and state, shape (chains,)."]
-    return density_function(module, "log_joint", module.derivation.factors, doc)
+    factors = [factor for factor in module.derivation.factors if factor.fixed is None]
+    return density_function(module, "log_joint", factors, doc)
 
 
 def density_function(

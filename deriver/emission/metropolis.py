@@ -10,6 +10,7 @@ from deriver.algebra.heads import Ref
 from deriver.emission.fits import reduction_words
 from deriver.emission.gibbs import PARAMETERS, bound_text, loop_over_sets, shape_words
 from deriver.emission.mathtext import show
+from deriver.emission.partly import keep_observed
 from deriver.emission.printer import is_negative, lift, print_size
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Source
@@ -256,11 +257,12 @@ def write_move(module: Module, source: Source, step: Step, coordinate: Coordinat
     if step.colours == 1:
         helper, arguments = move_call(module, source, step, start)
         result = f"{value}, accepted" if returns_rate(step) else value
-        if coordinate.is_plain:
+        if coordinate.is_plain and not step.partly:
             source.lines += break_call(f"return {helper}(", arguments, ")", 1)
             return
         source.lines += break_call(f"{result} = {helper}(", arguments, ")", 1)
-        back = coordinate.back.format("u")
+        back = coordinate.back.format(value)
+        back = keep_observed(module, node, back) if step.partly else back
         source.add(f"return {back}, accepted" if returns_rate(step) else f"return {back}")
         return
     _write_interleaved_moves(module, source, step, coordinate, value, start)
@@ -318,6 +320,10 @@ def _write_interleaved_moves(
     if rate:
         source.add("    accepted += taken")
     back = coordinate.back.format(value)
+    if step.partly:
+        still = keep_observed(module, node, back)
+        source.add(f"    {value} = {coordinate.forth.format(still)}")
+        back = back if coordinate.is_plain else still
     source.add(f"return {back}, accepted" if rate else f"return {back}")
 
 
@@ -350,6 +356,9 @@ def newton_functions(module: Module, step: Step) -> list[FunctionView]:
     module.needs.helpers.add("newton_step")
     arguments = ["rng", f"state.{node}", f"derivatives_{node}", "state", "data"]
     body = break_call("return newton_step(", arguments, ")", 1)
+    if step.partly:
+        body = break_call(f"{node}, accepted = newton_step(", arguments, ")", 1)
+        body.append(f"    return {keep_observed(module, node, node)}, accepted")
     second = make_function(
         f"update_{node}", PARAMETERS, "tuple[Array, Array]", describe_update(module, step, None), body
     )

@@ -16,6 +16,7 @@ from deriver.emission.gibbs import draw_function
 from deriver.emission.inputs import data_record, prepare_function, state_record
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import update_functions
+from deriver.emission.partly import observed_name, partly_observed
 from deriver.emission.reduced import check_reducible, data_names, row_indices
 from deriver.emission.scope import Module
 from deriver.emission.together import together_functions
@@ -109,6 +110,7 @@ def view_module(
         collapse=plan.collapse,
         block=block_key(plan) if plan.block is not None else "",
         threshold=threshold(plan),
+        partly=tuple((q.name, observed_name(module, q.name)) for q in partly_observed(module)),
     )
 
 

@@ -29,7 +29,7 @@ HOW = "it has no conditional of a family, and each proposal is weighed by the li
 
 def row_indices(derivation: Derivation) -> tuple[str, ...]:
     """Return the plate indices of a row of the data: those of the response that has most."""
-    responses = [n for n in derivation.model.nodes if n.layer == "data" and n.kind == "stochastic"]
+    responses = [n for n in derivation.model.nodes if n.is_response]
     return max((node.indices for node in responses), key=len, default=())
 
 

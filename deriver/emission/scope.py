@@ -59,7 +59,7 @@ class Module:
 
     def observed(self) -> list[Quantity]:
         """Return the arrays of the observed nodes."""
-        names = [n.name for n in self.derivation.model.nodes if n.layer == "data" and n.kind == "stochastic"]
+        names = [n.name for n in self.derivation.model.nodes if n.is_response]
         return [self.quantity(name) for name in names]
 
 

@@ -28,7 +28,8 @@ class ModuleView:
     """The whole emitted module; ``helpers`` are the template files of the helper functions it uses.
 
     ``block`` is the key of the block among the steps, ``collapse`` whether it is used unless the caller says otherwise
-    ("off" where there is none), ``threshold`` the effective draws a sweep below which it pays.
+    ("off" where there is none), ``threshold`` the effective draws a sweep below which it pays.  ``partly`` are the nodes of
+    which some elements are observed, each with the array that holds these.
     """
 
     docstring: str
@@ -41,3 +42,4 @@ class ModuleView:
     collapse: str = "off"
     block: str = ""
     threshold: str = ""
+    partly: tuple[tuple[str, str], ...] = ()

@@ -104,13 +104,20 @@ class ModelBuilder:
         return tuple(self.node(name) for name in names.replace(",", " ").split())
 
     def data(
-        self, target: Term, value: object, over: Mapping[Term, object] | None = None, comment: str = ""
+        self,
+        target: Term,
+        value: object,
+        over: Mapping[Term, object] | None = None,
+        comment: str = "",
+        *,
+        partly: bool = False,
     ) -> None:
         """State a node of the data layer: ``value`` is a distribution, or an expression that defines it.
 
-        ``over`` gives ranges: ``{t: (1, "T")}`` or ``{i: S}`` for a subset.
+        ``over`` gives ranges: ``{t: (1, "T")}`` or ``{i: S}`` for a subset; ``partly`` says that some elements are
+        observed, and the others drawn.
         """
-        self._state("data", target, value, over, comment)
+        self._state("data", target, value, over, comment, partly=partly)
 
     def process(
         self, target: Term, value: object, over: Mapping[Term, object] | None = None, comment: str = ""
@@ -125,12 +132,24 @@ class ModelBuilder:
         self._state("parameters", target, value, over, comment)
 
     def _state(
-        self, layer: Layer, target: Term, value: object, over: Mapping[Term, object] | None, comment: str
+        self,
+        layer: Layer,
+        target: Term,
+        value: object,
+        over: Mapping[Term, object] | None,
+        comment: str,
+        *,
+        partly: bool = False,
     ) -> None:
         reference, transform = _split_target(target)
         ranges = tuple(_make_range(index, values) for index, values in (over or {}).items())
         line = StatementLine(
-            layer=layer, target=reference, transform=transform, ranges=ranges, comment=_cleaned(comment)
+            layer=layer,
+            target=reference,
+            transform=transform,
+            ranges=ranges,
+            partly=partly,
+            comment=_cleaned(comment),
         )
         self._statements.append(_with_right_side(line, value))
 

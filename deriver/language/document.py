@@ -276,6 +276,7 @@ class StatementReader(ExpressionReader):
             line = {"expression": self.read_expression()}
         else:
             raise self._no_relation(target)
+        partly = "family" in line and self._read_partly()
         ranges = self._read_ranges() if self.at("for") else ()
         if self.token.kind != "end":
             raise self._bad_end(line)
@@ -284,6 +285,7 @@ class StatementReader(ExpressionReader):
             target=target,
             transform=transform,
             ranges=ranges,
+            partly=partly,
             span=join(start, self._tokens[self._position - 1].span),
             **line,
         )
@@ -364,6 +366,14 @@ class StatementReader(ExpressionReader):
         upper = None if self.at(")") else finite_bound(self.read_bound(), "upper")
         self.expect(")", "to close `T(`")
         return lower, upper
+
+    def _read_partly(self) -> bool:
+        """Read the words ``partly observed``, if they stand here."""
+        if not self.at("partly"):
+            return False
+        self.advance()
+        self.expect("observed", "after `partly`")
+        return True
 
     def _read_ranges(self) -> tuple[RangeText, ...]:
         self.advance()

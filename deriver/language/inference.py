@@ -199,9 +199,18 @@ def _check_draft(scope: Scope, inference: Inference, position: int, draft: Draft
             return
     else:
         shape = check_distribution(scope, inference, position, draft)
+    if draft.line.fixed is not None:
+        _check_fixed(shaper, draft)
     known = shaper.nodes.get(draft.name)
     if shape is not None and known is not None and not draft.implied:
         _compare(scope, shaper, draft, known, shape)
+
+
+def _check_fixed(shaper: Shaper, draft: Draft) -> None:
+    found = shaper.shape(draft.line.fixed) if draft.line.fixed is not None else None
+    if found is not None and found != SCALAR:
+        what = f"the fixed element of `{draft.name}` is {describe(found, shaper.dimensions)}"
+        shaper.refuse(what, draft.span, expected="a number")
 
 
 def _compare(scope: Scope, shaper: Shaper, draft: Draft, known: Shape, shape: Shape) -> None:

@@ -56,6 +56,8 @@ def _check_draft(scope: Scope, draft: Draft) -> None:
     place = Place(bound=draft.bound(), owner=draft.name)
     for expression in draft.expressions():
         check_expression(scope, expression, place)
+    if draft.line.fixed is not None:
+        check_expression(scope, draft.line.fixed, dataclasses.replace(place, nodes=False))
     for position, each in enumerate(draft.ranges):
         outer = Place(bound={inner.index: inner for inner in draft.ranges[:position]}, nodes=False)
         for bound in (each.lower, each.upper):

@@ -175,8 +175,9 @@ def statement_text(line: StatementLine) -> str:
     """Return one statement as it is written on its line."""
     target = print_expression(line.target)
     left = f"{line.transform}({target})" if line.transform else target
-    if line.expression is not None:
-        text = f"{left} = {print_expression(line.expression)}"
+    definition = line.fixed if line.fixed is not None else line.expression
+    if definition is not None:
+        text = f"{left} = {print_expression(definition)}"
     else:
         written = (_argument_text(argument) for argument in line.arguments)
         text = f"{left} ~ {line.family}({', '.join(written)})"
@@ -184,6 +185,7 @@ def statement_text(line: StatementLine) -> str:
         lower, upper = line.truncation
         low = print_expression(lower) if lower is not None else "-inf"
         text += f" T({low}, {print_expression(upper) if upper is not None else 'inf'})"
+    text += " partly observed" if line.partly else ""
     ranges = ", ".join(_range_text(each) for each in line.ranges)
     return text + (f" for {ranges}" if ranges else "")
 
@@ -322,6 +324,8 @@ def _lower_stochastic(statement: Stochastic, ranges: tuple[RangeText, ...]) -> S
         arguments=arguments,
         truncation=statement.truncation,
         ranges=ranges,
+        partly=statement.partly,
+        fixed=statement.fixed,
         comment=statement.comment,
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from deriver.language.coverage import cover_nodes
 from deriver.language.declare import declare_dimensions, declare_givens, declare_plates, declare_sizes
 from deriver.language.demands import check_demands
+from deriver.language.fixed import fix_elements
 from deriver.language.graph import check_layers, find_edges, order_nodes
 from deriver.language.inference import Inference, infer_shapes
 from deriver.language.labels import check_labels
@@ -42,6 +43,7 @@ _ORIGINS = ("size", "dimension", "given")
 
 def resolve(document: Document, mistakes: Mistakes) -> Model:
     """Return the model of a document; raise ``ModelError`` with every mistake, those of the reader included."""
+    document = fix_elements(document)
     scope = Scope(document=document, mistakes=mistakes)
     reason = refuse_name(document.name) if document.name else None
     if reason:
@@ -145,6 +147,7 @@ def _make_node(
         shape=tuple(inference.dimensions.resolve(each) for each in inference.shapes[entity.name].dims),
         support=_substitute_support(supports.nodes[entity.name], values),
         layer=entity.layer,
+        partly=entity.stochastic and any(draft.line.partly or draft.line.fixed for draft in entity.drafts),
     )
 
 
@@ -182,6 +185,8 @@ def _make_statement(
         written=draft.written,
         short=choice.short,
         explicit_ranges=bool(draft.line.ranges),
+        partly=draft.line.partly,
+        fixed=_substitute_or_none(draft.line.fixed, values),
         comment=draft.line.comment,
         span=draft.line.span,
     )

@@ -63,7 +63,11 @@ class ArgumentText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementLine:
-    """``transform(target) ~ family(arguments) T(...) for ranges``, or ``transform(target) = expression``."""
+    """``transform(target) ~ family(arguments) T(...) for ranges``, or ``transform(target) = expression``.
+
+    ``partly`` is set by the words ``partly observed`` before the ranges; ``fixed`` holds the value of a fixed element, made
+    from a definition beside distributions of the same node.
+    """
 
     layer: Layer
     target: Reference
@@ -73,6 +77,8 @@ class StatementLine:
     truncation: tuple[Expression | None, Expression | None] | None = None
     expression: Expression | None = None
     ranges: tuple[RangeText, ...] = ()
+    partly: bool = False
+    fixed: Expression | None = None
     comment: str = ""
     span: Span | None = None
     family_span: Span | None = None

@@ -64,6 +64,8 @@ def _make_drafts(scope: Scope, line: StatementLine) -> tuple[Draft, ...]:
             expression=expression, ranges=ranges, transform=line.transform,
         )  # fmt: skip
         return (draft,)
+    if line.partly and line.layer != "data":
+        _refuse_partly(scope, line)
     arguments = tuple(argument.value for argument in line.arguments)
     name = f"{line.transform}_{target.name}" if line.transform else target.name
     draft = Draft(
@@ -79,6 +81,16 @@ def _make_drafts(scope: Scope, line: StatementLine) -> tuple[Draft, ...]:
         expression=_undo(line.transform, inner), ranges=ranges, implied=True,
     )  # fmt: skip
     return (draft, definition)
+
+
+def _refuse_partly(scope: Scope, line: StatementLine) -> None:
+    scope.mistakes.add(
+        "partly",
+        f"`{line.target.name}` stands under `{line.layer}`, and is partly observed",
+        span=line.target.span,
+        expected="a node of `data`, of which the data hold some elements",
+        remedy=f"move its statement to `data`; every element of a {line.layer} node is drawn",
+    )
 
 
 def _undo(transform: str, expression: Expression) -> Expression:

@@ -89,6 +89,8 @@ class Stochastic:
     ``written`` the name that stood in the text, so that the printer gives back what was written.
     ``subscripts`` are index names, or constants such as ``0``.
     ``ranges`` gives, for each subscript that is an index, the values it runs over (always filled in).
+    ``partly`` marks data of which some elements are observed and the others drawn (``partly observed``).  ``fixed`` is the
+    value of a fixed element (``a[1] = 0``); its distribution is then any.
     """
 
     name: str
@@ -102,6 +104,8 @@ class Stochastic:
     written: str = ""
     short: bool = True
     explicit_ranges: bool = False
+    partly: bool = False
+    fixed: Expression | None = None
     comment: str = field(default="", compare=False)
     span: Span | None = field(default=None, compare=False, repr=False)
 
@@ -137,6 +141,7 @@ class Node:
     ``indices`` are the plate indices that stand for its subscripts (``("t",)`` for ``z`` with statements for
     ``z[0]`` and ``z[t]``); ``ranges`` the union of its statements (``0..T``).
     ``support`` is the family's, narrowed by its truncation; for a deterministic node what is known of it.
+    ``partly`` tells that some elements are observed, and the others drawn as those of a process node are.
     """
 
     name: str
@@ -146,6 +151,17 @@ class Node:
     shape: tuple[Expression, ...]
     support: Support
     layer: Layer
+    partly: bool = False
+
+    @property
+    def is_response(self) -> bool:
+        """Tell whether every element is data."""
+        return self.kind == "stochastic" and self.layer == "data" and not self.partly
+
+    @property
+    def is_drawn(self) -> bool:
+        """Tell whether elements are drawn: all of them, or those that are missing."""
+        return self.kind == "stochastic" and not self.is_response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,13 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         Definitions(derivation.definitions),
     )
     steps = tuple(
-        _make_step(conditional, methods.get(conditional.node), space, hoisting)
+        _make_step(
+            conditional,
+            methods.get(conditional.node),
+            space,
+            hoisting,
+            partly=derivation.model.node(conditional.node).partly,
+        )
         for conditional in derivation.conditionals
     )
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
@@ -82,7 +88,7 @@ def describe_quantities(derivation: Derivation, lowering: Lowering) -> dict[str,
         found[given.name] = replace(quantity, plate=given.support.plate or "")
     for node in model.nodes:
         bounds = [lowering.bound(place) for place in node.ranges]
-        observed = node.layer == "data" and node.kind == "stochastic"
+        observed = node.is_response
         prefix = "data." if observed else "state."
         kind: str = node.support.kind
         if node.kind == "deterministic":
@@ -146,7 +152,9 @@ def _cell_plates(model: Model) -> list[str]:
 # --- steps ------------------------------------------------------------------------------------------------
 
 
-def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisting: Hoisting) -> Step:
+def _make_step(
+    conditional: Conditional, wanted: str | None, base: Space, hoisting: Hoisting, *, partly: bool
+) -> Step:
     space = base.extend(conditional.ranges)
     colours, index = find_colours(conditional)
     hoisting.reductions.clear()
@@ -163,7 +171,7 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
     kernel = None
     if method == "gibbs":
         parameters = tuple((name, hoisting.rewrite(expr, space)) for name, expr in conditional.parameters)
-        chain = split_chain(conditional, dict(parameters))
+        chain = None if partly else split_chain(conditional, dict(parameters))
         parameters = tuple(chain.items()) if chain is not None else parameters
     else:
         kernel = hoisting.rewrite(conditional.log_kernel, space)
@@ -181,6 +189,7 @@ def _make_step(conditional: Conditional, wanted: str | None, base: Space, hoisti
         inner_steps=SWEEPS_OF_CHEAP_WALK if not conditional.indices and not conditional.shape else 1,
         reductions=tuple(hoisting.reductions),
         chained=any(name == "coupling" for name, _ in parameters),
+        partly=partly,
     )
 
 

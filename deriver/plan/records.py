@@ -109,7 +109,8 @@ class Step:
     data replaced by their names.  ``colours`` is how many interleaved sets a coupled node is drawn in (1:
     all at once; 0: one element after another).  ``reason`` says why it is not drawn from its conditional.
     ``reductions`` are the sums of squares that were replaced by statistics of the data.  A ``chained`` node is
-    drawn whole: ``parameters`` then hold the ``coupling`` to the element before.
+    drawn whole: ``parameters`` then hold the ``coupling`` to the element before.  Of a ``partly`` observed node some
+    elements stay as they are.
     """
 
     node: str
@@ -125,6 +126,7 @@ class Step:
     inner_steps: int = 1
     reductions: tuple[Reduction, ...] = ()
     chained: bool = False
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

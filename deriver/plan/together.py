@@ -67,7 +67,7 @@ class _Finder:
     def is_number(self, name: str) -> bool:
         """Tell whether a node is one number or vector, real, that a joint move can hold."""
         step = self.steps.get(name)
-        if step is None or step.conditional.indices or step.conditional.support[0] != "real":
+        if step is None or step.partly or step.conditional.indices or step.conditional.support[0] != "real":
             return False
         if name in self.ends or self._has_moving_ends(step):
             return False
@@ -99,7 +99,7 @@ class _Finder:
         step = self.steps.get(name)
         if step is None or not step.conditional.indices or step.conditional.shape or name in self.ends:
             return False
-        return step.conditional.support == ("real", None, None)
+        return not step.partly and step.conditional.support == ("real", None, None)
 
     # --- numbers that share a density -----------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ def _read(model: Model, name: str, text: str, problems: Problems) -> Expression 
             remedy=remedy, usage=True,
         )  # fmt: skip
         return None
-    if nodes[name].kind != "stochastic" or nodes[name].layer == "data":
+    if not nodes[name].is_drawn:
         problems.add(
             "cannot-fix",
             f"{option}: `{name}` is not drawn",

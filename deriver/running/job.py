@@ -20,7 +20,7 @@ from deriver.running.binding import Binding, bind_data
 from deriver.running.evaluate import EvaluationError, evaluate
 from deriver.running.fixing import fix_nodes
 from deriver.running.groups import Variable
-from deriver.running.missing import Observed, leave_out_missing
+from deriver.running.missing import Observed, draw_parents, leave_out_missing
 from deriver.running.problems import Problems
 from deriver.running.quantities import Derived, DrawEvaluator, read_derived
 from deriver.running.reading import read_expression
@@ -83,6 +83,7 @@ def prepare_job(
         else:
             binding = bind_data(model, data, columns=job.columns, index=job.index, values=job.values)
         problems.origin = binding.origin
+        binding = draw_parents(binding)
     except DeriverError as error:
         problems.origin = error.origin
         problems.add_error(error)
@@ -154,7 +155,8 @@ def _extra_groups(prepared: Prepared, draws: Draws) -> dict[str, dict[str, Varia
 
     binding, job = prepared.binding, prepared.job
     names = [name for name in binding.missing if name not in prepared.undrawn]
-    groups = {"posterior": likelihood.draw_missing(binding, draws, names)}
+    drawn = likelihood.collect_drawn(binding, draws)
+    groups = {"posterior": {**likelihood.draw_missing(binding, draws, names), **drawn}}
     if job.log_likelihood:
         groups["log_likelihood"] = likelihood.make_log_likelihood(binding, draws)
     if job.posterior_predictive:
@@ -201,7 +203,7 @@ def _read_start(
     model: Model, binding: Binding | None, start: Mapping[str, Any], problems: Problems
 ) -> dict[str, np.ndarray]:
     """Return starting values as arrays of the node's shape, or of (chains, shape)."""
-    nodes = {node.name: node for node in model.nodes if node.kind == "stochastic" and node.layer != "data"}
+    nodes = {node.name: node for node in model.nodes if node.is_drawn}
     found: dict[str, np.ndarray] = {}
     for name, value in start.items():
         if name not in nodes:
@@ -286,7 +288,7 @@ def _try_response(model: Model, name: str, evaluator: DrawEvaluator) -> str:
 def _made_up_draws(binding: Binding, keep: Sequence[str]) -> dict[str, np.ndarray]:
     draws = {}
     for node in binding.model.nodes:
-        if node.kind == "stochastic" and node.layer != "data" and node.name in keep:
+        if node.is_drawn and node.name in keep:
             layout = binding.layouts[node.name]
             unit = np.eye(layout.shape[0]) if len(layout.shape) == 2 else np.asarray(0.5)
             draws[node.name] = np.broadcast_to(unit, (1, 1, *layout.extents)).copy()

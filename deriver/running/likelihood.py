@@ -41,19 +41,35 @@ def make_predictions(binding: Binding, draws: Draws) -> dict[str, Variable]:
 
 def draw_missing(binding: Binding, draws: Draws, among: Sequence[str]) -> dict[str, Variable]:
     """Return draws of the missing values of some responses, ``y_missing`` by the labels of its elements."""
-    names = tuple(name for name in among if binding.missing[name])
+    names = tuple(name for name in among if binding.missing[name] and not binding.model.node(name).partly)
     if not names:
         return {}
     rng = np.random.default_rng([draws.seed, 2])
     drawn = _for_each_response(binding, draws, partial(_predict, rng), names)
     found: dict[str, Variable] = {}
     for name in names:
-        gone = np.isnan(binding.arrays[name])
-        gone = (gone.any(axis=-1) if binding.model.node(name).shape else gone).ravel()
-        found[f"{name}_missing"] = _choose_elements(
-            drawn[name], len(binding_dimensions(binding, name)), np.flatnonzero(gone), f"{name}_missing_dim"
-        )
+        found[f"{name}_missing"] = _choose_missing(binding, name, drawn[name])
     return found
+
+
+def collect_drawn(binding: Binding, draws: Draws) -> dict[str, Variable]:
+    """Return the draws of the missing elements of partly observed nodes, labelled as those of other responses are."""
+    evaluator = DrawEvaluator(binding, draws.values)
+    return {
+        f"{node.name}_missing": _choose_missing(
+            binding, node.name, label_value(evaluator.node(node.name), node.name, binding)
+        )
+        for node in binding.model.nodes
+        if node.partly and node.name in draws.values and binding.missing.get(node.name)
+    }
+
+
+def _choose_missing(binding: Binding, name: str, drawn: Variable) -> Variable:
+    """Return the elements of a response that are missing."""
+    gone = np.isnan(binding.arrays[name])
+    gone = (gone.any(axis=-1) if binding.model.node(name).shape else gone).ravel()
+    plates = len(binding_dimensions(binding, name))
+    return _choose_elements(drawn, plates, np.flatnonzero(gone), f"{name}_missing_dim")
 
 
 def _choose_elements(variable: Variable, plates: int, chosen: np.ndarray, dim: str) -> Variable:
@@ -79,11 +95,8 @@ def _for_each_response(
     evaluator = DrawEvaluator(binding, draws.values)
     found: dict[str, Variable] = {}
     for node in binding.model.nodes:
-        if (
-            node.kind != "stochastic"
-            or node.layer != "data"
-            or (names is not None and node.name not in names)
-        ):
+        observed = node.is_response or (node.partly and node.layer == "data")
+        if not observed or (names is not None and node.name not in names):
             continue
         layout = binding.layouts[node.name]
         total: np.ndarray | None = None

@@ -1,5 +1,8 @@
 """Missing responses: out of every likelihood while sampling, drawn from their distribution afterwards.
 
+Those on which other nodes depend (a covariate with a distribution of its own, a lagged response) are drawn with the
+parameters: the node is then partly observed.
+
 Stage run, between binding and derivation.  Input: a ``Binding`` with NaN in some responses.  Output: the model and
 arrays to sample with.  A missing response that nothing else depends on carries no information, so leaving it out
 is exact, and statistics of the data can still be computed once.  Three ways, the first that fits:
@@ -11,7 +14,7 @@ is exact, and statistics of the data can still be computed once.  Three ways, th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -48,9 +51,29 @@ def leave_out_missing(binding: Binding) -> Observed:
     """Return the model and arrays to sample with; raise ``DataError`` where missing values cannot be left out."""
     observed = Observed(model=binding.model, arrays=binding.arrays)
     for name, count in binding.missing.items():
-        if count:
+        if count and not binding.model.node(name).partly:
             observed = _leave_out(observed, binding, name)
     return observed
+
+
+def draw_parents(binding: Binding) -> Binding:
+    """Return the binding with each response partly observed of which values are missing that others depend on."""
+    model = binding.model
+    names = {name for name, count in binding.missing.items() if count and _has_children(model, name)}
+    names -= {node.name for node in model.nodes if node.partly}
+    for name in names:
+        _present(binding, model.node(name))
+    return replace(binding, model=mark_partly(model, names)) if names else binding
+
+
+def mark_partly(model: Model, names: Collection[str]) -> Model:
+    """Return the model with some nodes of the data partly observed."""
+    statements = tuple(
+        replace(each, partly=True) if isinstance(each, Stochastic) and each.name in names else each
+        for each in model.statements
+    )
+    nodes = tuple(replace(each, partly=True) if each.name in names else each for each in model.nodes)
+    return replace(model, statements=statements, nodes=nodes, source="")
 
 
 def _leave_out(observed: Observed, binding: Binding, name: str) -> Observed:
@@ -61,7 +84,6 @@ def _leave_out(observed: Observed, binding: Binding, name: str) -> Observed:
         raise _refuse(
             name, "every value is missing", "drop the column from the data and the node from the model"
         )
-    _check_no_children(model, name)
     statements = model.statements_of(name)
     whole = len(statements) == 1 and all(each.subset is None for each in statements[0].ranges)
     if _can_drop_rows(model, node, binding):
@@ -73,14 +95,14 @@ def _leave_out(observed: Observed, binding: Binding, name: str) -> Observed:
     raise _refuse(name, f"{binding.missing[name]} values are missing", "drop their rows")
 
 
-def _check_no_children(model: Model, name: str) -> None:
-    """Refuse missing values that a distribution is given: they cannot be left out."""
-    for statement in model.statements:
-        if any(ref.name == name for part in _parts(statement) for ref in references(part)):
-            raise _refuse(
-                name, f"some values are missing, and `{statement.name}` depends on them",
-                f"make a process node of the missing elements of `{name}`, on a plate of their own",
-            )  # fmt: skip
+def _has_children(model: Model, name: str) -> bool:
+    """Tell whether a distribution or a definition is given a node: its missing values cannot be left out."""
+    return any(
+        ref.name == name
+        for statement in model.statements
+        for part in _parts(statement)
+        for ref in references(part)
+    )
 
 
 def _refuse(name: str, found: str, remedy: str) -> DataError:

@@ -120,7 +120,7 @@ def collect_values(
     """Return the kept nodes, and the deterministic ones that are small, asked for or stand for a transformed node."""
     values: dict[str, Value] = {}
     for node in binding.model.nodes:
-        kept = node.name in draws.values
+        kept = node.name in draws.values and not (node.partly and node.name in binding.missing)
         if kept or (node.kind == "deterministic" and _is_reported(node, binding.model, draws.values, report)):
             values[node.name] = evaluator.node(node.name)
     return values

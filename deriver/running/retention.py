@@ -37,7 +37,7 @@ class Retention:
 
 def drawn_nodes(model: Model) -> tuple[str, ...]:
     """Return the nodes that a sampler draws."""
-    return tuple(n.name for n in model.nodes if n.kind == "stochastic" and n.layer != "data")
+    return tuple(n.name for n in model.nodes if n.is_drawn)
 
 
 def plan_retention(model: Model, layouts: Mapping[str, Layout], settings: Settings) -> Retention:

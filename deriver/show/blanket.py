@@ -21,8 +21,8 @@ def joint_density(derivation: Derivation) -> Block:
     model = derivation.model
     arranger = Arranger(model, Order(model))
     nodes = [node for node in model.nodes if node.kind == "stochastic"]
-    hidden = tuple(arranger.name(node.name) for node in nodes if node.layer != "data")
-    data = tuple(arranger.name(node.name) for node in nodes if node.layer == "data")
+    hidden = tuple(arranger.name(node.name) for node in nodes if node.is_drawn)
+    data = tuple(arranger.name(node.name) for node in nodes if node.is_response)
     left = n.Density(n.Sequence(hidden), (n.Sequence(data),) if data else ())
     parts = tuple(_factor_density(factor, derivation, arranger) for factor in derivation.factors)
     row = Row(left=left, relation="prop", right=n.Juxtaposed(parts))

@@ -21,6 +21,7 @@ from deriver.show.blanket import density_of, joint_density, over_plates
 from deriver.show.cases import Case, split_cases
 from deriver.show.costs import cost_blocks
 from deriver.show.document import Block, Display, Document, Paragraph, Row, Section
+from deriver.show.fixed import without_fixed
 from deriver.show.forms import Entry, Form, form_of, short_name
 from deriver.show.gather import gather_fractions
 from deriver.show.integrated import integrated_blocks
@@ -38,6 +39,7 @@ _ZERO = n.Numeral(Fraction(0))
 
 def compose(derivation: Derivation, node: str | None = None) -> Document:
     """Return the document of a derivation, or of one node of it."""
+    derivation = without_fixed(derivation)
     chosen = derivation.conditionals if node is None else (derivation.node(node),)
     opening = (joint_density(derivation),) if node is None else ()
     plan = make_plan(derivation)
@@ -66,7 +68,13 @@ class Steps:
 
     def section(self, plan: Plan) -> Section:
         """Return all the steps, and after them what the plan computes when."""
-        blocks = [self.show_blanket(), self.show_kernel(), *self.show_definitions(), *self.show_outcome()]
+        blocks = [
+            *self.show_observed(),
+            self.show_blanket(),
+            self.show_kernel(),
+            *self.show_definitions(),
+            *self.show_outcome(),
+        ]
         blocks += cost_blocks(plan.step(self.conditional.node), plan, self.arrange)
         ranges = tuple(map(self.arranger.bound, self.conditional.ranges))
         return Section(
@@ -75,6 +83,18 @@ class Steps:
             verdict=_verdict(self.conditional),
             blocks=tuple(blocks),
         )
+
+    # which elements are drawn
+
+    def show_observed(self) -> tuple[Block, ...]:
+        """Return what is said of a node of which some elements are observed."""
+        node = self.derivation.model.node(self.conditional.node)
+        if not node.partly:
+            return ()
+        words = "It is partly observed: what is missing is drawn, and the rest stays as it is."
+        if node.layer != "data":
+            words = "Its other elements are fixed, and stay as they are."
+        return (Paragraph(words=(words,)),)
 
     # the Markov blanket
 

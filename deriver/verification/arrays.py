@@ -61,7 +61,7 @@ class ArrayMaker:
 
     def data(self, state: State) -> Arrays:
         """Return the observed nodes as arrays."""
-        names = [n.name for n in self.model.nodes if n.kind == "stochastic" and n.layer == "data"]
+        names = [n.name for n in self.model.nodes if n.is_response]
         return {name: self.array(name, state[name]) for name in names}
 
     def nodes(self, state: State, names: tuple[str, ...]) -> Arrays:

@@ -62,7 +62,8 @@ def _add_state(
 ) -> None:  # fmt: skip
     """Add the pivots of many draws at one state to the pools, by element and pivot."""
     node = conditional.node
-    keys = [key for key in bench.maker.keys[node] if key in state[node]]
+    drawn = bench.simulator.drawn_keys(node)
+    keys = [key for key in bench.maker.keys[node] if key in drawn]
     chosen = (
         keys if len(keys) <= MOST_ELEMENTS else [*keys[: MOST_ELEMENTS // 2], *keys[-MOST_ELEMENTS // 2 :]]
     )

@@ -38,7 +38,7 @@ class Quantities:
 
     def __init__(self, model: Model, maker: ArrayMaker, state: State, names: tuple[str, ...]) -> None:
         self._maker = maker
-        data = [n.name for n in model.nodes if n.kind == "stochastic" and n.layer == "data"]
+        data = [n.name for n in model.nodes if n.is_response]
         self._parts = []
         found: list[Quantity] = []
         for name in (*names, *data):

@@ -58,6 +58,11 @@ class Simulator:
         self._fill(self._order, state, rng)
         return state
 
+    def drawn_keys(self, name: str) -> set[tuple[int, ...]]:
+        """Return the elements of a node that are not fixed by the model; a state must have been drawn."""
+        assert self._order is not None
+        return {each.key for each in self._order if each.name == name and each.factor.fixed is None}
+
     def redraw_data(self, state: State, rng: np.random.Generator) -> State:
         """Return the state with the data drawn anew given all else."""
         assert self._order is not None
@@ -68,7 +73,8 @@ class Simulator:
 
     def log_joint(self, state: State) -> float:
         """Return the log joint density, each term by its family's own numeric density."""
-        return log_joint(self.factors, self.definitions, state)
+        factors = tuple(factor for factor in self.factors if factor.fixed is None)
+        return log_joint(factors, self.definitions, state)
 
     def _fill(self, order: list[Element], state: State, rng: np.random.Generator) -> None:
         completed = Completed(state, self.definitions)
@@ -99,7 +105,7 @@ class Simulator:
     def _elements(self, state: State) -> list[Element]:
         found = []
         for factor in self.factors:
-            observed = self.model.node(factor.value.name).layer == "data"
+            observed = self.model.node(factor.value.name).is_response
             for indices in index_values(Tuple(*factor.bounds), state, {}):
                 if holds(Tuple(*factor.conditions), state, indices):
                     key = tuple(int(evaluate(place, state, indices)) for place in factor.value.indices)
@@ -113,6 +119,8 @@ class Simulator:
 
 def _draw_element(element: Element, state: Mapping, rng: np.random.Generator) -> Any:
     factor = element.factor
+    if factor.fixed is not None:
+        return evaluate(factor.fixed, state, element.indices)
     parameters = [evaluate(argument, state, element.indices) for argument in factor.arguments]
     ends = _ends(factor.truncation, state, element.indices)
     try:

@@ -1,4 +1,4 @@
-"""Labels as subscripts, which the compiled loops do not hold."""
+"""Labels as subscripts, and partly observed nodes, which the compiled loops do not hold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from deriver.algebra.heads import Ref
 from deriver.derivation.records import Derivation
 from deriver.plan.layout import unsupported
 from deriver.plan.records import Plan
+
+
+def check_partly(derivation: Derivation) -> None:
+    """Refuse a model with a node of which some elements are observed; raises ``UsageError``."""
+    for node in derivation.model.nodes:
+        if node.partly:
+            raise unsupported(f"the partly observed {node.name}", "use the numpy backend")
 
 
 def check_labels(derivation: Derivation, plan: Plan) -> None:

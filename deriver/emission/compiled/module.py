@@ -15,7 +15,7 @@ from deriver.emission.chain import spread_lines, start_text
 from deriver.emission.compiled.draws import draw_function
 from deriver.emission.compiled.functions import one_chain_shape, sizes_of
 from deriver.emission.compiled.indices import components_first
-from deriver.emission.compiled.labels import check_labels
+from deriver.emission.compiled.labels import check_labels, check_partly
 from deriver.emission.compiled.newton import newton_functions
 from deriver.emission.compiled.together import block_functions
 from deriver.emission.compiled.walks import walk_functions
@@ -92,6 +92,7 @@ def emit_compiled(
     from deriver.emission.module import helper_files, make_module, module_docstring
 
     check_labels(derivation, plan)
+    check_partly(derivation)
     module = make_module(derivation, plan, reduced=reduced)
     known = sizes_of(module, dict(sizes))
     by_node = {step.node: update_functions(module, known, step) for step in plan.steps}
