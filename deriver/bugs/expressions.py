@@ -284,7 +284,9 @@ class Expressions:
             first = binary("*", complement(second), element(make_number(1)))
             return binary("+", first, binary("*", second, element(make_number(2))))
         index = self.new_index(root, taken)
-        body = binary("*", equals(value, Reference(name=index)), element(Reference(name=index), (*taken, index)))
+        body = binary(
+            "*", equals(value, Reference(name=index)), element(Reference(name=index), (*taken, index))
+        )
         return SumOver(index=index, conditions=(), body=body)
 
     def _extent(self, root: Key) -> int:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def log_density(value: Expr, concentration: Expr) -> Expr:
     """log Dirichlet(value; concentration) of a K-vector, the density ∝ Π x_k^(concentration_k - 1)."""
     logs = heads.Map("log", value)
-    constant = sum_components(heads.Map("lgamma", concentration)) - heads.LogGamma(sum_components(concentration))
+    constant = sum_components(heads.Map("lgamma", concentration)) - heads.LogGamma(
+        sum_components(concentration)
+    )
     return heads.inner(heads.transpose(concentration) * logs) - sum_components(logs) - constant
 
 

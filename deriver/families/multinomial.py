@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
     """log Multinomial(value; size, prob), ``value`` and ``prob`` K-vectors."""
     factorials = sum_components(heads.Map("lgamma", value + heads.Ones(heads.shape_of(value)[0])))
-    return heads.LogGamma(size + 1) - factorials + heads.inner(heads.transpose(value) * heads.Map("log", prob))
+    return (
+        heads.LogGamma(size + 1) - factorials + heads.inner(heads.transpose(value) * heads.Map("log", prob))
+    )
 
 
 def logpdf(value: np.ndarray, size: float, prob: np.ndarray) -> float:
