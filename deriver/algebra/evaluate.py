@@ -29,8 +29,7 @@ Compiled = Callable[[State, Indices], Value]
 _SCALAR: dict[type, Callable[..., float]] = {
     sp.log: lambda x: math.log(x) if x > 0 else (-math.inf if x == 0 else math.nan),
     sp.exp: math.exp,
-    sp.loggamma: math.lgamma,
-    sp.gamma: math.gamma,
+    heads.LogGamma: math.lgamma,
     sp.factorial: lambda n: math.gamma(n + 1),
     sp.Abs: abs,
     sp.Max: max,

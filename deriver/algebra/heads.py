@@ -362,6 +362,16 @@ class Gated(Expr):
         return self.args[0].is_nonnegative or None
 
 
+class LogGamma(sp.loggamma):
+    """log Γ of a number, which stays so at whole numbers: SymPy has the log of Γ there, which overflows."""
+
+    @classmethod
+    def eval(cls, z: Expr) -> Expr | None:
+        """Return the value at a number that has a closed one."""
+        found = sp.loggamma(z) if z.is_number else None
+        return None if isinstance(found, sp.loggamma) else found
+
+
 class LogMultivariateGamma(ScalarHead):
     """log Γ_p(a), the multivariate gamma function: ``LogMultivariateGamma(a, p)``."""
 
@@ -663,7 +673,7 @@ SCALAR_FUNCTIONS: dict[str, Any] = {
     "exp": sp.exp,
     "sqrt": sp.sqrt,
     "abs": sp.Abs,
-    "lgamma": sp.loggamma,
+    "lgamma": LogGamma,
 }
 
 

@@ -43,6 +43,7 @@ _SAME = {"exp": "exp", "log": "log", "sqrt": "sqrt", "abs": "abs", "phi": "norma
          "logit": "logit", "loggam": "lgamma", "lgamma": "lgamma", "inverse": "inv", "max": "max",
          "min": "min"}  # fmt: skip
 _MOST_TERMS = 30
+Pick = tuple[int, Expression, Key]
 _REFUSED = {
     "cut": "leave it out: every conditional here is that of the whole model",
     "probit": "write probit(p) <- ... on the left",
@@ -255,37 +256,37 @@ class Expressions:
     ) -> Expression:  # fmt: skip
         """Return an element; a subscript that is a function of random quantities picks by indicators."""
         written: list[Expression] = []
-        pick: tuple[int, Expression, Key] | None = None
+        picks: list[Pick] = []
         for position, (each, root) in enumerate(zip(subscripts, roots, strict=True)):
             found = self._subscript(each, root, frame, term, extents[position])
             if self.rests_on_nodes(each):  # a categorical node runs over a number of values, not over a size
                 self._fix_size(root)
             if isinstance(found, tuple):
-                if pick is not None:
-                    raise LineMistake(
-                        "two subscripts of one name are functions of random quantities", span=term.span,
-                        code="subscript", remedy="state one of them as a node with dcat",
-                    )  # fmt: skip
-                pick = (position, found[0], root)
+                picks.append((position, found[0], root))
                 found = make_number(1)
             written.append(found)
-        if pick is None:
-            return Reference(name=name, subscripts=tuple(written))
-        return self._pick(name, written, *pick, frame)
+        return self._pick(name, tuple(written), picks, (*frame.indices, *frame.roots))
 
     def _pick(
-        self, name: str, written: list[Expression], position: int, value: Expression, root: Key, frame: Frame
+        self, name: str, written: tuple[Expression, ...], picks: list[Pick], taken: tuple[str, ...]
     ) -> Expression:
-        def element(at: Expression) -> Expression:
+        """Return a sum over the elements among which the subscripts of ``picks`` choose, each by its indicators."""
+        if not picks:
+            return Reference(name=name, subscripts=written)
+        (position, value, root), *rest = picks
+
+        def element(at: Expression, taken: tuple[str, ...] = taken) -> Expression:
             inner = (*written[:position], at, *written[position + 1 :])
-            return Reference(name=name, subscripts=inner)
+            return self._pick(name, inner, rest, taken)
 
         if self._extent(root) == 2:
             second = _less_one(value)
             first = binary("*", complement(second), element(make_number(1)))
             return binary("+", first, binary("*", second, element(make_number(2))))
-        index = self.new_index(root, (*frame.indices, *frame.roots))
-        body = binary("*", equals(value, Reference(name=index)), element(Reference(name=index)))
+        index = self.new_index(root, taken)
+        body = binary(
+            "*", equals(value, Reference(name=index)), element(Reference(name=index), (*taken, index))
+        )
         return SumOver(index=index, conditions=(), body=body)
 
     def _extent(self, root: Key) -> int:

@@ -236,7 +236,7 @@ _FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "abs": sp.Abs,
     "max": sp.Max,
     "min": sp.Min,
-    "lgamma": sp.loggamma,
+    "lgamma": heads.LogGamma,
     "logit": lambda x: sp.log(x) - sp.log(1 - x),
     "expit": lambda x: 1 / (1 + sp.exp(-x)),
     "normal_cdf": heads.NormalCdf,

@@ -196,9 +196,10 @@ def starting_function(module: Module) -> FunctionView:
     """Return ``starting_values``: wide between groups, then a few sweeps from the data up, then jitter."""
     rates = has_rates(module)
     source = module.source()
-    starts = [(step, _first_value(module, step)) for step in module.plan.steps]
+    wide = "wide" if _may_be_impossible(module) else "1.0"
+    starts = [(step, _first_value(module, step, wide)) for step in module.plan.steps]
     source.lines += spread_lines(module, [text for _, text in starts])
-    source.lines += break_call("state = State(", [f"{s.node}={text}" for s, text in starts], ")", 1)
+    source.lines += _first_state_lines(module, [f"{s.node}={text}" for s, text in starts])
     for step in module.plan.steps:
         if _is_common_location(module, step):
             source.lines += _update_lines(step)
@@ -236,6 +237,27 @@ def starting_function(module: Module) -> FunctionView:
     return make_function("starting_values", parameters, "State", doc, source.lines)
 
 
+def _first_state_lines(module: Module, starts: list[str]) -> list[str]:
+    """Return the lines that make the first state; where it may be impossible, states are tried until one is not."""
+    if not _may_be_impossible(module):
+        return break_call("state = State(", starts, ")", 1)
+    module.needs.helpers.add("legal_start")
+    inside = break_call("return State(", starts, ")", 2)
+    return ["    def first(wide: float) -> State:", *inside, "", "    state = legal_start(first, data)"]
+
+
+def _may_be_impossible(module: Module) -> bool:
+    """Tell whether a start may have density zero: whole numbers are drawn, or probabilities are computed."""
+    if module.reduced:
+        return False
+    drawn = any(step.conditional.support[0] == "integer" for step in module.plan.steps)
+    computed = any(
+        factor.family in ("categorical", "multinomial") and not isinstance(factor.arguments[-1], Ref)
+        for factor in module.derivation.factors
+    )
+    return drawn or computed
+
+
 def _is_common_location(module: Module, step: Step) -> bool:
     """Tell whether a node is one location that all responses share, drawn before the group effects take it up."""
     conditional = step.conditional
@@ -267,13 +289,13 @@ def spread_lines(module: Module, starts: list[str]) -> list[str]:
     return lines
 
 
-def _first_value(module: Module, step: Step) -> str:
-    text = start_text(module, step)
+def _first_value(module: Module, step: Step, wide: str) -> str:
+    text = start_text(module, step, wide)
     return keep_observed(module, step.node, text) if step.partly else text
 
 
-def start_text(module: Module, step: Step) -> str:
-    """Return the text of a node's first value, random and different in every chain."""
+def start_text(module: Module, step: Step, wide: str = "1.0") -> str:
+    """Return the text of a node's first value, random and different in every chain; ``wide`` is the mean of a count."""
     conditional = step.conditional
     kind, lower, upper = conditional.support
     source = module.source(own_space(module, module.quantity(step.node)))
@@ -302,7 +324,7 @@ def start_text(module: Module, step: Step) -> str:
     high = None if upper is None else bound_text(source, upper, conditional, 1)
     if kind == "integer":
         if high is None:
-            return f"{low or '0'} + rng.poisson(1.0, {shape}).astype(float)"
+            return f"{low or '0'} + rng.poisson({wide}, {shape}).astype(float)"
         return f"rng.integers({low or '0'}, {high} + 1, {shape}).astype(float)"
     if low is not None and high is not None:
         module.needs.helpers.add("inside")

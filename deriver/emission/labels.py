@@ -22,7 +22,8 @@ def is_label(source: Source, position: Expr) -> bool:
     if not isinstance(position, Ref):
         return False
     quantity = source.quantity(position.name)
-    return not quantity.plate and (quantity.chain or bool(position.indices))
+    drawn_or_many = quantity.chain or bool(position.indices)
+    return not quantity.plate and (drawn_or_many or position.name in source.space.labels)
 
 
 def has_label(source: Source, expr: Expr) -> bool:

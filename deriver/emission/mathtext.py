@@ -18,7 +18,7 @@ FUNCTIONS = {
     sp.Abs: "abs",
     sp.Max: "max",
     sp.Min: "min",
-    sp.loggamma: "lgamma",
+    heads.LogGamma: "lgamma",
     heads.Trace: "tr",
     heads.LogDet: "logdet",
     heads.Diagonal: "diag",

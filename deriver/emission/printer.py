@@ -25,7 +25,7 @@ UFUNCS = {
     sp.Abs: "np.abs",
     sp.Max: "np.maximum",
     sp.Min: "np.minimum",
-    sp.loggamma: "gammaln",
+    heads.LogGamma: "gammaln",
     sp.erf: "erf",
 }
 SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "ndtr", "log_ndtr", "log_expit"}

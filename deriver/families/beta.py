@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scipy.special import betainc, betaln, xlog1py, xlogy
 
 from deriver.families.collect import collect_by_form
-from deriver.families.deferred import sp
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
@@ -26,7 +26,7 @@ def _log_beta(a: Expr, b: Expr) -> Expr:
     """log B(a, b); B(a, 1) = 1/a, so that such a shape has the terms of a gamma kernel."""
     if 1 in (a, b):
         return -log_of(b if a == 1 else a)
-    return sp.loggamma(a) + sp.loggamma(b) - sp.loggamma(a + b)
+    return heads.LogGamma(a) + heads.LogGamma(b) - heads.LogGamma(a + b)
 
 
 def logpdf(value: float, a: float, b: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import betaln, xlogy
 
 from deriver.families.collect import collect_log_components
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import join_vectors, keep, natural_coefficient, sum_components
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def log_density(value: Expr, concentration: Expr) -> Expr:
     """log Dirichlet(value; concentration) of a K-vector, the density ∝ Π x_k^(concentration_k - 1)."""
     logs = heads.Map("log", value)
-    constant = sum_components(heads.Map("lgamma", concentration)) - sp.loggamma(sum_components(concentration))
+    constant = sum_components(heads.Map("lgamma", concentration)) - heads.LogGamma(
+        sum_components(concentration)
+    )
     return heads.inner(heads.transpose(concentration) * logs) - sum_components(logs) - constant
 
 

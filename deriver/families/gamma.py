@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import gammainc, gammaincc, gammaln, xlogy
 
 from deriver.families.collect import collect_by_form, scale_terms
-from deriver.families.deferred import sp
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def log_density(value: Expr, shape: Expr, rate: Expr) -> Expr:
     """log Gamma(value; shape, rate), mean shape/rate."""
-    return shape * log_of(rate) - sp.loggamma(shape) + (shape - 1) * log_of(value) - rate * value
+    return shape * log_of(rate) - heads.LogGamma(shape) + (shape - 1) * log_of(value) - rate * value
 
 
 def logpdf(value: float, shape: float, rate: float) -> float:

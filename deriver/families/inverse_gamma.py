@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import gammainc, gammaincc, gammaln, xlogy
 
 from deriver.families.collect import collect_by_form, scale_terms
-from deriver.families.deferred import sp
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def log_density(value: Expr, shape: Expr, scale: Expr) -> Expr:
     """log IG(value; shape, scale), the density ∝ x^-(shape + 1) exp(-scale/x)."""
-    return shape * log_of(scale) - sp.loggamma(shape) - (shape + 1) * log_of(value) - scale / value
+    return shape * log_of(scale) - heads.LogGamma(shape) - (shape + 1) * log_of(value) - scale / value
 
 
 def logpdf(value: float, shape: float, scale: float) -> float:

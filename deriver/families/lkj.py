@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def log_density(value: Expr, dim: Expr, eta: Expr) -> Expr:
     """log LKJ(value; dim, eta) of a (dim, dim) matrix, the density ∝ |R|^(eta - 1)."""
-    gammas = (dim - 1) * sp.loggamma(eta + (dim - 1) / 2) - heads.LogMultivariateGamma(
+    gammas = (dim - 1) * heads.LogGamma(eta + (dim - 1) / 2) - heads.LogMultivariateGamma(
         eta + dim / 2 - 1, dim - 1
     )
     return (eta - 1) * heads.logdet(value) + gammas - sp.S.Half * (dim - 1) * sp.log(sp.pi)

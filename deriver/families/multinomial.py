@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import betaln, xlogy
 
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, sum_components
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
     """log Multinomial(value; size, prob), ``value`` and ``prob`` K-vectors."""
     factorials = sum_components(heads.Map("lgamma", value + heads.Ones(heads.shape_of(value)[0])))
-    return sp.loggamma(size + 1) - factorials + heads.inner(heads.transpose(value) * heads.Map("log", prob))
+    return (
+        heads.LogGamma(size + 1) - factorials + heads.inner(heads.transpose(value) * heads.Map("log", prob))
+    )
 
 
 def logpdf(value: np.ndarray, size: float, prob: np.ndarray) -> float:

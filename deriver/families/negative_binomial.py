@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scipy.special import betainc, betaln, xlog1py
 
-from deriver.families.deferred import sp
+from deriver.families.deferred import heads
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_complement, log_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
     """log NegativeBinomial(value; size, prob), mean size (1 - prob) / prob, ``prob`` that of a success."""
-    ways = sp.loggamma(value + size) - sp.loggamma(size) - sp.loggamma(value + 1)
+    ways = heads.LogGamma(value + size) - heads.LogGamma(size) - heads.LogGamma(value + 1)
     return ways + size * log_of(prob) + value * log_complement(prob)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammainc, gammaincc, gammaln, xlogy
 
-from deriver.families.deferred import sp
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def log_density(value: Expr, rate: Expr) -> Expr:
     """log Poisson(value; rate), mean ``rate``."""
-    return value * log_of(rate) - rate - sp.loggamma(value + 1)
+    return value * log_of(rate) - rate - heads.LogGamma(value + 1)
 
 
 def logpdf(value: float, rate: float) -> float:

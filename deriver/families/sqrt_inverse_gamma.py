@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deriver.families.collect import collect_by_form, scale_terms
-from deriver.families.deferred import sp
+from deriver.families.deferred import heads, sp
 from deriver.families.inverse_gamma import cdf as cdf_of_square
 from deriver.families.inverse_gamma import logpdf as logpdf_of_square
 from deriver.families.inverse_gamma import sf as sf_of_square
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def log_density(value: Expr, shape: Expr, scale: Expr) -> Expr:
     """log of the density ∝ x^-(2 shape + 1) exp(-scale/x²): x² is IG(shape, scale)."""
-    constant = sp.log(2) + shape * log_of(scale) - sp.loggamma(shape)
+    constant = sp.log(2) + shape * log_of(scale) - heads.LogGamma(shape)
     return constant - (2 * shape + 1) * log_of(value) - scale / value**2
 
 

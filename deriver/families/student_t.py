@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import betaln, stdtr
 
-from deriver.families.deferred import sp
+from deriver.families.deferred import heads, sp
 from deriver.families.numeric import UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def log_density(value: Expr, df: Expr, mean: Expr, scale: Expr) -> Expr:
     """log t(value; df, mean, scale), centred at ``mean``; ``scale`` is no standard deviation."""
-    ratio = sp.loggamma((df + 1) / 2) - sp.loggamma(df / 2)
+    ratio = heads.LogGamma((df + 1) / 2) - heads.LogGamma(df / 2)
     constant = sp.S.Half * log_of(df * sp.pi) + log_of(scale)
     return ratio - constant - (df + 1) / 2 * sp.log(1 + (value - mean) ** 2 / (df * scale**2))
 

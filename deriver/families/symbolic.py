@@ -41,7 +41,7 @@ def quadratic_form(deviation: Expr, matrix: Expr) -> Expr:
 
 def log_choose(size: Expr, chosen: Expr) -> Expr:
     """Return the log of the binomial coefficient."""
-    return sp.loggamma(size + 1) - sp.loggamma(chosen + 1) - sp.loggamma(size - chosen + 1)
+    return heads.LogGamma(size + 1) - heads.LogGamma(chosen + 1) - heads.LogGamma(size - chosen + 1)
 
 
 def natural_coefficient(natural: Mapping[str, Expr], statistic: str) -> Expr:

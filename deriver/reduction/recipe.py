@@ -25,7 +25,7 @@ from deriver.errors import UsageError
 from deriver.plan.layout import plate_of
 from deriver.plan.records import LeastSquares, Plan, Statistic
 
-FUNCTIONS = (sp.log, sp.exp, sp.loggamma, sp.Abs, sp.factorial)
+FUNCTIONS = (sp.log, sp.exp, heads.LogGamma, sp.Abs, sp.factorial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import sympy as sp
 from scipy.special import gammaln
 from sympy import Expr
 
+from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.language.rewrite import rebuild
 from deriver.model.expressions import Expression, Reference, references
@@ -28,7 +29,7 @@ from deriver.running.tables import Column, Table
 from deriver.running.values import Value, scalar
 
 FUNCTIONS = {
-    sp.log: np.log, sp.exp: np.exp, sp.loggamma: gammaln, sp.Abs: np.abs,
+    sp.log: np.log, sp.exp: np.exp, heads.LogGamma: gammaln, sp.Abs: np.abs,
     sp.factorial: lambda x: np.exp(gammaln(x + 1)),
 }  # fmt: skip
 

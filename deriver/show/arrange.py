@@ -23,8 +23,8 @@ from deriver.show.forms import short_name
 from deriver.show.order import Order, split_sign
 
 _FUNCTIONS = {
-    sp.log: "log", sp.exp: "exp", sp.loggamma: "lgamma", sp.Abs: "abs", sp.Max: "max", sp.Min: "min",
-    sp.erf: "erf", sp.erfc: "erfc", sp.gamma: "gamma", sp.digamma: "digamma", sp.sin: "sin", sp.cos: "cos",
+    sp.log: "log", sp.exp: "exp", heads.LogGamma: "lgamma", sp.Abs: "abs", sp.Max: "max", sp.Min: "min",
+    sp.erf: "erf", sp.erfc: "erfc", sp.digamma: "digamma", sp.sin: "sin", sp.cos: "cos",
 }  # fmt: skip
 
 

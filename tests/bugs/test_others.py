@@ -23,8 +23,6 @@ OTHERS = {
 # What the model language has no words for, with a part of the message.
 REFUSED = {
     "biopsies": "line 11: `error` is defined in one place and drawn or observed in another",
-    "cervix": "line 6: two subscripts of one name are functions of random quantities",
-    "pigs": "line 6: two subscripts of one name are functions of random quantities",
     "hepatitis": "line 5: `t` is missing in the data",
     "regression_matrix": "line 3: `mu` has 1 subscripts here",
     "scotland_car": "line 3: `car.normal` has no counterpart here",

@@ -36,7 +36,7 @@ FUNCTIONS = {
     sp.exp: "math.exp",
     sp.log: "math.log",
     sp.Abs: "abs",
-    sp.loggamma: "math.lgamma",
+    heads.LogGamma: "math.lgamma",
     sp.erf: "math.erf",
 }
 ZERO, ONE = atom("0"), atom("1")
