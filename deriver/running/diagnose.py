@@ -16,6 +16,7 @@ from deriver.model.records import Deterministic, Model, Statement
 from deriver.running.groups import Group
 from deriver.running.mixing import FEWEST_DRAWS, mixing
 from deriver.running.moments import FieldMoments
+from deriver.running.propriety import warn_of_drift
 
 LARGEST_RHAT = 1.01
 FEWEST_PER_CHAIN = 100
@@ -35,7 +36,7 @@ def diagnose(
     if chains == 1:
         found.append("there is one chain, so R-hat cannot be told: run --chains 4")
     if draws >= FEWEST_DRAWS:
-        found += _check_convergence(posterior, chains)
+        found += _check_convergence(posterior, chains, model)
         found += [line for name, each in fields.items() if (line := _check_field(name, each))]
     nodes = {
         node.name for node in model.nodes
@@ -49,7 +50,7 @@ def diagnose(
     return tuple(found)
 
 
-def _check_convergence(posterior: Group, chains: int) -> list[str]:
+def _check_convergence(posterior: Group, chains: int, model: Model) -> list[str]:
     flat = {
         name: each.array.reshape(*each.array.shape[:2], -1)
         for name, each in posterior.variables.items()
@@ -67,6 +68,7 @@ def _check_convergence(posterior: Group, chains: int) -> list[str]:
                 "agree yet; run longer, with --warmup and --draws doubled.  Where that does not help, centre the "
                 "covariates, and give group effects their mean: u[i] ~ N(mu, v) in place of mu + u[i]"
             )
+        found += warn_of_drift(model, worst)
     least = {name: float(np.nanmin(bulk, initial=np.inf)) for name, (bulk, _) in measured.items()}
     low = [name for name in flat if least[name] < FEWEST_PER_CHAIN * chains]
     if low:

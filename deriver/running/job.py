@@ -22,6 +22,7 @@ from deriver.running.fixing import fix_nodes
 from deriver.running.groups import Variable
 from deriver.running.missing import Observed, draw_parents, leave_out_missing
 from deriver.running.problems import Problems
+from deriver.running.propriety import singular
 from deriver.running.quantities import Derived, DrawEvaluator, read_derived
 from deriver.running.reading import read_expression
 from deriver.running.results import Result, make_result
@@ -113,10 +114,13 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool 
     module = load_sampler(source, prepared.binding.model.name, cached=cached, sealed=True)
     retention, settings = prepared.retention, prepared.job.settings
     plain = settings.keep is None and not retention.moments
-    draws = draw_samples(
-        module, prepared.observed.arrays, settings, prepared.start, keep=None if plain else retention.whole,
-        fields=retention.moments,
-    )  # fmt: skip
+    try:
+        draws = draw_samples(
+            module, prepared.observed.arrays, settings, prepared.start, keep=None if plain else retention.whole,
+            fields=retention.moments,
+        )  # fmt: skip
+    except np.linalg.LinAlgError as error:
+        raise singular(prepared.binding.model) or error from None
     if draws.done == 0:
         raise KeyboardInterrupt
     try:

@@ -22,6 +22,7 @@ from deriver.running.diagnose import diagnose
 from deriver.running.groups import LEAD, Group, Groups, Variable, make_group, to_inference_data
 from deriver.running.layout import Block, Layout
 from deriver.running.moments import QUANTILES, FieldMoments
+from deriver.running.propriety import warn_of_few_groups
 from deriver.running.quantities import Derived, DrawEvaluator
 from deriver.running.sampling import Draws
 from deriver.running.saving import save_groups
@@ -103,7 +104,7 @@ def make_result(
     return Result(
         model=binding.model, groups=make_groups(binding, draws, values, extra or {}), source=source,
         seed=draws.seed, seconds=draws.seconds, acceptance=draws.acceptance, headline=headline,
-        notes=(*binding.notes, *describe_missing(binding)), hints=describe_gaps(binding, draws), components=describe_components(binding),
+        notes=(*binding.notes, *describe_missing(binding)), hints=(*describe_gaps(binding, draws), *warn_of_few_groups(binding.model, binding.layouts)), components=describe_components(binding),
         fields=draws.moments, kept=(_count_chains(draws), draws.done),
     )  # fmt: skip
 
