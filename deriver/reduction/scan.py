@@ -18,7 +18,7 @@ from deriver.errors import Mistake
 from deriver.reduction.labels import Labels, MissingLabel
 from deriver.reduction.moments import Moments, Shape
 from deriver.reduction.pieces import Piece, read_ahead, read_batches, release_memory
-from deriver.reduction.recipe import (
+from deriver.reduction.records import (
     ONE,
     FitOfRows,
     Grouping,
