@@ -71,29 +71,56 @@ class Writer:
         return self.two_sum(high, self.builder.fadd(low, self.builder.fmul(a[1], b)))
 
 
-def _add_row(
-    typing: Any, records: Any, columns: Any, record: Any, row: Any, rows: Any, weight: Any, layout: Any
-) -> Any:
+def _add_row(typing: Any, records: Any, columns: Any, record: Any, row: Any, weight: Any, layout: Any) -> Any:
     """Add a row to its record.
 
-    ``records`` and ``columns`` are flat arrays of doubles, ``record`` is the place of the record, ``layout`` the text of
-    ``write_layout``: a constant, since compiled code that is kept is found again by the constants in it.
+    ``records`` is a flat array of doubles, ``columns`` the addresses of the columns, ``record`` the place of the record,
+    ``layout`` the text of ``write_layout``: a constant, since compiled code that is kept is found again by the constants
+    in it.
     """
     shape = read_layout(layout.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        records, columns = (
-            context.make_array(kind)(context, builder, array).data
-            for kind, array in zip(signature.args[:2], arguments[:2], strict=True)
-        )
-        _write_row(Writer(builder), shape, records, columns, *arguments[2:6])
+        write = Writer(builder)
+        sums, cells = _read_row(write, context, signature, arguments, shape[0])
+        _write_row(write, shape, sums, cells, arguments[2], arguments[4])
         return context.get_dummy_value()
 
-    place = types.intp
-    return types.void(records, columns, place, place, place, types.float64, layout), generate
+    return types.void(records, columns, types.intp, types.intp, types.float64, layout), generate
+
+
+def _begin_record(typing: Any, records: Any, columns: Any, record: Any, row: Any, layout: Any) -> Any:
+    """Keep a row as the first of its group; arguments as for ``add_row``."""
+    shape = read_layout(layout.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        write = Writer(builder)
+        sums, cells = _read_row(write, context, signature, arguments, shape[0])
+        for k, cell in enumerate(cells):
+            builder.store(cell, write.element(sums, arguments[2], 1 + k))
+        return context.get_dummy_value()
+
+    return types.void(records, columns, types.intp, types.intp, layout), generate
 
 
 add_row: Any = intrinsic(prefer_literal=True)(_add_row)
+begin_record: Any = intrinsic(prefer_literal=True)(_begin_record)
+
+
+def _read_row(
+    write: Writer, context: Any, signature: Any, arguments: Any, features: int
+) -> tuple[Any, list[Any]]:
+    """Return the address of the records, and the cells of a row."""
+    build, row = write.builder, arguments[3]
+    records, columns = (
+        context.make_array(kind)(context, build, array).data
+        for kind, array in zip(signature.args[:2], arguments[:2], strict=True)
+    )
+    found = []
+    for k in range(features):
+        column = build.inttoptr(build.load(build.gep(columns, [PLACE(k)])), DOUBLE.as_pointer())
+        found.append(build.load(build.gep(column, [row])))
+    return records, found
 
 
 def write_layout(features: int, pairs: Iterable[tuple[int, int]], weighted: bool) -> str:
@@ -109,14 +136,11 @@ def read_layout(text: str) -> tuple[int, bool, list[tuple[int, int]]]:
 
 
 def _write_row(
-    write: Writer, shape: tuple[int, bool, list[tuple[int, int]]], records: Any, columns: Any, record: Any, row: Any,
-    rows: Any, weight: Any,
+    write: Writer, shape: tuple[int, bool, list[tuple[int, int]]], records: Any, cells: list[Any], record: Any,
+    weight: Any,
 ) -> None:  # fmt: skip
     features, weighted, pairs = shape
     build = write.builder
-    cells = [
-        build.load(build.gep(columns, [build.add(row, build.mul(rows, PLACE(k)))])) for k in range(features)
-    ]
     away = _shift(write, records, record, cells)
     products = [(None, None), *((k, None) for k in range(features)), *pairs]
     for first in range(0, len(products), LANES):

@@ -10,7 +10,7 @@ variances.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from deriver.reduction.doubled import add, multiply, prefetch, two_sum
-from deriver.reduction.lanes import add_row, write_layout
+from deriver.reduction.lanes import add_row, begin_record, write_layout
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 Pairs = tuple[tuple[int, int], ...]
@@ -55,11 +55,13 @@ class Moments:
         self.records = np.zeros((0, shape.width))
         self.groups = 0
 
-    def add(self, group: np.ndarray, columns: np.ndarray, weight: np.ndarray | None = None) -> None:
-        """Add rows: ``group`` (rows,) from 0, ``columns`` (features, rows), ``weight`` (rows,)."""
+    def add(self, group: np.ndarray, columns: Iterable[np.ndarray], weight: np.ndarray | None = None) -> None:
+        """Add rows: ``group`` (rows,) from 0, each of ``columns`` (rows,), ``weight`` (rows,)."""
         self._grow(int(group.max(initial=-1)) + 1)
-        weight = np.empty(0) if weight is None else weight
-        make_kernel(self.shape)(self.records.reshape(-1), group, columns, weight)
+        kept = [np.ascontiguousarray(column, dtype=float) for column in columns]
+        addresses = np.array([column.ctypes.data for column in kept], dtype=np.int64)
+        weight = np.empty(0) if weight is None else np.array(weight, dtype=float)
+        make_kernel(self.shape)(self.records.reshape(-1), group, addresses, weight)
 
     def merge(self, other: Moments, place: np.ndarray) -> None:
         """Add the moments of another piece of the data; ``place`` is the number of each of its groups here."""
@@ -100,15 +102,14 @@ def make_kernel(shape: Shape) -> Callable[..., None]:
     """Return the compiled loop that adds rows to records of a shape, a row's products in vectors of doubles.
 
     The record of a row a little further on is fetched beforehand: groups come in any order, and waiting for memory
-    would take several times as long as the sums.
+    would take several times as long as the sums.  ``columns`` are the addresses of the columns, which need not be copied.
     """
-    features, width, weighted = shape.features, shape.width, shape.weighted
-    layout = write_layout(features, shape.pairs, weighted)
+    width, weighted = shape.width, shape.weighted
+    layout = write_layout(shape.features, shape.pairs, weighted)
 
     @compiled
     def add_rows(records: np.ndarray, group: np.ndarray, columns: np.ndarray, weight: np.ndarray) -> None:
-        flat, rows = columns.reshape(-1), len(group)
-        w = 1.0
+        rows, w = len(group), 1.0
         for row in range(rows):
             ahead = group[min(row + 32, rows - 1)] * width
             for step in range(0, width, 8):
@@ -116,12 +117,11 @@ def make_kernel(shape: Shape) -> Callable[..., None]:
             prefetch(records, ahead + width - 1)
             record = group[row] * width
             if records[record] == 0.0:
-                for k in range(features):
-                    records[record + 1 + k] = columns[k, row]
+                begin_record(records, columns, record, row, layout)
             records[record] += 1.0
             if weighted:
                 w = weight[row]
-            add_row(records, flat, record, row, rows, w, layout)
+            add_row(records, columns, record, row, w, layout)
 
     return add_rows
 

@@ -158,7 +158,8 @@ class _Reader:
     def _check(self, statistic: Statistic, part: Expr) -> None:
         if isinstance(part, Ref):
             return
-        if not isinstance(part, (sp.Number, sp.NumberSymbol, sp.Add, sp.Mul, sp.Pow, *FUNCTIONS)):
+        plain = isinstance(part, sp.Number | sp.NumberSymbol | sp.Add | sp.Mul | sp.Pow)
+        if not plain and type(part) not in FUNCTIONS:
             raise self._refuse(statistic, f"holds {show(part)}, which is not evaluated row by row")
         for arg in part.args:
             self._check(statistic, arg)

@@ -11,7 +11,7 @@ import sympy as sp
 from deriver.algebra.heads import Ref, Variable, index_symbol
 from deriver.pipeline import derive, plan
 from deriver.reduction.lanes import LANES, read_layout, write_layout
-from deriver.reduction.moments import Shape, make_kernel
+from deriver.reduction.moments import Moments, Shape
 from deriver.reduction.recipe import make_recipe, write_factor
 from deriver.reduction.records import Term, recipe_from_json, recipe_to_json
 from deriver.reduction.rows import symbols_of, term_values
@@ -65,8 +65,9 @@ def test_more_products_than_lanes(weighted: bool) -> None:
     rng = np.random.default_rng(5)
     columns, group = rng.integers(-50, 50, (features, rows)).astype(float), rng.integers(0, 3, rows)
     weight = rng.integers(1, 9, rows).astype(float) if weighted else np.ones(rows)
-    records = np.zeros((3, shape.width))
-    make_kernel(shape)(records.reshape(-1), group, columns, weight if weighted else np.empty(0))
+    moments = Moments(shape)
+    moments.add(group, columns, weight if weighted else None)
+    records = moments.records
     for g in range(3):
         own = columns[:, group == g]
         away, w = own - own[:, :1], weight[group == g]
