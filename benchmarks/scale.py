@@ -3,7 +3,8 @@
     python benchmarks/scale.py --rows 1e7 --groups 1e5 --folder /tmp
 
 writes rows of random intercepts (group, x, y) in any order as Parquet files, then measures, each in a process of its own:
-a bare scan of the three columns with pyarrow; the reduction to statistics; and the whole command ``deriver run`` with few
+a bare scan of the three columns with pyarrow; the reduction to statistics, imports included, of a model that is derived
+anew and of one that an earlier run has derived; and the whole command ``deriver run`` with few
 draws of the parameters without plates.  The files are removed afterwards.
 """
 
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,7 @@ SEED = 20240607
 ROW_GROUP = 1_000_000
 ROWS_PER_FILE = 10_000_000
 OPTIONS = ["--map", "x=x", "--map", "y=y", "--index", "i=group"]
+STAGES = ("scan-one", "scan-threads", "reduce-anew", "reduce-again")
 KEEP = ["mu0", "sigma2_0", "beta1", "sigma2"]
 
 
@@ -68,24 +71,32 @@ def scan(folder: Path, threads: bool) -> int:
     return rows
 
 
-def reduce_rows(folder: Path) -> int:
-    """Reduce the rows to statistics; return the number of groups."""
-    from deriver.pipeline import derive, plan
-    from deriver.reduction.run import choose_reduction
+def reduce_rows(folder: Path, cache: bool) -> int:
+    """Reduce the rows to statistics; return the number of groups.  ``cache`` as in ``deriver run``."""
+    from deriver.pipeline import derive, load_model, plan
+    from deriver.reduction.run import choose_reduction, find_recipe
     from deriver.running.job import Job
 
     job = Job(columns={"x": "x", "y": "y"}, index={"i": "group"})
     reduction = choose_reduction(folder, job, choice="on")
     assert reduction is not None
-    derivation = derive("random_intercepts")
-    binding = reduction.bind(derivation.model, derivation, plan(derivation), job)
+    model = load_model("random_intercepts")
+
+    def derived() -> Any:
+        derivation = derive(model)
+        return derivation, plan(derivation)
+
+    binding = reduction.bind(model, find_recipe(model, derived, None, "off", cache), job)
     return len(binding.labels["i"].labels)
 
 
 def run_stage(stage: str, folder: Path) -> None:
     """Run one stage in this process and print its times as JSON."""
     wall, cpu = time.perf_counter(), time.process_time()
-    found = reduce_rows(folder) if stage == "reduce" else scan(folder, stage == "scan-threads")
+    if stage.startswith("reduce"):
+        found = reduce_rows(folder, cache=stage == "reduce-again")
+    else:
+        found = scan(folder, stage == "scan-threads")
     print(json.dumps({"found": found, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}))
 
 
@@ -116,16 +127,15 @@ def best_of(stage: str, folder: Path, repeats: int) -> dict[str, float]:
 
 def report(folder: Path, repeats: int, draws: int) -> None:
     """Measure the stages and print their figures and ratios."""
-    stages = {stage: best_of(stage, folder, repeats) for stage in ("scan-one", "scan-threads", "reduce")}
+    stages = {stage: best_of(stage, folder, repeats) for stage in STAGES}
     for stage, figures in stages.items():
         print(
             f"{stage:>14}: {figures['wall']:8.2f} s wall {figures['cpu']:8.2f} s CPU {figures['memory']:7.0f} MB peak"
         )
     bare = {key: min(stages["scan-one"][key], stages["scan-threads"][key]) for key in ("wall", "cpu")}
-    made = stages["reduce"]
-    print(
-        f"reduction / bare scan: {made['wall'] / bare['wall']:.2f} wall, {made['cpu'] / bare['cpu']:.2f} CPU"
-    )
+    for stage in STAGES[2:]:
+        wall, cpu = (stages[stage][key] / bare[key] for key in ("wall", "cpu"))
+        print(f"{stage} / bare scan: {wall:.2f} wall, {cpu:.2f} CPU")
     command = [
         sys.executable,
         "-m",
@@ -155,7 +165,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--stage", choices=("scan-one", "scan-threads", "reduce"), help=argparse.SUPPRESS)
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
         run_stage(options.stage, options.folder)

@@ -37,6 +37,14 @@ class Mistake:
         return "\n".join(lines)
 
 
+def not_reduced(found: str, remedy: str = "--reduce off keeps the rows in memory") -> Mistake:
+    """Return the mistake of a model that cannot do without its rows."""
+    return Mistake(
+        code="not-reduced", found=found, remedy=remedy,
+        expected="a model whose sampler reads sums and least-squares fits of the rows only",
+    )  # fmt: skip
+
+
 class DeriverError(Exception):
     """Base of every error that a user's input can cause; ``mistakes`` holds them all."""
 

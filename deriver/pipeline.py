@@ -5,6 +5,7 @@ Each step takes the typed record of the step before it.  Heavy imports wait unti
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from deriver.plan import Plan
     from deriver.reduction.run import Reduction
     from deriver.remedies import Explanation
+    from deriver.running.binding import Binding
     from deriver.running.cache import Choice
     from deriver.running.job import Job
     from deriver.running.missing import Observed
@@ -322,7 +324,7 @@ def run_job(
 
     reduction = choose_reduction(data, job, choice=reduce, dask=dask)
     if reduction is not None:
-        return _run_reduced(as_model(model), reduction, job, backend, methods, templates, blocks)
+        return _run_reduced(as_model(model), reduction, job, backend, methods, templates, blocks, cache)
     prepared = prepare_job(as_model(model), data, job)
     observed = prepared.observed
     key = kept.choice_key(
@@ -367,23 +369,45 @@ def _derive_source(
 
 def _run_reduced(
     model: Model, reduction: Reduction, job: Any, backend: Backend, methods: Mapping[str, str] | None,
-    templates: str | Path | None, blocks: Blocks,
+    templates: str | Path | None, blocks: Blocks, cache: bool,
 ) -> Result:  # fmt: skip
     """Run a job whose rows are reduced to statistics: the plan comes first, as it says which."""
-    from deriver.derivation.density_ratio import check_derivation
-    from deriver.running.backend import choose_source
+    from deriver.reduction.run import find_recipe
+    from deriver.running import cache as kept
     from deriver.running.fixing import fix_nodes
     from deriver.running.job import prepare_job, sample_job
 
-    derivation = derive(fix_nodes(model, job.fix))
-    check_derivation(derivation)
-    made = plan(derivation, methods, "on" if blocks == "on" else "off")  # no block on statistics yet
-    prepared = prepare_job(model, None, job, bind=lambda fixed: reduction.bind(fixed, derivation, made, job))
-    choice = choose_source(
-        derivation, made, prepared.observed.arrays, job.settings, backend=backend, templates=templates, reduced=True
+    blocks = "on" if blocks == "on" else "off"  # no block on statistics yet
+
+    @functools.cache
+    def derived() -> tuple[Derivation, Plan]:
+        from deriver.derivation.density_ratio import check_derivation
+
+        derivation = derive(fix_nodes(model, job.fix))
+        check_derivation(derivation)
+        return derivation, plan(derivation, methods, blocks)
+
+    def bind(fixed: Model) -> Binding:
+        return reduction.bind(fixed, find_recipe(fixed, derived, methods, blocks, cache), job)
+
+    prepared = prepare_job(model, None, job, bind=bind)
+    arrays = prepared.observed.arrays
+    key = kept.choice_key(
+        prepared.observed.model, arrays, job.settings, backend=backend, methods=methods, blocks=blocks,
+        templates=templates, reduced=True,
     )  # fmt: skip
-    note = f"{reduction.note}; sampled by {choice.backend}: {choice.reason}"
-    return sample_job(prepared, choice.source, note=note)
+    choice = kept.recall_choice(key) if cache else None
+    told = ", with the source that an earlier run derived and checked" if choice is not None else ""
+    if choice is None:
+        from deriver.running.backend import choose_source
+
+        choice = choose_source(
+            *derived(), arrays, job.settings, backend=backend, templates=templates, reduced=True
+        )
+        if cache:
+            kept.keep_choice(key, choice)
+    note = f"{reduction.note}; sampled by {choice.backend}: {choice.reason}{told}"
+    return sample_job(prepared, choice.source, note=note, cached=cache)
 
 
 def graph(model: Model | str | Path, path: str | Path) -> None:

@@ -22,5 +22,5 @@ def update_generated(request: pytest.FixtureRequest) -> bool:
 def derive_anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every run inside a test derive its source, but for the tests of the cache itself."""
     if request.node.path.name != "test_run_cache.py":
-        monkeypatch.setattr("deriver.running.cache.recall_choice", lambda key: None)
-        monkeypatch.setattr("deriver.running.cache.keep_choice", lambda key, choice: None)
+        monkeypatch.setattr("deriver.running.cache.recall", lambda key: None)
+        monkeypatch.setattr("deriver.running.cache.keep", lambda key, value: None)

@@ -16,7 +16,7 @@ from sympy import Basic, Symbol
 from deriver.derivation.records import Derivation
 from deriver.emission.scope import Module
 from deriver.emission.views import FunctionView
-from deriver.errors import Mistake, UsageError
+from deriver.errors import Mistake, UsageError, not_reduced
 from deriver.plan.layout import plate_of
 from deriver.plan.records import LeastSquares, Statistic, Step
 
@@ -81,14 +81,6 @@ def check_reducible(
 def _refusal(step: Step, names: list[str]) -> Mistake:
     why = WHY.get(step.method, HOW)
     return not_reduced(f"`{step.node}` needs each row at every sweep (it reads {', '.join(names)}): {why}")
-
-
-def not_reduced(found: str, remedy: str = "--reduce off keeps the rows in memory") -> Mistake:
-    """Return the mistake of a model that cannot do without its rows."""
-    return Mistake(
-        code="not-reduced", found=found, remedy=remedy,
-        expected="a model whose sampler reads sums and least-squares fits of the rows only",
-    )  # fmt: skip
 
 
 def data_names(views: Iterable[FunctionView]) -> set[str]:

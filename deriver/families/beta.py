@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from scipy.special import betainc, betaln, xlog1py, xlogy
-
 from deriver.families.collect import collect_by_form
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads, sp, special
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
@@ -35,17 +33,17 @@ def logpdf(value: float, a: float, b: float) -> float:
         return UNDEFINED
     if not 0 < value < 1:
         return NEVER
-    return float(xlogy(a - 1.0, value) + xlog1py(b - 1.0, -value) - betaln(a, b))
+    return float(special.xlogy(a - 1.0, value) + special.xlog1py(b - 1.0, -value) - special.betaln(a, b))
 
 
 def cdf(value: float, a: float, b: float) -> float:
     """P(X <= value) under Beta(a, b)."""
-    return float(betainc(a, b, min(max(value, 0.0), 1.0)))
+    return float(special.betainc(a, b, min(max(value, 0.0), 1.0)))
 
 
 def sf(value: float, a: float, b: float) -> float:
     """P(X > value) under Beta(a, b)."""
-    return float(betainc(b, a, min(max(1.0 - value, 0.0), 1.0)))
+    return float(special.betainc(b, a, min(max(1.0 - value, 0.0), 1.0)))
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.special import betainc, betaln, xlog1py, xlogy
-
+from deriver.families.deferred import special
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import expit, keep, log_choose, log_complement, log_of
@@ -26,8 +25,8 @@ def logpdf(value: float, size: float, prob: float) -> float:
         return UNDEFINED
     if not (is_count(value) and value <= size):
         return NEVER
-    log_ways = -math.log1p(size) - betaln(size - value + 1.0, value + 1.0)
-    return float(log_ways + xlogy(value, prob) + xlog1py(size - value, -prob))
+    log_ways = -math.log1p(size) - special.betaln(size - value + 1.0, value + 1.0)
+    return float(log_ways + special.xlogy(value, prob) + special.xlog1py(size - value, -prob))
 
 
 def cdf(value: float, size: float, prob: float) -> float:
@@ -35,7 +34,7 @@ def cdf(value: float, size: float, prob: float) -> float:
     if not 0 <= value < size:
         return float(value >= size)
     below = math.floor(value)
-    return float(betainc(size - below, below + 1.0, 1.0 - prob))
+    return float(special.betainc(size - below, below + 1.0, 1.0 - prob))
 
 
 def sf(value: float, size: float, prob: float) -> float:
@@ -43,7 +42,7 @@ def sf(value: float, size: float, prob: float) -> float:
     if not 0 <= value < size:
         return float(value < 0)
     below = math.floor(value)
-    return float(betainc(below + 1.0, size - below, prob))
+    return float(special.betainc(below + 1.0, size - below, prob))
 
 
 BINOMIAL = Family(

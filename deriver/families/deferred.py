@@ -1,7 +1,7 @@
-"""SymPy and our heads, imported when something of them is first used.
+"""SymPy, our heads and SciPy's special functions, imported when something of them is first used.
 
 The language and the binding of data read of a family only its names, its roles and its support; a run whose source is
-in the cache derives nothing, and need not wait for SymPy.
+in the cache derives nothing, and need not wait for them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import sympy as sp
+    from scipy import special
 
     from deriver.algebra import heads
 else:
@@ -26,6 +27,6 @@ else:
             setattr(self, attribute, found)
             return found
 
-    sp, heads = Deferred("sympy"), Deferred("deriver.algebra.heads")
+    sp, heads, special = (Deferred(name) for name in ("sympy", "deriver.algebra.heads", "scipy.special"))
 
-__all__ = ["heads", "sp"]
+__all__ = ["heads", "sp", "special"]

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaln, xlogy
 
 from deriver.families.collect import collect_log_components
-from deriver.families.deferred import heads
+from deriver.families.deferred import heads, special
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import join_vectors, keep, natural_coefficient, sum_components
@@ -34,8 +33,8 @@ def logpdf(value: np.ndarray, concentration: np.ndarray) -> float:
         return UNDEFINED
     if not (np.all(point > 0) and abs(point.sum() - 1.0) < 1e-9):
         return NEVER
-    constant = np.sum(betaln(np.cumsum(weights)[:-1], weights[1:]))
-    return float(np.sum(xlogy(weights - 1.0, point)) - constant)
+    constant = np.sum(special.betaln(np.cumsum(weights)[:-1], weights[1:]))
+    return float(np.sum(special.xlogy(weights - 1.0, point)) - constant)
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammainc, gammaincc, gammaln, xlogy
 
 from deriver.families.collect import collect_by_form, scale_terms
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads, sp, special
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
@@ -30,17 +29,17 @@ def logpdf(value: float, shape: float, scale: float) -> float:
     if not 0 < value < np.inf:
         return NEVER
     ratio = scale / value
-    return float(xlogy(shape, ratio) - ratio - np.log(value) - gammaln(shape))
+    return float(special.xlogy(shape, ratio) - ratio - np.log(value) - special.gammaln(shape))
 
 
 def cdf(value: float, shape: float, scale: float) -> float:
     """P(X <= value) under IG(shape, scale)."""
-    return float(gammaincc(shape, scale / value)) if value > 0 else 0.0
+    return float(special.gammaincc(shape, scale / value)) if value > 0 else 0.0
 
 
 def sf(value: float, shape: float, scale: float) -> float:
     """P(X > value) under IG(shape, scale)."""
-    return float(gammainc(shape, scale / value)) if value > 0 else 1.0
+    return float(special.gammainc(shape, scale / value)) if value > 0 else 1.0
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:

@@ -6,9 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaln
 
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads, sp, special
 from deriver.families.numeric import NEVER, UNDEFINED, cholesky_factor, log_determinant
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep
@@ -35,7 +34,7 @@ def logpdf(value: np.ndarray, dim: int, eta: float) -> float:
     constant = 0.0
     for level in range(1, p):
         half = eta + 0.5 * (p - level - 1)
-        constant += (p - level) * ((2.0 * half - 1.0) * math.log(2.0) + betaln(half, half))
+        constant += (p - level) * ((2.0 * half - 1.0) * math.log(2.0) + special.betaln(half, half))
     return float((eta - 1.0) * log_determinant(factor) - constant)
 
 

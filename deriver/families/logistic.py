@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.special import expit, log_expit
-
-from deriver.families.deferred import sp
+from deriver.families.deferred import sp, special
 from deriver.families.numeric import UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
@@ -27,17 +25,17 @@ def logpdf(value: float, location: float, scale: float) -> float:
     if not scale > 0:
         return UNDEFINED
     deviate = (value - location) / scale
-    return float(log_expit(deviate) + log_expit(-deviate) - math.log(scale))
+    return float(special.log_expit(deviate) + special.log_expit(-deviate) - math.log(scale))
 
 
 def cdf(value: float, location: float, scale: float) -> float:
     """P(X <= value) under Logistic(location, scale)."""
-    return float(expit((value - location) / scale))
+    return float(special.expit((value - location) / scale))
 
 
 def sf(value: float, location: float, scale: float) -> float:
     """P(X > value) under Logistic(location, scale)."""
-    return float(expit((location - value) / scale))
+    return float(special.expit((location - value) / scale))
 
 
 LOGISTIC = Family(

@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.special import ndtr
-
-from deriver.families.deferred import sp
+from deriver.families.deferred import sp, special
 from deriver.families.numeric import NEVER, UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
@@ -39,12 +37,12 @@ def logpdf(value: float, meanlog: float, varlog: float) -> float:
 
 def cdf(value: float, meanlog: float, varlog: float) -> float:
     """P(X <= value) under LogNormal(meanlog, varlog)."""
-    return float(ndtr((math.log(value) - meanlog) / math.sqrt(varlog))) if value > 0 else 0.0
+    return float(special.ndtr((math.log(value) - meanlog) / math.sqrt(varlog))) if value > 0 else 0.0
 
 
 def sf(value: float, meanlog: float, varlog: float) -> float:
     """P(X > value) under LogNormal(meanlog, varlog)."""
-    return float(ndtr((meanlog - math.log(value)) / math.sqrt(varlog))) if value > 0 else 1.0
+    return float(special.ndtr((meanlog - math.log(value)) / math.sqrt(varlog))) if value > 0 else 1.0
 
 
 LOGNORMAL = Family(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaln, xlogy
 
-from deriver.families.deferred import heads
+from deriver.families.deferred import heads, special
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, sum_components
@@ -32,8 +31,8 @@ def logpdf(value: np.ndarray, size: float, prob: np.ndarray) -> float:
     if not all(map(is_count, counts)) or counts.sum() != size:
         return NEVER
     totals = np.cumsum(counts)
-    log_ways = -np.log1p(totals) - betaln(totals - counts + 1.0, counts + 1.0)
-    return float(np.sum(log_ways) + np.sum(xlogy(counts, chances)))
+    log_ways = -np.log1p(totals) - special.betaln(totals - counts + 1.0, counts + 1.0)
+    return float(np.sum(log_ways) + np.sum(special.xlogy(counts, chances)))
 
 
 MULTINOMIAL = Family(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.special import betainc, betaln, xlog1py
-
-from deriver.families.deferred import heads
+from deriver.families.deferred import heads, special
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_complement, log_of
@@ -28,22 +26,22 @@ def logpdf(value: float, size: float, prob: float) -> float:
         return UNDEFINED
     if not is_count(value):
         return NEVER
-    log_ways = -math.log(size + value) - betaln(size, value + 1.0)
-    return float(log_ways + size * math.log(prob) + xlog1py(value, -prob))
+    log_ways = -math.log(size + value) - special.betaln(size, value + 1.0)
+    return float(log_ways + size * math.log(prob) + special.xlog1py(value, -prob))
 
 
 def cdf(value: float, size: float, prob: float) -> float:
     """P(X <= value) under NegativeBinomial(size, prob)."""
     if not 0 <= value < math.inf:
         return float(value > 0)
-    return float(betainc(size, math.floor(value) + 1.0, prob))
+    return float(special.betainc(size, math.floor(value) + 1.0, prob))
 
 
 def sf(value: float, size: float, prob: float) -> float:
     """P(X > value) under NegativeBinomial(size, prob)."""
     if not 0 <= value < math.inf:
         return float(value < 0)
-    return float(betainc(math.floor(value) + 1.0, size, 1.0 - prob))
+    return float(special.betainc(math.floor(value) + 1.0, size, 1.0 - prob))
 
 
 NEGATIVE_BINOMIAL = Family(

@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from scipy.special import ndtr
-
 from deriver.families.collect import collect_by_form, scale_terms
-from deriver.families.deferred import sp
+from deriver.families.deferred import sp, special
 from deriver.families.numeric import UNDEFINED
 from deriver.families.record import Family, Kernel, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of, natural_coefficient
@@ -34,12 +32,12 @@ def logpdf(value: float, mean: float, var: float) -> float:
 
 def cdf(value: float, mean: float, var: float) -> float:
     """P(X <= value) under N(mean, var)."""
-    return float(ndtr((value - mean) / math.sqrt(var)))
+    return float(special.ndtr((value - mean) / math.sqrt(var)))
 
 
 def sf(value: float, mean: float, var: float) -> float:
     """P(X > value) under N(mean, var)."""
-    return float(ndtr((mean - value) / math.sqrt(var)))
+    return float(special.ndtr((mean - value) / math.sqrt(var)))
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammainc, gammaincc, gammaln, xlogy
 
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads, sp, special
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
@@ -25,17 +24,19 @@ def logpdf(value: float, rate: float) -> float:
     """log Poisson(value; rate), mean ``rate``."""
     if not rate >= 0:
         return UNDEFINED
-    return float(xlogy(value, rate) - gammaln(value + 1.0) - rate) if is_count(value) else NEVER
+    return (
+        float(special.xlogy(value, rate) - special.gammaln(value + 1.0) - rate) if is_count(value) else NEVER
+    )
 
 
 def cdf(value: float, rate: float) -> float:
     """P(X <= value) under Poisson(rate)."""
-    return float(gammaincc(np.floor(value) + 1.0, rate)) if value >= 0 else 0.0
+    return float(special.gammaincc(np.floor(value) + 1.0, rate)) if value >= 0 else 0.0
 
 
 def sf(value: float, rate: float) -> float:
     """P(X > value) under Poisson(rate)."""
-    return float(gammainc(np.floor(value) + 1.0, rate)) if value >= 0 else 1.0
+    return float(special.gammainc(np.floor(value) + 1.0, rate)) if value >= 0 else 1.0
 
 
 POISSON = Family(

@@ -6,9 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaln, stdtr
 
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads, sp, special
 from deriver.families.numeric import UNDEFINED
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, log_of
@@ -29,18 +28,18 @@ def logpdf(value: float, df: float, mean: float, scale: float) -> float:
     if not (df > 0 and scale > 0):
         return UNDEFINED
     deviate = (value - mean) / scale
-    constant = 0.5 * math.log(df) + betaln(0.5, 0.5 * df) + math.log(scale)
+    constant = 0.5 * math.log(df) + special.betaln(0.5, 0.5 * df) + math.log(scale)
     return float(-0.5 * (df + 1.0) * np.log1p(deviate * deviate / df) - constant)
 
 
 def cdf(value: float, df: float, mean: float, scale: float) -> float:
     """P(X <= value) under t(df, mean, scale)."""
-    return float(stdtr(df, (value - mean) / scale))
+    return float(special.stdtr(df, (value - mean) / scale))
 
 
 def sf(value: float, df: float, mean: float, scale: float) -> float:
     """P(X > value) under t(df, mean, scale)."""
-    return float(stdtr(df, (mean - value) / scale))
+    return float(special.stdtr(df, (mean - value) / scale))
 
 
 STUDENT_T = Family(

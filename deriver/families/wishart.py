@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import multigammaln
 
 from deriver.families.collect import collect_wishart, scale_terms
-from deriver.families.deferred import heads, sp
+from deriver.families.deferred import heads, sp, special
 from deriver.families.numeric import (
     NEVER,
     UNDEFINED,
@@ -47,7 +46,7 @@ def logpdf(value: np.ndarray, df: float, scale: np.ndarray) -> float:
     whitened = solve_lower(scale_factor, value_factor)
     log_ratio = log_determinant(value_factor) - log_determinant(scale_factor)
     kernel = 0.5 * df * log_ratio - 0.5 * (p + 1) * log_determinant(value_factor) - 0.5 * np.sum(whitened**2)
-    return float(kernel - 0.5 * df * p * math.log(2.0) - multigammaln(0.5 * df, p))
+    return float(kernel - 0.5 * df * p * math.log(2.0) - special.multigammaln(0.5 * df, p))
 
 
 def statistic_forms(target: Expr) -> Mapping[str, Expr]:

@@ -17,7 +17,7 @@ from deriver.model.records import Model
 from deriver.reduction.moments import Moments
 from deriver.reduction.pieces import Source
 from deriver.reduction.plan import make_task
-from deriver.reduction.recipe import (
+from deriver.reduction.records import (
     ONE,
     FitOfRows,
     Grouping,
@@ -218,12 +218,12 @@ class _Statistics:
         (response,) = self._place(key, item.response)
         made = solve_fit(moments, [place for places_of in places for place in places_of], response)
         whole = (slice(None) if item.grouping is not None else 0,)
-        found: dict[str, np.ndarray] = {item.fit.rss: made.rss[whole]}
+        found: dict[str, np.ndarray] = {item.rss: made.rss[whole]}
         spots = _spots(item, places)
-        for spot, fit, rest in zip(spots, item.fit.fits, item.fit.rests, strict=True):
+        for spot, fit, rest in zip(spots, item.fits, item.rests, strict=True):
             found[fit], found[rest] = made.fit[(*whole, spot)], made.rest[(*whole, spot)]
         blocks = [(a, b) for k, a in enumerate(spots) for b in spots[k:]]
-        for name, (a, b) in zip(item.fit.roots, blocks, strict=bool(item.fit.roots)):
+        for name, (a, b) in zip(item.roots, blocks, strict=bool(item.roots)):
             found[name] = made.root[(*whole, a, b)]
         return found
 

@@ -83,10 +83,3 @@ def divide(a: float, a_low: float, b: float, b_low: float) -> tuple[float, float
     high, low = multiply(first, 0.0, b, b_low)
     high, low = add(a, a_low, -high, -low)
     return two_sum(first, high / b)
-
-
-@inlined
-def add_to(sums: Any, place: int, high: float, low: float) -> None:
-    """Add a number in two parts to the sum in two parts that begins at a place of a flat array."""
-    sums[place], left = two_sum(sums[place], high)
-    sums[place + 1] += left + low

@@ -22,6 +22,8 @@ MULTIPLIER = np.uint64(
     0x9E3779B97F4A7C15
 )  # 2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4
 
+NARROW, SPARSE = 2**17, 8  # a table of numbers has as many places, and as many for each label met
+
 
 class MissingLabel(ValueError):
     """A row has no label; ``row`` counts from 0 in the batch."""
@@ -96,16 +98,27 @@ def plain_label(label: Any) -> Any:
 
 
 class WholeLabels:
-    """A hash table from whole numbers to 0, 1, 2, ... in the order in which they are met, by linear probing."""
+    """Whole numbers to 0, 1, 2, ... in the order in which they are met.
+
+    Labels that lie close together have a table with a place for every number between the least and the greatest; the
+    others a hash table by linear probing, whose places are met at random, and which takes several times as long.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.labels = np.empty(64, dtype=np.int64)
+        self.least = 0
+        self.places: np.ndarray | None = np.empty(0, dtype=np.int32)
         self.slots = np.full((128, 2), -1, dtype=np.int64)
 
     def number(self, labels: np.ndarray) -> np.ndarray:
         """Return the number of each label."""
         codes = np.empty(len(labels), dtype=np.int64)
+        if len(labels) and self._widen(int(labels.min()), int(labels.max())):
+            assert self.places is not None
+            self._make_room(min(self.count + len(labels), len(self.places)))
+            self.count = look_up(labels, codes, self.count, self.labels, self.places, self.least)
+            return codes
         done = 0
         while True:
             done, self.count = find_or_add(labels, codes, done, self.count, self.labels, self.slots)
@@ -113,12 +126,60 @@ class WholeLabels:
                 return codes
             self._double()
 
+    def _widen(self, least: int, greatest: int) -> bool:
+        """Give the table places from ``least`` to ``greatest``, and tell whether it may have them."""
+        if self.places is None:
+            return False
+        known = len(self.places)
+        low, high = least, greatest + 1
+        if known:
+            low, high = min(low, self.least), max(high, self.least + known)
+        if high - low == known:
+            return True
+        if high - low > NARROW + SPARSE * self.count:
+            self.places = None
+            self._double()
+            return False
+        spare = (high - low) // 4  # so that labels which come in order do not widen it at every batch
+        before = spare if known and low < self.least else 0
+        low, high = max(low - before, -(2**63)), min(high + spare, 2**63)
+        wider = np.full(high - low, -1, dtype=np.int32)
+        if known:
+            wider[self.least - low : self.least - low + known] = self.places
+        self.least, self.places = low, wider
+        return True
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self.labels):
+            known = self.labels[: self.count]
+            self.labels = np.empty(max(count, 2 * len(known)), dtype=np.int64)
+            self.labels[: self.count] = known
+
     def _double(self) -> None:
-        known = self.labels[: self.count]
-        self.labels = np.empty(2 * len(self.labels), dtype=np.int64)
+        """Make a hash table of the labels met so far, with room for as many again."""
+        known = self.labels[: self.count].copy()
+        room = 1 << max(6, int(2 * len(known)).bit_length())
+        self.labels = np.empty(room, dtype=np.int64)
         self.labels[: self.count] = known
-        self.slots = np.full((4 * len(known), 2), -1, dtype=np.int64)
+        self.slots = np.full((2 * room, 2), -1, dtype=np.int64)
         find_or_add(known, np.empty(len(known), dtype=np.int64), 0, 0, self.labels, self.slots)
+
+
+@compiled
+def look_up(
+    labels: np.ndarray, codes: np.ndarray, count: int, known: np.ndarray, places: np.ndarray, least: int
+) -> int:
+    """Number labels by a table from the label less the least; return how many are known."""
+    for row in range(len(labels)):
+        place = labels[row] - least
+        code = places[place]
+        if code < 0:
+            code = count
+            known[count] = labels[row]
+            places[place] = count
+            count += 1
+        codes[row] = code
+    return count
 
 
 @compiled

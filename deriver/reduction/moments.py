@@ -10,14 +10,15 @@ variances.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numba
 import numpy as np
 
-from deriver.reduction.doubled import add, add_to, multiply, prefetch, two_product, two_sum
+from deriver.reduction.doubled import add, multiply, prefetch, two_sum
+from deriver.reduction.lanes import add_row, begin_record, write_layout
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 Pairs = tuple[tuple[int, int], ...]
@@ -32,9 +33,14 @@ class Shape:
     weighted: bool = False
 
     @property
+    def parts(self) -> int:
+        """Return the number of the moments: Σ w, that of each feature, that of each pair."""
+        return 1 + self.features + len(self.pairs)
+
+    @property
     def width(self) -> int:
-        """Return the length of a group's record: count, first row, then each moment in two parts."""
-        return 1 + self.features + 2 * (1 + self.features + len(self.pairs))
+        """Return the length of a group's record: count, first row, high parts of the moments, their low parts."""
+        return 1 + self.features + 2 * self.parts
 
     def pair_array(self) -> np.ndarray:
         """Return the pairs as an array, (pairs, 2)."""
@@ -49,11 +55,13 @@ class Moments:
         self.records = np.zeros((0, shape.width))
         self.groups = 0
 
-    def add(self, group: np.ndarray, columns: np.ndarray, weight: np.ndarray | None = None) -> None:
-        """Add rows: ``group`` (rows,) from 0, ``columns`` (features, rows), ``weight`` (rows,)."""
+    def add(self, group: np.ndarray, columns: Iterable[np.ndarray], weight: np.ndarray | None = None) -> None:
+        """Add rows: ``group`` (rows,) from 0, each of ``columns`` (rows,), ``weight`` (rows,)."""
         self._grow(int(group.max(initial=-1)) + 1)
-        weight = np.empty(0) if weight is None else weight
-        make_kernel(self.shape)(self.records.reshape(-1), group, columns, weight)
+        kept = [np.ascontiguousarray(column, dtype=float) for column in columns]
+        addresses = np.array([column.ctypes.data for column in kept], dtype=np.int64)
+        weight = np.empty(0) if weight is None else np.array(weight, dtype=float)
+        make_kernel(self.shape)(self.records.reshape(-1), group, addresses, weight)
 
     def merge(self, other: Moments, place: np.ndarray) -> None:
         """Add the moments of another piece of the data; ``place`` is the number of each of its groups here."""
@@ -91,48 +99,29 @@ class Moments:
 
 @lru_cache(maxsize=64)
 def make_kernel(shape: Shape) -> Callable[..., None]:
-    """Return the compiled loop that adds rows to records of a shape, its loops over features written out.
+    """Return the compiled loop that adds rows to records of a shape, a row's products in vectors of doubles.
 
     The record of a row a little further on is fetched beforehand: groups come in any order, and waiting for memory
-    would take several times as long as the sums.
+    would take several times as long as the sums.  ``columns`` are the addresses of the columns, which need not be copied.
     """
-    features, products, width, weighted = shape.features, len(shape.pairs), shape.width, shape.weighted
-    ones, others = tuple(k for k, _ in shape.pairs) or (0,), tuple(k for _, k in shape.pairs) or (0,)
-    total = 1 + features
-    sums, squares = total + 2, total + 2 + 2 * features
+    width, weighted = shape.width, shape.weighted
+    layout = write_layout(shape.features, shape.pairs, weighted)
 
     @compiled
     def add_rows(records: np.ndarray, group: np.ndarray, columns: np.ndarray, weight: np.ndarray) -> None:
-        away, rest = np.empty(features), np.empty(features)
-        w = 1.0
-        for row in range(len(group)):
-            ahead = group[min(row + 32, len(group) - 1)] * width
+        rows, w = len(group), 1.0
+        for row in range(rows):
+            ahead = group[min(row + 32, rows - 1)] * width
             for step in range(0, width, 8):
                 prefetch(records, ahead + step)
             prefetch(records, ahead + width - 1)
             record = group[row] * width
             if records[record] == 0.0:
-                for k in range(features):
-                    records[record + 1 + k] = columns[k, row]
+                begin_record(records, columns, record, row, layout)
             records[record] += 1.0
             if weighted:
                 w = weight[row]
-                add_to(records, record + total, w, 0.0)
-            else:
-                records[record + total] += 1.0
-            for k in range(features):
-                away[k], rest[k] = two_sum(columns[k, row], -records[record + 1 + k])
-                high, low = away[k], rest[k]
-                if weighted:
-                    high, low = multiply(high, low, w, 0.0)
-                add_to(records, record + sums + 2 * k, high, low)
-            for n in range(products):
-                k, m = ones[n], others[n]
-                high, low = two_product(away[k], away[m])
-                low += away[k] * rest[m] + rest[k] * away[m]
-                if weighted:
-                    high, low = multiply(high, low, w, 0.0)
-                add_to(records, record + squares + 2 * n, high, low)
+            add_row(records, columns, record, row, w, layout)
 
     return add_rows
 
@@ -155,23 +144,22 @@ def merge_records(records: np.ndarray, others: np.ndarray, place: np.ndarray, pa
 @compiled
 def _merge_one(record: np.ndarray, other: np.ndarray, features: int, pairs: np.ndarray) -> None:
     total = 1 + features
-    sums = total + 2
-    squares = sums + 2 * features
+    parts = total + len(pairs)
     away = np.empty((features, 2))
     for k in range(features):
         away[k] = two_sum(other[1 + k], -record[1 + k])
-    w, w_low = other[total], other[total + 1]
+    w, w_low = other[total], other[total + parts]
     for n in range(len(pairs)):
         k, l = pairs[n, 0], pairs[n, 1]
-        at = squares + 2 * n
-        high, low = add(record[at], record[at + 1], other[at], other[at + 1])
+        at = total + 1 + features + n
+        high, low = add(record[at], record[at + parts], other[at], other[at + parts])
         for one, two in ((k, l), (l, k)):
-            of = sums + 2 * two
-            high, low = add(high, low, *multiply(away[one, 0], away[one, 1], other[of], other[of + 1]))
+            of = total + 1 + two
+            high, low = add(high, low, *multiply(away[one, 0], away[one, 1], other[of], other[of + parts]))
         both = multiply(away[k, 0], away[k, 1], away[l, 0], away[l, 1])
-        record[at], record[at + 1] = add(high, low, *multiply(*both, w, w_low))
+        record[at], record[at + parts] = add(high, low, *multiply(*both, w, w_low))
     for k in range(features):
-        at = sums + 2 * k
-        high, low = add(record[at], record[at + 1], other[at], other[at + 1])
-        record[at], record[at + 1] = add(high, low, *multiply(away[k, 0], away[k, 1], w, w_low))
-    record[total], record[total + 1] = add(record[total], record[total + 1], w, w_low)
+        at = total + 1 + k
+        high, low = add(record[at], record[at + parts], other[at], other[at + parts])
+        record[at], record[at + parts] = add(high, low, *multiply(away[k, 0], away[k, 1], w, w_low))
+    record[total], record[total + parts] = add(record[total], record[total + parts], w, w_low)

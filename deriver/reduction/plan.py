@@ -9,14 +9,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deriver.emission.reduced import not_reduced
-from deriver.errors import UsageError
+from deriver.errors import UsageError, not_reduced
 from deriver.language.mistakes import listing
 from deriver.model.expressions import Expression
 from deriver.model.records import Model, Statement
 from deriver.reduction.pieces import Source
-from deriver.reduction.recipe import FitOfRows, Grouping, Item, MomentsOfResponse, Recipe, SumOfProducts, Term
-from deriver.reduction.rows import columns_of
+from deriver.reduction.records import (
+    FitOfRows,
+    Grouping,
+    Item,
+    MomentsOfResponse,
+    Recipe,
+    SumOfProducts,
+    Term,
+)
+from deriver.reduction.rows import columns_of, symbols_of
 from deriver.reduction.scan import Task
 from deriver.running.evaluate import Environment, EvaluationError, evaluate
 from deriver.running.job import Job
@@ -173,9 +180,7 @@ def _terms(item: Item) -> tuple[Term, ...]:
 
 
 def _names(term: Term) -> set[str]:
-    from deriver.algebra.heads import Ref
-
-    return {ref.name for ref in term.scalar.atoms(Ref)} | ({term.vector} if term.vector else set())
+    return {*symbols_of(term.scalar), *([term.vector] if term.vector else [])}
 
 
 def _environment(model: Model, settings: Mapping[str, Expression | np.ndarray]) -> Environment:

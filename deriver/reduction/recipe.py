@@ -8,10 +8,9 @@ the rows; or the mean square or variance of a response.  Whatever the rows' part
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import sympy as sp
-from sympy import Expr, S, Symbol
+from sympy import Expr, Symbol
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Condition, PlateSum, Ref, index_symbol
@@ -19,79 +18,26 @@ from deriver.derivation.records import Derivation
 from deriver.emission.inputs import moments_read, statistics_read
 from deriver.emission.mathtext import show
 from deriver.emission.module import declared_bounds, make_module, write_functions
-from deriver.emission.reduced import not_reduced, row_indices
+from deriver.emission.reduced import row_indices
 from deriver.emission.scope import element
-from deriver.errors import UsageError
+from deriver.errors import UsageError, not_reduced
 from deriver.plan.layout import plate_of
 from deriver.plan.records import LeastSquares, Plan, Statistic
+from deriver.reduction.records import (
+    ONE,
+    FitOfRows,
+    Grouping,
+    Item,
+    MomentsOfResponse,
+    Recipe,
+    SumOfProducts,
+    Term,
+)
 
-FUNCTIONS = (sp.log, sp.exp, heads.LogGamma, sp.Abs, sp.factorial)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grouping:
-    """Which rows belong together: those of a value of a plate, or (with ``column``) those whose group column says so."""
-
-    plate: str
-    column: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """A factor of a row: ``scalar``, times the vector of the row called ``vector`` if there is one."""
-
-    scalar: Expr = S.One
-    vector: str = ""
-
-
-ONE = Term()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SumOfProducts:
-    """The statistic ``name``: ``number`` × Σ left × right, over the rows of each group, or over all (no ``grouping``)."""
-
-    name: str
-    number: float
-    left: Term
-    right: Term
-    grouping: Grouping | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitOfRows:
-    """The statistics that a fit makes; ``weight`` is 1 or a factor of the row."""
-
-    fit: LeastSquares
-    response: Term
-    columns: tuple[Term, ...]
-    weight: Term
-    grouping: Grouping | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MomentsOfResponse:
-    """The variance or the mean square of a response over all rows, which the starts of the chains need."""
-
-    name: str
-    response: Term
-    square: bool
-
-
-Item = SumOfProducts | FitOfRows | MomentsOfResponse
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """All that is computed from the rows; ``rows`` are the plate indices of a row, outermost first."""
-
-    rows: tuple[str, ...]
-    items: tuple[Item, ...]
-
-    def groupings(self) -> tuple[Grouping, ...]:
-        """Return the groupings in use."""
-        found = (item.grouping for item in self.items if not isinstance(item, MomentsOfResponse))
-        return tuple(dict.fromkeys(grouping for grouping in found if grouping is not None))
+FUNCTIONS = {
+    sp.log: "log({})", sp.exp: "exp({})", heads.LogGamma: "lgamma({})", sp.Abs: "abs({})",
+    sp.factorial: "exp(lgamma(1 + {}))",
+}  # fmt: skip
 
 
 def make_recipe(derivation: Derivation, plan: Plan) -> Recipe:
@@ -100,14 +46,16 @@ def make_recipe(derivation: Derivation, plan: Plan) -> Recipe:
     write_functions(module)
     reader = _Reader(derivation)
     items: list[Item] = []
+    fits: list[LeastSquares] = []
     for statistic in statistics_read(module):
         if isinstance(statistic.procedure, LeastSquares):
-            known = [item.fit for item in items if isinstance(item, FitOfRows)]
-            items += [] if statistic.procedure in known else [reader.fit(statistic, statistic.procedure)]
+            if statistic.procedure not in fits:
+                fits.append(statistic.procedure)
+                items.append(reader.fit(statistic, statistic.procedure))
         else:
             items.append(reader.sum(statistic))
     for name, words, response in moments_read(module):
-        term = Term(scalar=element(module.source(), module.quantity(response)))
+        term = Term(scalar=write_factor(element(module.source(), module.quantity(response))))
         items.append(MomentsOfResponse(name=name, response=term, square=words == "mean square"))
     return Recipe(rows=reader.rows, items=tuple(items))
 
@@ -139,7 +87,10 @@ class _Reader:
         grouping = self._grouping(statistic, fit.bounds, fit.conditions)
         columns = tuple(self._term(statistic, column) for column in fit.columns)
         response, weight = self._term(statistic, fit.response), self._term(statistic, fit.weight)
-        return FitOfRows(fit=fit, response=response, columns=columns, weight=weight, grouping=grouping)
+        return FitOfRows(
+            rss=fit.rss, fits=fit.fits, rests=fit.rests, roots=fit.roots, response=response, columns=columns,
+            weight=weight, grouping=grouping,
+        )  # fmt: skip
 
     def _grouping(
         self, statistic: Statistic, bounds: Iterable[sp.Tuple], conditions: Iterable[Condition]
@@ -202,12 +153,13 @@ class _Reader:
         for ref in expr.atoms(Ref):
             if not ref.indices or not all(isinstance(i, Symbol) for i in ref.indices):
                 raise self._refuse(statistic, f"holds {show(ref)}, which is not a column of the data")
-        return Term(scalar=scalar, vector=matrices[0].name if matrices else "")
+        return Term(scalar=write_factor(scalar), vector=matrices[0].name if matrices else "")
 
     def _check(self, statistic: Statistic, part: Expr) -> None:
         if isinstance(part, Ref):
             return
-        if not isinstance(part, (sp.Number, sp.NumberSymbol, sp.Add, sp.Mul, sp.Pow, *FUNCTIONS)):
+        plain = isinstance(part, sp.Number | sp.NumberSymbol | sp.Add | sp.Mul | sp.Pow)
+        if not plain and type(part) not in FUNCTIONS:
             raise self._refuse(statistic, f"holds {show(part)}, which is not evaluated row by row")
         for arg in part.args:
             self._check(statistic, arg)
@@ -219,3 +171,22 @@ class _Reader:
 def _squared(factor: Expr) -> list[Expr]:
     """Return the factors of a power: y twice for y²."""
     return [factor.base] * 2 if isinstance(factor, sp.Pow) and factor.exp == 2 else [factor]
+
+
+def write_factor(expr: Expr) -> str:
+    """Return a number-valued expression of a row in the model's language, without subscripts."""
+    match expr:
+        case Ref():
+            return expr.name
+        case sp.Integer():
+            return str(expr) if expr >= 0 else f"({expr})"
+        case sp.Rational():
+            return f"({expr.p}/{expr.q})"
+        case sp.Number() | sp.NumberSymbol():
+            return f"({float(expr)!r})"
+        case sp.Add() | sp.Mul():
+            sign = " + " if isinstance(expr, sp.Add) else " * "
+            return f"({sign.join(write_factor(arg) for arg in expr.args)})"
+        case sp.Pow():
+            return f"({write_factor(expr.base)})^({write_factor(expr.exp)})"
+    return FUNCTIONS[type(expr)].format(write_factor(expr.args[0]))

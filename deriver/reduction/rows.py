@@ -12,26 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sympy as sp
-from scipy.special import gammaln
-from sympy import Expr
 
-from deriver.algebra import heads
-from deriver.algebra.heads import Ref
+from deriver.language import parse_expression
 from deriver.language.rewrite import rebuild
 from deriver.model.expressions import Expression, Reference, references
-from deriver.reduction.recipe import Term
+from deriver.reduction.records import Term
 from deriver.running.columns import ColumnReader, label_text
+from deriver.running.evaluate import Environment, evaluate
 from deriver.running.problems import Problems
 from deriver.running.reading import read_map_expression
 from deriver.running.symbols import Symbol
 from deriver.running.tables import Column, Table
 from deriver.running.values import Value, scalar
-
-FUNCTIONS = {
-    sp.log: np.log, sp.exp: np.exp, heads.LogGamma: gammaln, sp.Abs: np.abs,
-    sp.factorial: lambda x: np.exp(gammaln(x + 1)),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,27 +128,22 @@ def columns_of(
 
 def term_values(term: Term, place: int, cells: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
     """Return a factor of every row; ``place`` is the component of its vector."""
-    values = value_of(term.scalar, cells)
+    values = factor_values(term.scalar, cells)
     if term.vector:
         component = cells[term.vector][:, place]
-        values = component if term.scalar == 1 else values * component
+        values = component if term.scalar == "1" else values * component
     return np.broadcast_to(np.asarray(values, dtype=float), (rows,))
 
 
-def value_of(expr: Expr, cells: Mapping[str, np.ndarray]) -> Any:
-    """Return the value of a number-valued expression of the rows' symbols."""
-    match expr:
-        case Ref():
-            return cells[expr.name]
-        case sp.Number() | sp.NumberSymbol():
-            return float(expr)
-        case sp.Add():
-            return sum((value_of(arg, cells) for arg in expr.args[1:]), value_of(expr.args[0], cells))
-        case sp.Mul():
-            product = value_of(expr.args[0], cells)
-            for arg in expr.args[1:]:
-                product = product * value_of(arg, cells)
-            return product
-        case sp.Pow():
-            return value_of(expr.base, cells) ** value_of(expr.exp, cells)
-    return FUNCTIONS[type(expr)](value_of(expr.args[0], cells))
+def factor_values(factor: str, cells: Mapping[str, np.ndarray]) -> Any:
+    """Return the values of a factor that is a number in each row."""
+    if factor in cells:
+        return cells[factor]
+    expression = parse_expression(factor)
+    plain = {name: scalar(cells[name], ("row",)) for name in symbols_of(factor)}
+    return evaluate(expression, Environment(plain=plain)).array
+
+
+def symbols_of(factor: str) -> tuple[str, ...]:
+    """Return the names of the symbols in a factor."""
+    return tuple(dict.fromkeys(reference.name for reference in references(parse_expression(factor))))

@@ -7,7 +7,7 @@ take more than a quarter of the physical memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deriver.derivation.records import Derivation
     from deriver.model.records import Model
     from deriver.plan.records import Plan
+    from deriver.reduction.records import Recipe
     from deriver.reduction.scan import Partial, Task
     from deriver.running.binding import Binding
     from deriver.running.job import Job
@@ -43,12 +44,10 @@ class Reduction:
     note: str
     dask: str | None = None
 
-    def bind(self, model: Model, derivation: Derivation, plan: Plan, job: Job) -> Binding:
-        """Return the model with the statistics of the rows; raise ``UsageError`` if its sampler needs the rows."""
+    def bind(self, model: Model, recipe: Recipe, job: Job) -> Binding:
+        """Return the model with the statistics of the rows."""
         from deriver.reduction.assemble import bind_reduced
-        from deriver.reduction.recipe import make_recipe
 
-        recipe = make_recipe(derivation, plan)
         return bind_reduced(model, self.source, job, recipe, self._scan)
 
     def _scan(self, task: Task) -> Partial:
@@ -57,6 +56,28 @@ class Reduction:
         if self.dask is not None:
             return reduce_on_dask(task, self.source.pieces, self.dask)
         return reduce_pieces(task, self.source.whole_files())
+
+
+def find_recipe(
+    model: Model, derived: Callable[[], tuple[Derivation, Plan]], methods: Mapping[str, str] | None, blocks: str,
+    cache: bool,
+) -> Recipe:  # fmt: skip
+    """Return what a reduced sampler is given, as an earlier run found it or from what ``derived`` returns.
+
+    Raises ``UsageError`` for a sampler that needs the rows.
+    """
+    from deriver.reduction.records import recipe_from_json, recipe_to_json
+    from deriver.running import cache as kept
+
+    key = kept.model_key("recipe", model, methods, blocks)
+    if cache and (found := kept.recall(key)) is not None:
+        return recipe_from_json(found)
+    from deriver.reduction.recipe import make_recipe
+
+    recipe = make_recipe(*derived())
+    if cache:
+        kept.keep(key, recipe_to_json(recipe))
+    return recipe
 
 
 def choose_reduction(

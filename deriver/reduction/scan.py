@@ -18,7 +18,7 @@ from deriver.errors import Mistake
 from deriver.reduction.labels import Labels, MissingLabel
 from deriver.reduction.moments import Moments, Shape
 from deriver.reduction.pieces import Piece, read_ahead, read_batches, release_memory
-from deriver.reduction.recipe import (
+from deriver.reduction.records import (
     ONE,
     FitOfRows,
     Grouping,
@@ -92,7 +92,7 @@ class Numbers:
 
     batch: Batch
     groups: Mapping[Grouping, np.ndarray]
-    columns: Mapping[Key, np.ndarray]
+    columns: Mapping[Key, Sequence[np.ndarray]]
     weights: Mapping[Key, np.ndarray]
     cells: Mapping[str, np.ndarray]
 
@@ -132,8 +132,8 @@ def number_batches(task: Task, partial: Partial, batches: Iterable[Batch]) -> It
         if not partial.moments:
             _prepare(task, partial)
         features, rows = partial.features, batch.length
-        columns = {key: _columns(features[key], cells, rows) for key in features}
-        weights = {key: _columns([(key[1], 0)], cells, rows)[0] for key in features if key[1] != ONE}
+        columns = {key: [term_values(*each, cells, rows) for each in features[key]] for key in features}
+        weights = {key: term_values(key[1], 0, cells, rows) for key in features if key[1] != ONE}
         kept = {symbol.name: cells[symbol.name] for symbol, _ in task.of_groups if symbol.name in cells}
         yield Numbers(batch=batch, groups=groups, columns=columns, weights=weights, cells=kept)
 
@@ -158,10 +158,11 @@ def _read_cells(task: Task, partial: Partial, batch: Batch, problems: Problems) 
         cells, components = reader.read(symbol)
         if cells is None:
             continue
-        if symbol.role == "covariate":
-            reader.check_complete(symbol, cells)
-        elif not np.isfinite(cells.sum()):
-            _refuse_missing(symbol, cells, batch, problems)
+        if not reader.complete:
+            if symbol.role == "covariate":
+                reader.check_complete(symbol, cells)
+            else:
+                _refuse_missing(symbol, cells, batch, problems)
         check_support(
             symbol.declared, symbol.name, cells, task.environment, problems,
             lambda position: f"{batch.place(int(position[0]))}: ",
@@ -241,13 +242,6 @@ def _products(item: Item, sides: Mapping[str, int]) -> list[tuple[Feature, Featu
 def spread(term: Term, sides: Mapping[str, int]) -> list[Feature]:
     """Return the features that a factor of a row comes to: one, or one for each component of its vector."""
     return [(term, place) for place in range(sides[term.vector] if term.vector else 1)]
-
-
-def _columns(features: Sequence[Feature], cells: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
-    columns = np.empty((len(features), rows))
-    for column, (term, place) in zip(columns, features, strict=True):
-        column[:] = term_values(term, place, cells, rows)
-    return columns
 
 
 # --- values that groups have ------------------------------------------------------------------------------------

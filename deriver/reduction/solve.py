@@ -65,7 +65,7 @@ def _pair_table(moments: Moments) -> np.ndarray:
     shape = moments.shape
     table = np.full((shape.features, shape.features), -1, dtype=np.int64)
     for n, (k, m) in enumerate(shape.pairs):
-        table[k, m] = table[m, k] = 3 + 3 * shape.features + 2 * n
+        table[k, m] = table[m, k] = 2 + 2 * shape.features + n
     return table
 
 
@@ -76,10 +76,10 @@ def shifted(record: np.ndarray, table: np.ndarray, k: int, m: int) -> tuple[floa
     if k < 0 and m < 0:
         at = 1 + features
     elif k < 0 or m < 0:
-        at = 3 + features + 2 * max(k, m)
+        at = 2 + features + max(k, m)
     else:
         at = table[k, m]
-    return record[at], record[at + 1]
+    return record[at], record[at + (len(record) - 1 - features) // 2]
 
 
 @compiled

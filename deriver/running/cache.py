@@ -70,44 +70,64 @@ def _forget_old(cache: Path) -> None:
 
 def choice_key(
     model: Model, arrays: Mapping[str, np.ndarray], settings: Settings, *, backend: str,
-    methods: Mapping[str, str] | None, blocks: str, templates: str | Path | None,
+    methods: Mapping[str, str] | None, blocks: str, templates: str | Path | None, reduced: bool = False,
 ) -> str:  # fmt: skip
     """Return the digest of all that the choice of a source depends on.
 
     Of the data these are the dimensions p, and, where the backend is to be chosen, the sizes of all arrays; never a
-    value.
+    value.  ``reduced`` is for a sampler that is given statistics of the rows.
     """
     sizes = {name: np.shape(array) for name, array in arrays.items()}
     dimensions = {given.name for given in model.givens if given.origin != "given" and not given.indices}
     numbers = {name: int(np.asarray(arrays[name])) for name in sorted(dimensions & set(arrays))}
     lengths = (settings.chains, settings.warmup, settings.draws, settings.thin)
     predicted = repr((lengths, sorted(sizes.items()))) if backend == "auto" else ""
-    parts = [
-        repr(model), backend, repr(sorted((methods or {}).items())), blocks, predicted,
-        repr(numbers), _digest_of_templates(templates), _digest_of_package(), _installed_sympy(),
-    ]  # fmt: skip
-    return "choice-" + _digest(part.encode("utf-8") for part in parts)[:32]
+    extra = (backend, predicted, repr(numbers), _digest_of_templates(templates), repr(reduced))
+    return model_key("choice", model, methods, blocks, *extra)
+
+
+def model_key(kind: str, model: Model, methods: Mapping[str, str] | None, blocks: str, *extra: str) -> str:
+    """Return the digest of what the plan of a model depends on, and of the ``extra`` that something else does."""
+    own = (
+        repr(model),
+        repr(sorted((methods or {}).items())),
+        blocks,
+        _digest_of_package(),
+        _installed_sympy(),
+    )
+    return f"{kind}-" + _digest(part.encode("utf-8") for part in (*own, *extra))[:32]
 
 
 def recall_choice(key: str) -> Choice | None:
     """Return the choice kept under a key, or None where there is none that is whole."""
     try:
-        kept = json.loads((cache_folder() / key / _FILE).read_text(encoding="utf-8"))
-        choice = Choice(**kept["choice"])
-        if kept["digest"] == _digest_of_choice(choice):
-            return choice
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
-    return None
+        kept = recall(key)
+        return None if kept is None else Choice(**kept)
+    except TypeError:
+        return None
 
 
 def keep_choice(key: str, choice: Choice) -> None:
     """Keep a choice whose source passed its check; where the cache cannot be written, go on without."""
+    keep(key, asdict(choice))
+
+
+def recall(key: str) -> Any:
+    """Return what JSON holds under a key, or None where there is none that is whole."""
+    try:
+        kept = json.loads((cache_folder() / key / _FILE).read_text(encoding="utf-8"))
+        return kept["kept"] if kept["digest"] == _digest_of(kept["kept"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(key: str, value: Any) -> None:
+    """Keep what JSON can hold; where the cache cannot be written, go on without."""
     try:
         folder = make_entry(key)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"choice": asdict(choice), "digest": _digest_of_choice(choice)}, file)
+            json.dump({"kept": value, "digest": _digest_of(value)}, file)
         os.replace(name, folder / _FILE)
     except OSError:
         pass
@@ -121,9 +141,8 @@ def _digest(parts: Iterable[bytes]) -> str:
     return whole.hexdigest()
 
 
-def _digest_of_choice(choice: Choice) -> str:
-    values: list[Any] = [choice.backend, choice.reason, choice.source]
-    return _digest(str(value).encode("utf-8") for value in values)
+def _digest_of(value: Any) -> str:
+    return _digest([json.dumps(value, sort_keys=True).encode("utf-8")])
 
 
 @functools.cache

@@ -29,10 +29,14 @@ TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class ColumnReader:
-    """Reads symbols from a table; the problems it meets are collected."""
+    """Reads symbols from a table; the problems it meets are collected.
+
+    ``complete`` tells whether every cell of the symbol read last was a finite number.
+    """
 
     def __init__(self, table: Table, mapping: Mapping[str, str], problems: Problems) -> None:
         self.table, self.mapping, self.problems = table, mapping, problems
+        self.complete = True
 
     def read(self, symbol: Symbol) -> tuple[np.ndarray | None, tuple[str, ...]]:
         """Return the cells, (rows,) or (rows, p), and the text of each component's column."""
@@ -150,7 +154,8 @@ class ColumnReader:
         return np.asarray(plain if value.axes else plain[None], dtype=float)
 
     def _check_finite(self, symbol: Symbol, cells: np.ndarray, plain: Mapping[str, Value]) -> None:
-        if np.isfinite(cells.sum()):  # one pass, and nearly always enough
+        self.complete = bool(np.isfinite(cells.sum()))  # one pass, and nearly always enough
+        if self.complete:
             return
         infinite = np.isinf(cells)
         made = np.isnan(cells)

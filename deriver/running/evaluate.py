@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import special
 
+from deriver.families.deferred import special
 from deriver.model import expressions as tree
 from deriver.running import values as v
 from deriver.running.layout import Layout
@@ -85,8 +85,9 @@ _RELATIONS: dict[str, Callable] = {
 }  # fmt: skip
 
 _ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs, "logit": special.logit,
-    "expit": special.expit, "lgamma": special.gammaln, "normal_cdf": special.ndtr,
+    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs,
+    "logit": lambda x: special.logit(x), "expit": lambda x: special.expit(x),
+    "lgamma": lambda x: special.gammaln(x), "normal_cdf": lambda x: special.ndtr(x),
     "is_positive": lambda x: (x > 0).astype(float),
 }  # fmt: skip
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import ndtri
+
+from deriver.families.deferred import special
 
 FEWEST_DRAWS = 4
 TAILS = (0.05, 0.95)
@@ -83,7 +84,7 @@ def _normal_scores(draws: np.ndarray) -> np.ndarray:
 
 
 def _scores_of(ranks: np.ndarray, size: int) -> np.ndarray:
-    return ndtri((ranks - 0.375) / (size + 0.25))
+    return special.ndtri((ranks - 0.375) / (size + 0.25))
 
 
 def _bulk_and_r_hat(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import pytest
 
 from deriver.pipeline import derive, plan
 from deriver.reduction.moments import Moments, Shape
+from deriver.reduction.recipe import make_recipe
 from deriver.reduction.run import choose_reduction
 from deriver.reduction.solve import ONE, Fit, pooled_moment, solve_fit, sum_products, total_in_parts
 from deriver.running.job import Job
@@ -160,7 +161,7 @@ def test_the_whole_path_keeps_twelve_digits(tmp_path: Path, slope: float) -> Non
     assert reduction is not None
     derivation = derive("random_intercepts")
     job = Job(columns={"x": "x"}, index={"i": "g"})
-    binding = reduction.bind(derivation.model, derivation, plan(derivation), job)
+    binding = reduction.bind(derivation.model, make_recipe(derivation, plan(derivation)), job)
     for g in range(5):
         rows = group == g
         _, rss = exact_fit([np.ones(rows.sum()), x[rows]], y[rows], np.ones(rows.sum()))

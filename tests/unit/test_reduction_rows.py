@@ -17,6 +17,7 @@ from deriver.errors import DeriverError
 from deriver.language import parse_model
 from deriver.pipeline import derive, plan
 from deriver.reduction.labels import Labels, MissingLabel
+from deriver.reduction.recipe import make_recipe
 from deriver.reduction.run import choose_reduction
 from deriver.running.job import Job
 
@@ -198,6 +199,32 @@ def test_many_whole_labels() -> None:
     assert len(labels) == len(set(drawn.tolist()))
 
 
+@pytest.mark.parametrize("step", [1, -1, 3, 7, -1000, 2**40])
+def test_whole_labels_in_batches_that_widen_their_range(step: int) -> None:
+    """Close labels have a table, which grows to both sides; spread ones the hash table, from any batch on."""
+    rng = np.random.default_rng(2)
+    drawn = np.concatenate(
+        [k * 1000 * step + rng.integers(0, 900, 800) * step for k in (0, 3, -2, 20, -30, 40)]
+    )
+    labels = Labels()
+    codes = np.concatenate([labels.number(pa.array(part)) for part in np.array_split(drawn, 13)])
+    assert (np.array(labels.listed())[codes] == drawn).all()
+    met = list(dict.fromkeys(drawn.tolist()))
+    assert labels.listed() == met
+    found, order = labels.sorted()
+    assert list(found) == sorted(met) == [met[k] for k in order]
+    assert (labels.whole.places is not None) == (abs(step) < 3)
+
+
+def test_whole_labels_at_the_ends_of_their_range() -> None:
+    ends = [-(2**63), -(2**63) + 1, 2**63 - 1, 2**63 - 2, 0]
+    for some in (ends[:2], ends[2:4], ends):
+        labels = Labels()
+        assert labels.number(pa.array(some)).tolist() == list(range(len(some)))
+        assert labels.number(pa.array(some[::-1])).tolist() == list(range(len(some)))[::-1]
+        assert labels.listed() == some
+
+
 def test_nan_is_no_label() -> None:
     with pytest.raises(MissingLabel):
         Labels().number(pa.array([1.0, float("nan")]))
@@ -221,12 +248,12 @@ def test_a_cluster_finds_the_same_statistics(tmp_path: Path, cluster: str, texts
     path = write(tmp_path / "rows.parquet", size=30, subject=labels, days=1e6 + rng.standard_normal(200))
     job = Job(columns={"x": "days"}, index={"i": "subject"})
     derivation = derive("random_intercepts")
-    made = plan(derivation)
+    recipe = make_recipe(derivation, plan(derivation))
     bindings = []
     for dask in (None, cluster):
         reduction = choose_reduction(path, job, choice="on", dask=dask)
         assert reduction is not None
-        bindings.append(reduction.bind(derivation.model, derivation, made, job))
+        bindings.append(reduction.bind(derivation.model, recipe, job))
     local, remote = bindings
     assert local.labels["i"].labels == remote.labels["i"].labels
     assert set(local.arrays) == set(remote.arrays)

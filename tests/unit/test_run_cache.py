@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import deriver
@@ -68,6 +70,34 @@ def test_a_second_run_derives_nothing_and_draws_the_same(monkeypatch: pytest.Mon
     assert "earlier" not in first.notes[-1]
     for name, variable in first.posterior.variables.items():
         np.testing.assert_array_equal(variable.array, second.posterior.variables[name].array)
+
+
+def test_a_second_run_on_statistics_derives_nothing_and_draws_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    rows = {"i": rng.integers(0, 5, 60), "x": rng.standard_normal(60), "y": rng.standard_normal(60)}
+    pq.write_table(pa.table(rows), tmp_path / "rows.parquet")
+    options: dict[str, Any] = {"index": {"i": "i"}, "reduce": "on", "draws": 20, "warmup": 5, "seed": 1}
+    first = deriver.run("random_intercepts", tmp_path / "rows.parquet", **options)
+    forbid_derivation(monkeypatch)
+    second = deriver.run("random_intercepts", tmp_path / "rows.parquet", **options)
+    assert "an earlier run derived" in " ".join(second.notes)
+    assert "earlier" not in " ".join(first.notes)
+    for name, variable in first.posterior.variables.items():
+        np.testing.assert_array_equal(variable.array, second.posterior.variables[name].array)
+    with pytest.raises(AssertionError, match="derived anew"):
+        deriver.run("random_intercepts", tmp_path / "rows.parquet", cache=False, **options)
+
+
+def test_recipes_of_other_models_and_plans_have_other_keys() -> None:
+    own = ("recipe", MODEL, None, "off")
+    changed = [
+        ("choice", *own[1:]),
+        (own[0], deriver.load_model("wishart"), *own[2:]),
+        (*own[:2], {"mu": "slice"}, "off"),
+    ]
+    assert len({cache.model_key(*each) for each in [own, *changed, (*own[:3], "on")]}) == 5
 
 
 def test_without_the_cache_a_run_derives_anew(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
@@ -144,14 +174,14 @@ def test_templates_and_files_of_the_package_are_in_the_key(
         plain = key_of()
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"choice": 3}', "changed", "binary"])
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"kept": 3}', "changed", "binary"])
 def test_a_damaged_file_counts_as_none(own_cache: Path, damage: str) -> None:
     keep_choice("key", CHOICE)
     assert recall_choice("key") == CHOICE
     (file,) = own_cache.rglob("*.json")
     if damage == "changed":
         kept = json.loads(file.read_text(encoding="utf-8"))
-        kept["choice"]["source"] += "# edited"
+        kept["kept"]["source"] += "# edited"
         file.write_text(json.dumps(kept), encoding="utf-8")
     elif damage == "binary":
         file.write_bytes(b"\xff\xfe\x00")
