@@ -7,7 +7,7 @@ Part of stage run.  A ``Variable`` is an array with named dimensions and labels 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,11 +36,23 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Variables by name; an axis of the same name has the same labels in all of them."""
+class Group(Mapping[str, np.ndarray]):
+    """Variables by name; an axis of the same name has the same labels in all of them.
+
+    As a mapping it gives their arrays: ``group["beta"]`` is (chains, draws, plate axes, component axes).
+    """
 
     variables: Mapping[str, Variable]
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.variables[name].array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
 
     def sizes(self) -> dict[str, int]:
         """Return the length of every axis by name."""

@@ -66,6 +66,14 @@ def test_groups() -> None:
     assert idata.constant_data.x.dims == ("i_j", "p")
 
 
+def test_draws_are_arrays_by_name() -> None:
+    """``result.posterior`` is a mapping to NumPy arrays, the same that ArviZ is given."""
+    result = run_fake()
+    assert set(result.posterior) == set(result.idata.posterior.data_vars)
+    for name, draws in result.posterior.items():
+        assert np.array_equal(draws, result.idata.posterior[name].values)
+
+
 def test_the_summary_shows_what_has_no_plate() -> None:
     summary = run_fake().summary()
     names = [row.name for row in summary.rows]
