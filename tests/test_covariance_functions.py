@@ -7,6 +7,8 @@ import pytest
 from scipy import stats
 
 import deriver
+from deriver.bugs.to_jags import to_jags
+from deriver.bugs.to_stan import to_stan
 
 MODEL = """
 model smooth
@@ -130,3 +132,9 @@ process
 """
     )
     assert "newton_step(rng, state.f, derivatives_f" in deriver.emit(model)
+
+
+def test_other_systems_read_the_table_as_a_matrix() -> None:
+    model = deriver.parse_model(MODEL.format(kernel=SQUARED))
+    assert "to_matrix(K[:, :])" in to_stan(model)
+    assert "K[1:N,1:N]" in to_jags(model)

@@ -311,10 +311,10 @@ class _Writer:
         return f"{declared.name}[{', '.join(written)}]" if written else declared.name
 
     def _slice(self, declared: Given | Node, written: list[str]) -> str:
-        """Return a plate as a vector, or as the rows of a matrix."""
+        """Return a plate as a vector, two as a matrix."""
         inner = f"{declared.name}[{', '.join(written)}]"
         if not declared.shape:
-            return f"to_vector({inner})"
+            return f"to_vector({inner})" if written.count(":") == 1 else f"to_matrix({inner})"
         raise refused(
             f"the rows `{declared.name}` of vectors as a matrix", None, "write it component by component"
         )
