@@ -118,12 +118,7 @@ def emit_compiled(
         "prepare": prepare,
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
-        "inlined": (
-            "def draw_",
-            "def update_",
-            "def sweep",
-            *(("def newton_",) if module.needs.lanes else ()),
-        ),
+        "inlined": inlined_heads(module),
         "entries": ("def climb_", "def to_coordinates"),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
@@ -141,6 +136,12 @@ def emit_compiled(
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
+
+
+def inlined_heads(module: Module) -> tuple[str, ...]:
+    """Return how the functions begin that are written into their callers; a loop with a call does not vectorise."""
+    inner = ("def newton_",) if module.needs.lanes else ()
+    return ("def draw_", "def update_", "def sweep", *inner)
 
 
 def component_lines(module: Module) -> dict[str, list[str] | None]:

@@ -39,7 +39,10 @@ from deriver.plan.records import Step
 
 STEPS_UP = 20
 # Locals of the updates that stand in the text as they are.
-WORDS = frozenset("a begin count first k kept lane now rate room row size sums then total".split())
+WORDS = frozenset(
+    ["a", "begin", "count", "first", "k", "kept", "lane", "now"]
+    + ["rate", "room", "row", "size", "sums", "then", "total"]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
