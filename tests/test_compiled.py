@@ -53,6 +53,7 @@ class Fixed:
         self.filled = 0
         for name in (
             "fill_normal",
+            "fill_uniform",
             "normal",
             "uniform",
             "random_gamma",
@@ -76,6 +77,9 @@ class Fixed:
 
     def uniform(self, rng: Any) -> float:
         return 1e-150
+
+    def fill_uniform(self, rng: Any, first: int, count: int) -> None:
+        rng.room[first : first + count] = 1e-150
 
     def random_gamma(self, rng: Any, shape: float) -> float:
         self.asked.append(shape)
@@ -352,8 +356,8 @@ def check_newton(bench: Bench, step: Any) -> None:
     after = bench.run(step, **options)
     if "kept" in options:
         check_kept(bench, node, getattr(after, node), options["kept"])
-    for number, key in enumerate(sorted(bench.state[node])):
-        (point, first), (moved, second) = calls[2 * number : 2 * number + 2]
+    for key, pair in zip(sorted(bench.state[node]), pair_up(bench, step, calls), strict=False):
+        (point, first), (moved, second) = pair
         p = len(np.ravel(bench.state[node][key]))
         points = np.array([point[:p], moved[:p]])
         kernels = [step.conditional.log_kernel_at(bench.state, key, each) for each in points]
@@ -362,6 +366,15 @@ def check_newton(bench: Bench, step: Any) -> None:
         root[np.tril_indices(p)] = first[1 + p :]
         gradient = root @ root.T @ (np.array(first[1 : 1 + p]) - points[0])
         np.testing.assert_allclose(gradient, slopes(bench, step, key, points[0]), rtol=1e-5, atol=1e-5)
+
+
+def pair_up(bench: Bench, step: Any, calls: list) -> list[tuple]:
+    """Return what was found at the value and at the proposal of each element; elements side by side take turns."""
+    width = getattr(bench.module, "WIDTH", 1) if len(step.conditional.indices) == 1 else 1
+    values = [call for number, call in enumerate(calls) if number // width % 2 == 0]
+    proposals = [call for number, call in enumerate(calls) if number // width % 2 == 1]
+    assert len(values) == len(proposals) >= len(bench.state[step.node])
+    return list(zip(values, proposals, strict=True))
 
 
 def slopes(bench: Bench, step: Any, key: tuple[int, ...], point: np.ndarray) -> np.ndarray:

@@ -60,8 +60,8 @@ def test_gammas_have_the_gamma_distribution(helpers, shape: float) -> None:
     assert stats.kstest(draws, "gamma", args=(shape,)).pvalue > 1e-4
 
 
-def test_the_vectorised_exponential_has_all_digits(tmp_path: Path) -> None:
-    """Against NumPy's: two units in the last place over the whole range, and an end to growth."""
+def test_vectorised_functions_have_all_digits(tmp_path: Path) -> None:
+    """Against NumPy's: two units in the last place over the whole range, an end to growth, no number from none."""
     derivation = derive("poisson")
     source = emit(derivation, make_plan(derivation), backend="numba", sizes={"p": 2})
     module = load_source(source, tmp_path, "counts")
@@ -70,6 +70,10 @@ def test_the_vectorised_exponential_has_all_digits(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, np.exp(values), rtol=4.5e-16)
     assert math.isnan(module.exponential(math.nan))
     assert module.exponential(1e4) == module.exponential(708.0)
+    positive = np.concatenate([np.exp(values), np.linspace(0.5, 2, 20_001)])
+    found = np.array([module.logarithm(value) for value in positive])
+    np.testing.assert_allclose(found, np.log(positive), rtol=4.5e-16)
+    assert math.isnan(module.logarithm(math.nan)) and math.isnan(module.logarithm(math.inf))
 
 
 def test_wishart_matrices_have_their_distribution(helpers) -> None:

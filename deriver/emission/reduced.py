@@ -94,4 +94,9 @@ def reads_rows(module: Module, name: str) -> bool:
     for quantity in module.plan.quantities:
         if quantity.name == name:
             return is_over_rows(module, quantity.indices)
-    return name in module.needs.arrays and bool(set(name.split("_")) & module.reduced)
+    array = module.needs.arrays.get(name)
+    if array is None:
+        return False
+    return bool(set(name.split("_")) & module.reduced) or any(
+        reads_rows(module, each) for each in array.inputs
+    )

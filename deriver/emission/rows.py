@@ -32,6 +32,7 @@ class Needs:
     special: set[str] = field(default_factory=set)
     definitions: set[str] = field(default_factory=set)
     kept_sums: dict[str, int] = field(default_factory=dict)
+    lanes: int = 0
 
 
 def range_suffix(bound: Bound, declared: Bound) -> str:

@@ -74,6 +74,7 @@ class Data(NamedTuple):
     nu: float
     y: Array  # (rows ij,), observed
     first_j: Array  # the first row j of each group, from 0, and the number of rows
+    columns_of_x: Array  # x, components first
     i_of_j: Array  # the i of each row j, from 0
     Xty: Array  # (p, n): sum(j: y[i,j] * x[i,j])
     inv_Sigma0: Array  # (p, p): inv(Sigma0)
@@ -88,8 +89,11 @@ class State(NamedTuple):
     Q: Array  # (chains, p, p)
 
 
+WIDTH = 16  # elements of a node that are updated side by side
+
+
 class Random(NamedTuple):
-    """A stream of random numbers: the words of xoshiro256++, and room for normals."""
+    """A stream of random numbers: the words of xoshiro256++, and room for normals and what is made of them."""
 
     words: Array  # (4,), uint64
     room: Array
@@ -201,7 +205,15 @@ def normal(rng: Random) -> float:
     return z if abs(z) < EDGES[layer + np.uint64(1)] else finish_normal(rng, word)
 
 
-POWERS = 2.0 ** np.arange(-1022, 1024)
+@compiled
+def fill_uniform(rng: Random, first: int, count: int) -> None:
+    """Put ``count`` uniform numbers, never 0 or 1, into the room from ``first`` on."""
+    words, room = rng.words, rng.room
+    s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
+    for k in range(first, first + count):
+        word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
+        room[k] = ((word >> np.uint64(12)) + 0.5) * 2 * BITS_53
+    words[0], words[1], words[2], words[3] = s0, s1, s2, s3
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -209,26 +221,53 @@ def exponential(value: float) -> float:
     """Return exp(value), to two units in the last place; unlike a call of exp it vectorises.
 
     value = k log 2 + rest, log 2 in two parts so that rest keeps its digits, and the
-    Taylor series of exp(rest); values beyond +-708 are taken to these ends.
+    Taylor series of exp(rest); values beyond +-708 are taken to these ends.  Adding
+    1.5 * 2^52 rounds to a whole number, which then is in the last bits.
     """
     value = min(max(value, -708.0), 708.0)
-    k = math.floor(value * 1.4426950408889634 + 0.5)
+    shifted = value * 1.4426950408889634 + 6755399441055744.0
+    k = shifted - 6755399441055744.0
     rest = (value - k * 0.6931471803691238) - k * 1.9082149292705877e-10
-    series = 1 / 6227020800.0
-    series = series * rest + 1 / 479001600.0
-    series = series * rest + 1 / 39916800.0
-    series = series * rest + 1 / 3628800.0
-    series = series * rest + 1 / 362880.0
-    series = series * rest + 1 / 40320.0
-    series = series * rest + 1 / 5040.0
-    series = series * rest + 1 / 720.0
-    series = series * rest + 1 / 120.0
-    series = series * rest + 1 / 24.0
-    series = series * rest + 1 / 6.0
-    series = series * rest + 1 / 2.0
-    series = series * rest + 1.0
-    series = series * rest + 1.0
-    return series * POWERS[np.int32(k) + 1022]
+    square = rest * rest
+    fourth = square * square
+    high = 1 / 3628800 + rest * (1 / 39916800)
+    high = (1 / 40320 + rest * (1 / 362880)) + square * high
+    high += fourth * (1 / 479001600 + rest * (1 / 6227020800))
+    middle = (1 / 24 + rest * (1 / 120)) + square * (1 / 720 + rest * (1 / 5040))
+    series = (0.5 * square + rest * (square * (1 / 6)) + rest) + 1.0
+    series += fourth * (middle + fourth * high)
+    power = (np.float64(shifted).view(np.int64) + np.int64(1023)) << np.int64(52)
+    return series * np.int64(power).view(np.float64)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def logarithm(value: float) -> float:
+    """Return log(value) of a positive number, to two units in the last place; it vectorises.
+
+    value = 2^k m with m from sqrt(1/2) to sqrt(2), by the bits; log m is twice the series of
+    artanh(s) in s = (m - 1) / (m + 1).  What is not finite gives nan, as 0 times it is added.
+    """
+    root_half = np.uint64(4604544271217802189)
+    bits_of_1 = np.uint64(4607182418800017408)
+    bits = np.float64(value).view(np.uint64) + (bits_of_1 - root_half)
+    whole = (bits >> np.uint64(52)) | np.uint64(4841369599423283200)  # 2^52 + k + 1023
+    k = np.uint64(whole).view(np.float64) - 4503599627371519.0
+    fraction = (bits & np.uint64(4503599627370495)) + root_half
+    m = np.uint64(fraction).view(np.float64)
+    s = (m - 1.0) / (m + 1.0)
+    square = s * s
+    series = 2 / 21 + square * (2 / 23)
+    series = series * square + 2 / 19
+    series = series * square + 2 / 17
+    series = series * square + 2 / 15
+    series = series * square + 2 / 13
+    series = series * square + 2 / 11
+    series = series * square + 2 / 9
+    series = series * square + 2 / 7
+    series = series * square + 2 / 5
+    series = series * square + 2 / 3
+    rest = s * square * series + k * 1.9082149292705877e-10
+    return k * 0.6931471803691238 + (2.0 * s + rest) + 0.0 * value
 
 
 @compiled
@@ -317,6 +356,7 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
     Xty = group_sum(y[:, None] * x, i_of_j, n, axis=0)
     inv_Sigma0 = np.linalg.inv(Sigma0)
     inv_Sigma0_mu0 = np.einsum("pq,q->p", inv_Sigma0, mu0)
+    columns_of_x = components_first(x, 1)
     return Data(
         n=n,
         J=np.ascontiguousarray(J),
@@ -328,6 +368,7 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
         nu=float(nu),
         y=np.ascontiguousarray(y),
         first_j=np.ascontiguousarray(first_j),
+        columns_of_x=np.ascontiguousarray(columns_of_x),
         i_of_j=np.ascontiguousarray(i_of_j),
         Xty=components_first(Xty, 1),
         inv_Sigma0=np.ascontiguousarray(inv_Sigma0),
@@ -337,7 +378,7 @@ def prepare(data: Mapping[str, ArrayLike]) -> Data:
 
 @compiled
 def sums_beta(
-    beta_0: float, beta_1: float, first_j: Array, i: int, x: Array
+    beta_0: float, beta_1: float, first_j: Array, i: int, columns_of_x: Array
 ) -> tuple[float, ...]:
     """Return the sums over rows that depend on beta."""
     sum_x = 0.0
@@ -346,18 +387,23 @@ def sums_beta(
     sum_x_00 = 0.0
     sum_x_10 = 0.0
     sum_x_11 = 0.0
-    for j in range(first_j[i], first_j[i + 1]):
-        exp_x = exponential(beta_0 * x[j, 0] + beta_1 * x[j, 1])
+    begin = first_j[i]
+    for k in range(first_j[i + 1] - begin):
+        j = begin + k
+        row = np.uint64(j)
+        exp_x = exponential(
+            beta_0 * columns_of_x[0, row] + beta_1 * columns_of_x[1, row]
+        )
         sum_x += exp_x
-        sum_x_0 += x[j, 0] * exp_x
-        sum_x_1 += x[j, 1] * exp_x
-        sum_x_00 += x[j, 0] * x[j, 0] * exp_x
-        sum_x_10 += x[j, 1] * x[j, 0] * exp_x
-        sum_x_11 += x[j, 1] * x[j, 1] * exp_x
+        sum_x_0 += columns_of_x[0, row] * exp_x
+        sum_x_1 += columns_of_x[1, row] * exp_x
+        sum_x_00 += columns_of_x[0, row] * columns_of_x[0, row] * exp_x
+        sum_x_10 += columns_of_x[1, row] * columns_of_x[0, row] * exp_x
+        sum_x_11 += columns_of_x[1, row] * columns_of_x[1, row] * exp_x
     return (sum_x, sum_x_0, sum_x_1, sum_x_00, sum_x_10, sum_x_11)
 
 
-@compiled
+@inlined
 def newton_beta(
     beta_0: float,
     beta_1: float,
@@ -411,7 +457,7 @@ def climb_beta(state: State, data: Data) -> None:
     """Take beta up to its mode by Newton steps, halved until they rise."""
     n = data.n
     first_j = data.first_j
-    x = data.x
+    columns_of_x = data.columns_of_x
     Xty = data.Xty
     mu = state.mu
     Q = state.Q
@@ -427,7 +473,7 @@ def climb_beta(state: State, data: Data) -> None:
         Xty_1 = Xty[1, i]
         beta_0 = state.beta[0, i]
         beta_1 = state.beta[1, i]
-        sums = sums_beta(beta_0, beta_1, first_j, i, x)
+        sums = sums_beta(beta_0, beta_1, first_j, i, columns_of_x)
         now, centre_0, centre_1 = newton_beta(
             beta_0,
             beta_1,
@@ -447,7 +493,7 @@ def climb_beta(state: State, data: Data) -> None:
             while size > 1e-9 and not then >= now:
                 new_0 = beta_0 + size * (centre_0 - beta_0)
                 new_1 = beta_1 + size * (centre_1 - beta_1)
-                sums = sums_beta(new_0, new_1, first_j, i, x)
+                sums = sums_beta(new_0, new_1, first_j, i, columns_of_x)
                 then, ahead_0, ahead_1 = newton_beta(
                     new_0,
                     new_1,
@@ -489,10 +535,11 @@ def update_beta(
     """
     n = data.n
     first_j = data.first_j
-    x = data.x
+    columns_of_x = data.columns_of_x
     Xty = data.Xty
     mu = state.mu
     Q = state.Q
+    room = rng.room
     mu_Q_0 = mu[0] * Q[0, 0] + mu[1] * Q[1, 0]
     mu_Q_1 = mu[0] * Q[1, 0] + mu[1] * Q[1, 1]
     Q_00 = Q[0, 0]
@@ -500,71 +547,125 @@ def update_beta(
     Q_11 = Q[1, 1]
     Q_mu_0 = Q_00 * mu[0] + Q_10 * mu[1]
     Q_mu_1 = Q_10 * mu[0] + Q_11 * mu[1]
-    for i in range(n):
-        Xty_0 = Xty[0, i]
-        Xty_1 = Xty[1, i]
-        beta_0 = state.beta[0, i]
-        beta_1 = state.beta[1, i]
-        if kept[0, i] != beta_0 or kept[1, i] != beta_1:  # changed by another
-            sums = sums_beta(beta_0, beta_1, first_j, i, x)
-            kept[0, i], kept[1, i] = beta_0, beta_1
-            for a, total in enumerate(sums):
-                kept[2 + a, i] = total
-        now, centre_0, centre_1, L_00, L_10, L_11 = newton_beta(
-            beta_0,
-            beta_1,
-            kept[2, i],
-            kept[3, i],
-            kept[4, i],
-            kept[5, i],
-            kept[6, i],
-            kept[7, i],
-            Q_00,
-            Q_10,
-            Q_11,
-            Xty_0,
-            Xty_1,
-            mu_Q_0,
-            mu_Q_1,
-            Q_mu_0,
-            Q_mu_1,
-        )
-        gamma = -math.log(uniform(rng) * uniform(rng))
-        wide = math.sqrt(2.0 / gamma)  # t with 4 df
-        t_0 = wide * normal(rng)
-        t_1 = wide * normal(rng)
-        turned_1 = t_1 / L_11
-        turned_0 = (t_0 - L_10 * turned_1) / L_00
-        new_0 = centre_0 + turned_0
-        new_1 = centre_1 + turned_1
-        sums = sums_beta(new_0, new_1, first_j, i, x)
-        then, back_0, back_1, M_00, M_10, M_11 = newton_beta(
-            new_0,
-            new_1,
-            *sums,
-            Q_00,
-            Q_10,
-            Q_11,
-            Xty_0,
-            Xty_1,
-            mu_Q_0,
-            mu_Q_1,
-            Q_mu_0,
-            Q_mu_1,
-        )
-        s_0 = M_00 * (beta_0 - back_0) + M_10 * (beta_1 - back_1)
-        s_1 = M_11 * (beta_1 - back_1)
-        ahead = 4 + t_0 * t_0 + t_1 * t_1
-        behind = 4 + s_0 * s_0 + s_1 * s_1
-        ratio = then - now + math.log(M_00 * M_11 / (L_00 * L_11))
-        ratio += 3.0 * math.log(ahead / behind)
-        if math.log(uniform(rng)) < ratio:
-            state.beta[0, i] = new_0
-            state.beta[1, i] = new_1
-            kept[0, i], kept[1, i] = new_0, new_1
-            for a, total in enumerate(sums):
-                kept[2 + a, i] = total
-            rate[i] += 1.0
+    for first in range(0, n, WIDTH):
+        count = min(n - first, WIDTH)
+        for lane in range(count):
+            i = first + lane
+            Xty_0 = Xty[0, i]
+            Xty_1 = Xty[1, i]
+            beta_0 = state.beta[0, i]
+            beta_1 = state.beta[1, i]
+            if kept[0, i] != beta_0 or kept[1, i] != beta_1:  # changed by another
+                sums = sums_beta(beta_0, beta_1, first_j, i, columns_of_x)
+                kept[0, i], kept[1, i] = beta_0, beta_1
+                for a, total in enumerate(sums):
+                    kept[2 + a, i] = total
+            room[5 * WIDTH + lane] = beta_0
+            room[6 * WIDTH + lane] = beta_1
+            room[7 * WIDTH + lane] = kept[2, i]
+            room[8 * WIDTH + lane] = kept[3, i]
+            room[9 * WIDTH + lane] = kept[4, i]
+            room[10 * WIDTH + lane] = kept[5, i]
+            room[11 * WIDTH + lane] = kept[6, i]
+            room[12 * WIDTH + lane] = kept[7, i]
+            room[13 * WIDTH + lane] = Xty_0
+            room[14 * WIDTH + lane] = Xty_1
+        for lane in range(count, WIDTH):  # without an element
+            for row in range(5, 15):
+                room[row * WIDTH + lane] = room[row * WIDTH]
+        fill_normal(rng, 2 * WIDTH)  # in the first rows of the room
+        fill_uniform(rng, 2 * WIDTH, 3 * WIDTH)
+        for lane in range(WIDTH):
+            now, centre_0, centre_1, L_00, L_10, L_11 = newton_beta(
+                room[5 * WIDTH + lane],
+                room[6 * WIDTH + lane],
+                room[7 * WIDTH + lane],
+                room[8 * WIDTH + lane],
+                room[9 * WIDTH + lane],
+                room[10 * WIDTH + lane],
+                room[11 * WIDTH + lane],
+                room[12 * WIDTH + lane],
+                Q_00,
+                Q_10,
+                Q_11,
+                room[13 * WIDTH + lane],
+                room[14 * WIDTH + lane],
+                mu_Q_0,
+                mu_Q_1,
+                Q_mu_0,
+                Q_mu_1,
+            )
+            gamma = -logarithm(room[2 * WIDTH + lane] * room[3 * WIDTH + lane])
+            wide = math.sqrt(2.0 / gamma)  # t with 4 df
+            t_0 = wide * room[lane]
+            t_1 = wide * room[WIDTH + lane]
+            turned_1 = t_1 / L_11
+            turned_0 = (t_0 - L_10 * turned_1) / L_00
+            new_0 = centre_0 + turned_0
+            new_1 = centre_1 + turned_1
+            room[15 * WIDTH + lane] = new_0
+            room[16 * WIDTH + lane] = new_1
+            room[17 * WIDTH + lane] = now
+            room[18 * WIDTH + lane] = L_00 * L_11
+            ahead = 4 + t_0 * t_0 + t_1 * t_1
+            room[19 * WIDTH + lane] = ahead
+        for lane in range(count):
+            i = first + lane
+            sums = sums_beta(
+                room[15 * WIDTH + lane],
+                room[16 * WIDTH + lane],
+                first_j,
+                i,
+                columns_of_x,
+            )
+            room[20 * WIDTH + lane] = sums[0]
+            room[21 * WIDTH + lane] = sums[1]
+            room[22 * WIDTH + lane] = sums[2]
+            room[23 * WIDTH + lane] = sums[3]
+            room[24 * WIDTH + lane] = sums[4]
+            room[25 * WIDTH + lane] = sums[5]
+        for lane in range(WIDTH):
+            then, back_0, back_1, M_00, M_10, M_11 = newton_beta(
+                room[15 * WIDTH + lane],
+                room[16 * WIDTH + lane],
+                room[20 * WIDTH + lane],
+                room[21 * WIDTH + lane],
+                room[22 * WIDTH + lane],
+                room[23 * WIDTH + lane],
+                room[24 * WIDTH + lane],
+                room[25 * WIDTH + lane],
+                Q_00,
+                Q_10,
+                Q_11,
+                room[13 * WIDTH + lane],
+                room[14 * WIDTH + lane],
+                mu_Q_0,
+                mu_Q_1,
+                Q_mu_0,
+                Q_mu_1,
+            )
+            s_0 = M_00 * (room[5 * WIDTH + lane] - back_0)
+            s_0 += M_10 * (room[6 * WIDTH + lane] - back_1)
+            s_1 = M_11 * (room[6 * WIDTH + lane] - back_1)
+            behind = 4 + s_0 * s_0 + s_1 * s_1
+            ratio = then - room[17 * WIDTH + lane]
+            ratio += logarithm(M_00 * M_11 / room[18 * WIDTH + lane])
+            ratio += 3.0 * logarithm(room[19 * WIDTH + lane] / behind)
+            room[26 * WIDTH + lane] = ratio - logarithm(room[4 * WIDTH + lane])
+        for lane in range(count):
+            i = first + lane
+            if room[26 * WIDTH + lane] > 0.0:
+                state.beta[0, i] = room[15 * WIDTH + lane]
+                state.beta[1, i] = room[16 * WIDTH + lane]
+                kept[0, i] = room[15 * WIDTH + lane]
+                kept[1, i] = room[16 * WIDTH + lane]
+                kept[2, i] = room[20 * WIDTH + lane]
+                kept[3, i] = room[21 * WIDTH + lane]
+                kept[4, i] = room[22 * WIDTH + lane]
+                kept[5, i] = room[23 * WIDTH + lane]
+                kept[6, i] = room[24 * WIDTH + lane]
+                kept[7, i] = room[25 * WIDTH + lane]
+                rate[i] += 1.0
 
 
 @inlined
@@ -769,7 +870,8 @@ def new_chain(seed: np.random.SeedSequence, start: list[Array], data: Data) -> C
     words = seed.generate_state(4, np.uint64)
     largest = max(math.prod(shape) for shape in shapes)
     room = largest + 64  # for all the normals of a node, and a small matrix
-    rng = Random(words, np.empty(room))
+    room = max(room, 27 * WIDTH + 64)  # and for elements side by side
+    rng = Random(words, np.zeros(room))
     kept = Kept(
         beta=np.full((8, *shapes.beta[1:]), np.nan),
     )

@@ -582,7 +582,7 @@ def new_chain(seed: np.random.SeedSequence, start: list[Array], data: Data) -> C
     words = seed.generate_state(4, np.uint64)
     largest = max(math.prod(shape) for shape in shapes)
     room = largest + 64  # for all the normals of a node, and a small matrix
-    rng = Random(words, np.empty(room))
+    rng = Random(words, np.zeros(room))
     return Chain(rng, flat, split(flat, shapes))
 
 

@@ -40,7 +40,9 @@ class Body:
 
     ``loops`` gives for each index in scope the text of its loop variable, which counts from 0, and for the rows
     of a ragged plate runs over the flat rows of the range that ``layouts`` gives.  ``sides`` are the values of the dimensions, ``fits`` the first part of
-    each fit that is held in two, by the name of the second.
+    each fit that is held in two, by the name of the second.  ``streaming`` is on while rows are read for a sum that is
+    to vectorise; ``rows`` then gives the loop variable as an unsigned number, which needs no test of its sign.
+    ``words`` are locals that a writer uses as they are; an array of such a name is unpacked under another.
     """
 
     space: Space
@@ -58,6 +60,9 @@ class Body:
     level: int = 0
     lazy: bool = False
     summing: bool = False
+    streaming: bool = False
+    rows: dict[Symbol, str] = field(default_factory=dict)
+    words: frozenset[str] = frozenset()
 
     @property
     def block(self) -> Block:
@@ -154,6 +159,7 @@ class Body:
 
     def alias(self, name: str, source: str) -> str:
         """Return the local name of an array or number of the state or the data, unpacked at the top."""
+        name = f"{name}_" if name in self.words else name
         if name not in self.aliases:
             self.taken.add(name)
             self.aliases[name] = source

@@ -148,6 +148,8 @@ def _row(body: Body, axis: Axis, places: dict[Symbol, Expr], bounds: dict[Symbol
     index = places[last]
     lower, upper = (end.xreplace(places) for end in bounds[last])
     symbol = _loop_symbol(body, index)
+    if symbol in body.rows and index == symbol and body.layouts.get(symbol) == (lower, upper):
+        return body.rows[symbol]
     if symbol is not None and body.layouts.get(symbol) == (lower, upper):
         return _shift(body.loops[symbol], index - symbol)
     first = first_rows(body, last, (lower, upper))
@@ -259,6 +261,10 @@ def _range(body: Body, symbol: Symbol, name: str, *, backwards: bool) -> Iterato
         start = _shift(f"{first}[{group}]", sp.Integer(skip))
         stop = _shift(f"{first}[{_shift(group, sp.S.One)}]", sp.Integer(short))
         ends = [start, stop]
+        if body.streaming:
+            with _unsigned(body, symbol, name, start, stop):
+                yield
+            return
     else:
         ends = [number(body, upper - lower + 1)]
     if backwards:
@@ -268,6 +274,20 @@ def _range(body: Body, symbol: Symbol, name: str, *, backwards: bool) -> Iterato
     body.loops[symbol] = name
     with body.nested(header, (symbol,)):
         yield
+
+
+@contextmanager
+def _unsigned(body: Body, symbol: Symbol, name: str, start: str, stop: str) -> Iterator[None]:
+    """Loop over the rows of a group from 0, numbered without a sign, as a loop that vectorises needs it."""
+    first, row, count = (body.fresh(each) for each in ("begin", "row", "k"))
+    body.loops[symbol] = name
+    body.add(f"{first} = {start}")
+    with body.nested(f"for {count} in range({stop} - {first}):", (symbol,)):
+        body.add(f"{name} = {first} + {count}")
+        body.add(f"{row} = np.uint64({name})")
+        body.rows[symbol] = row
+        yield
+    del body.rows[symbol]
 
 
 @contextmanager

@@ -45,14 +45,14 @@ def inner_function(body: Body, known: Mapping[Expr, Value]) -> Iterator[Inner]:
 
 def arguments_of(body: Body, inner: Inner, own: Sequence[str]) -> list[str]:
     """Return the names that an inner function needs from outside, in the order of their use."""
-    local = _assigned(inner.lines) | set(own)
-    around = {name for block in body.blocks for name in _assigned(block.lines)}
+    local = assigned_in(inner.lines) | set(own)
+    around = {name for block in body.blocks for name in assigned_in(block.lines)}
     known = around | set(body.aliases) | set(body.loops.values())
     used = [word for line in inner.lines for word in WORD.findall(line.split("  # ")[0])]
     return [name for name in dict.fromkeys(used) if name in known and name not in local | BUILT_IN]
 
 
-def _assigned(lines: Sequence[str]) -> set[str]:
+def assigned_in(lines: Sequence[str]) -> set[str]:
     """Return the names that lines assign to, loop variables among them."""
     found: set[str] = set()
     for line in lines:
@@ -75,5 +75,6 @@ def kind_of(name: str, body: Body) -> str:
 
 def name_is_array(name: str, body: Body) -> bool:
     """Tell whether an unpacked name is an array."""
-    quantity = body.quantities.get(name)
+    plain = name.removesuffix("_")
+    quantity = body.quantities.get(plain if plain in body.words else name)
     return quantity is None or bool(quantity.indices or quantity.sides)

@@ -34,11 +34,11 @@ from deriver.plan.records import Plan, Step
 # A compiled helper -> the helpers that it calls.
 CALLS = {
     "normal": ("finish_normal", "take_word"),
+    "fill_uniform": ("next_word", "ziggurat"),
     "fill_normal": ("finish_normal", "next_word"),
     "finish_normal": ("ziggurat", "uniform", "take_word"),
     "uniform": ("take_word",),
     "take_word": ("next_word",),
-    "exponential": ("powers",),
     "random_gamma": ("normal", "uniform"),
     "random_beta": ("random_gamma",),
     "random_wishart": ("bartlett", "cholesky", "square"),
@@ -60,8 +60,9 @@ ORDER = (
         "fill_normal",
         "normal",
         "softplus",
-        "powers",
+        "fill_uniform",
         "exponential",
+        "logarithm",
     ),
     *("random_gamma", "random_beta"),
     *(
@@ -117,11 +118,12 @@ def emit_compiled(
         "prepare": prepare,
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
-        "inlined": ("def draw_", "def update_", "def sweep"),
+        "inlined": inlined_heads(module),
         "entries": ("def climb_", "def to_coordinates"),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
         "kept": module.needs.kept_sums,
+        "lanes": module.needs.lanes,
         "rates": [step.node for step in rated_steps(plan)],
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
@@ -134,6 +136,12 @@ def emit_compiled(
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
+
+
+def inlined_heads(module: Module) -> tuple[str, ...]:
+    """Return how the functions begin that are written into their callers; a loop with a call does not vectorise."""
+    inner = ("def newton_",) if module.needs.lanes else ()
+    return ("def draw_", "def update_", "def sweep", *inner)
 
 
 def component_lines(module: Module) -> dict[str, list[str] | None]:

@@ -10,8 +10,9 @@ once, at the proposal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
@@ -26,17 +27,22 @@ from deriver.emission.compiled.functions import (
     place,
     target_text,
 )
-from deriver.emission.compiled.inner import arguments_of, inner_function, kind_of
+from deriver.emission.compiled.inner import Inner, arguments_of, assigned_in, inner_function, kind_of
+from deriver.emission.compiled.proposals import Noise, Point, write_proposal, write_ratio, write_width
 from deriver.emission.compiled.scalars import cells_of, matrix, outer_sums, scalar, value, vector, write_sums
 from deriver.emission.mathtext import show
 from deriver.emission.scope import Module, make_function
-from deriver.emission.text import Text, atom, break_call, join_product, join_sum
+from deriver.emission.text import atom, break_call
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import unsupported
 from deriver.plan.records import Step
 
-FREEDOM = 4
 STEPS_UP = 20
+# Locals of the updates that stand in the text as they are.
+WORDS = frozenset(
+    ["a", "begin", "count", "first", "k", "kept", "lane", "now"]
+    + ["rate", "room", "row", "size", "sums", "then", "total"]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,56 +59,56 @@ class Newton:
 
 def newton_functions(module: Module, sizes: dict, step: Step) -> list[FunctionView]:
     """Return ``sums_<node>`` where there are sums, ``newton_<node>``, ``climb_<node>`` and ``update_<node>``."""
+    from deriver.emission.compiled.lanes import is_side_by_side, write_side_by_side
+
     if step.newton is None or len(step.conditional.shape) != 1:
         raise unsupported(f"the Newton proposal of {step.node}", "use the numpy backend")
     node = step.node
-    body, climb = new_body(module, sizes), new_body(module, sizes)
-    with over_elements(body, step):
-        newton, functions = _write_newton(body, step)
-        _write_update(body, step, newton)
+    body, climb = (replace(new_body(module, sizes), words=WORDS) for _ in range(2))
+    if is_side_by_side(body, step):
+        newton, functions = write_side_by_side(body, step)
+    else:
+        with over_elements(body, step):
+            newton, functions = write_newton(body, step)
+            _write_update(body, step, newton)
     with over_elements(climb, step):
-        _write_newton(climb, step)
+        write_newton(climb, step)
         _write_climb(climb, step, newton)
     if newton.kept:
         module.needs.kept_sums[node] = newton.size + len(newton.sums)
     up_doc = [f"Take {node} up to its mode by Newton steps, halved until they rise."]
     up = finish(f"climb_{node}", climb, up_doc, parameters=["state: State", "data: Data"])
-    head = [
-        "rng: Random",
-        "state: State",
-        "data: Data",
-        *(["kept: Array"] if newton.kept else []),
-        "rate: Array",
-    ]
+    return [*functions, up, _update_view(module, body, step, newton)]
+
+
+def _update_view(module: Module, body: Body, step: Step, newton: Newton) -> FunctionView:
+    kept = ["kept: Array"] if newton.kept else []
+    head = ["rng: Random", "state: State", "data: Data", *kept, "rate: Array"]
     doc = describe_one_chain(module, step)
     if newton.kept:
         doc.append("kept has the sums over the rows, and the value at which they were taken.")
-    update = finish(f"update_{node}", body, doc, parameters=head)
-    return [*functions, up, update]
+    return finish(f"update_{step.node}", body, doc, parameters=head)
 
 
-def _names(body: Body, step: Step, base: str) -> list[str]:
+def names_of(body: Body, step: Step, base: str) -> list[str]:
+    """Return a name for each component of a node."""
     return [f"{base}_{a}" for a in range(body.side(step.conditional.shape[0]))]
 
 
-def _root(size: int, name: str) -> list[list[str]]:
-    return [[f"{name}_{a}{b}" for b in range(a + 1)] for a in range(size)]
-
-
-def _write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
+def write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
     """Return the proposal, with ``sums_<node>`` and ``newton_<node>``."""
     assert step.newton is not None
     node = step.node
     moving = Ref(Variable(f"{node} (moving)", step.conditional.shape))
     parts = (step.kernel or sp.S.Zero, step.newton.gradient, sp.expand(-step.newton.hessian))
     kernel, gradient, curvature = (e.xreplace({step.conditional.target: moving}) for e in parts)
-    points = _names(body, step, node)
+    points = names_of(body, step, node)
     body.taken |= set(points)
     known = {moving: [atom(name) for name in points]}
     sums = [
         part for part in dict.fromkeys(outer_sums(sp.Tuple(kernel, gradient, curvature))) if part.has(moving)
     ]
-    with inner_function(body, known) as rows:
+    with inner_function(body, known) as rows, _streaming(body):
         write_sums(body, sums)
         known |= {part: value(body, part) for part in sums}
         names = tuple(dict.fromkeys(cell.text for part in sums for cell in cells_of(known[part])))
@@ -127,7 +133,25 @@ def _write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
         arguments=tuple(arguments_of(body, inner, [*points, *names])),
         kept=bool(sums) and not any(_moves(body, ref) for part in sums for ref in part.atoms(Ref) - {moving}),
     )
+    _free(body, rows)
+    _free(body, inner)
     return newton, _newton_views(body, step, newton, rows.lines, inner.lines)
+
+
+def _free(body: Body, inner: Inner) -> None:
+    """Let the names of the locals of an inner function be used again outside of it."""
+    around = {name for block in body.blocks for name in assigned_in(block.lines)}
+    body.taken -= assigned_in(inner.lines) - around - inner.outside - set(body.aliases)
+
+
+@contextmanager
+def _streaming(body: Body) -> Iterator[None]:
+    """Read rows one after another, so that a loop over them vectorises."""
+    body.streaming = True
+    try:
+        yield
+    finally:
+        body.streaming = False
 
 
 def _moves(body: Body, ref: Ref) -> bool:
@@ -139,7 +163,7 @@ def _newton_views(
     body: Body, step: Step, newton: Newton, rows: list[str], lines: list[str]
 ) -> list[FunctionView]:
     assert step.newton is not None
-    node, points = newton.node, _names(body, step, newton.node)
+    node, points = newton.node, names_of(body, step, newton.node)
 
     def view(
         name: str, own: Sequence[str], around: Sequence[str], doc: list[str], text: list[str]
@@ -159,20 +183,15 @@ def _newton_views(
     return found
 
 
-def _results(size: int, log_kernel: str, centre: str, root: str) -> list[str]:
-    cells = [name for row in _root(size, root) for name in row]
-    return [log_kernel, *(f"{centre}_{a}" for a in range(size)), *cells]
-
-
-def _call(
-    body: Body, newton: Newton, results: list[str], points: list[str], sums: Sequence[str], closing: str = ")"
+def write_call(
+    body: Body, newton: Newton, results: Sequence[str], arguments: Sequence[str], closing: str = ")"
 ) -> None:
-    """Write results = newton_<node>(points, sums, arguments)."""
+    """Write results = newton_<node>(arguments)."""
     head = f"{', '.join(results)} = newton_{newton.node}("
-    body.block.lines += break_call(head, [*points, *sums, *newton.arguments], closing, body.block.depth)
+    body.block.lines += break_call(head, arguments, closing, body.block.depth)
 
 
-def _sums_at(body: Body, newton: Newton, points: Sequence[str]) -> list[str]:
+def write_sums_at(body: Body, newton: Newton, points: Sequence[str]) -> list[str]:
     """Write the sums at a point; return them as arguments."""
     if not newton.sums:
         return []
@@ -189,50 +208,44 @@ def _keep(body: Body, own: str, points: Sequence[str]) -> None:
     body.add(f"    {place(f'kept{own}', (0,)).replace('[0', f'[{len(points)} + a', 1)} = total")
 
 
-def _sums_now(body: Body, newton: Newton, own: str, now: Sequence[str]) -> list[str]:
+def write_sums_now(body: Body, newton: Newton, own: str, now: Sequence[str]) -> list[str]:
     """Return the sums at the value as arguments: those kept with it, or new ones where others have changed it."""
     if not newton.kept:
-        return _sums_at(body, newton, now)
+        return write_sums_at(body, newton, now)
     places = [place(f"kept{own}", (a,)) for a in range(newton.size + len(newton.sums))]
     tests = [f"{cell} != {name}" for cell, name in zip(places, now, strict=False)]
     body.add(f"if {' or '.join(tests)}:  # changed by another")
     body.block.depth += 1
-    _sums_at(body, newton, now)
+    write_sums_at(body, newton, now)
     _keep(body, own, now)
     body.block.depth -= 1
     return places[newton.size :]
 
 
+def own_place(where: str) -> str:
+    """Return the subscript of an element in arrays that have a number for each."""
+    return where[where.index("[") :] if "[" in where else "[0]"
+
+
 def _write_update(body: Body, step: Step, newton: Newton) -> None:
+    """Write the update of an element."""
     body.needs.helpers |= {"normal", "uniform"}
-    size = newton.size
-    where, now = target_text(body, step), _names(body, step, step.node)
-    own = where[where.index("[") :] if "[" in where else "[0]"
+    where, now = target_text(body, step), names_of(body, step, step.node)
+    own = own_place(where)
     for a, name in enumerate(now):
         body.add(f"{name} = {place(where, (a,))}")
-    sums = _sums_now(body, newton, own, now)
-    _call(body, newton, _results(size, "now", "centre", "L"), now, sums)
-    lower = [[atom(name) for name in row] for row in _root(size, "L")]
-    body.add("gamma = -math.log(uniform(rng) * uniform(rng))")
-    body.add(f"wide = math.sqrt({FREEDOM / 2} / gamma)  # t with {FREEDOM} df")
-    scaled = [f"t_{a}" for a in range(size)]
-    for name in scaled:
-        body.add(f"{name} = wide * normal(rng)")
-    unrolled.back_solution(body, lower, [atom(name) for name in scaled], [f"turned_{a}" for a in range(size)])
-    new = [f"new_{a}" for a in range(size)]
-    for a, name in enumerate(new):
-        body.add(f"{name} = centre_{a} + turned_{a}")
-    sums = _sums_at(body, newton, new)
-    _call(body, newton, _results(size, "then", "back", "M"), new, sums)
-    _write_reverse(body, size, now)
-    power = (FREEDOM + size) / 2
-    for name, cells in (("ahead", scaled), ("behind", [f"s_{a}" for a in range(size)])):
-        squares = [(False, join_product([atom(cell), atom(cell)], [])) for cell in cells]
-        body.assign(name, join_sum([(False, atom(str(FREEDOM))), *squares]))
-    volume = " * ".join(f"M_{a}{a}" for a in range(size)), " * ".join(f"L_{a}{a}" for a in range(size))
-    body.add(f"ratio = then - now + math.log({volume[0]} / ({volume[1]}))")
-    body.add(f"ratio += {power} * math.log(ahead / behind)")
-    body.add("if math.log(uniform(rng)) < ratio:")
+    sums = write_sums_now(body, newton, own, now)
+    here, there = Point.of(body, newton.size, "now"), Point.of(body, newton.size, "then")
+    write_call(body, newton, here.names, [*now, *sums, *newton.arguments])
+    noise = Noise(
+        log="math.log", gammas=("uniform(rng)", "uniform(rng)"), normals=("normal(rng)",) * newton.size
+    )
+    new, scaled = write_proposal(body, here, noise)
+    sums = write_sums_at(body, newton, new)
+    write_call(body, newton, there.names, [*new, *sums, *newton.arguments])
+    ahead = write_width(body, "ahead", scaled)
+    ratio = write_ratio(body, there, now, here.value, here.volume, ahead, "math.log")
+    body.add(f"if math.log(uniform(rng)) < {ratio}:")
     body.block.depth += 1
     for a, name in enumerate(new):
         body.add(f"{place(where, (a,))} = {name}")
@@ -242,26 +255,15 @@ def _write_update(body: Body, step: Step, newton: Newton) -> None:
     body.block.depth -= 1
 
 
-def _write_reverse(body: Body, size: int, now: list[str]) -> None:
-    """s = M'(value - back): how far the way back is."""
-    for a in range(size):
-        terms: list[Text] = [
-            join_product(
-                [atom(f"M_{c}{a}"), join_sum([(False, atom(now[c])), (True, atom(f"back_{c}"))])], []
-            )
-            for c in range(a, size)
-        ]
-        body.assign(f"s_{a}", join_sum([(False, term) for term in terms]))
-
-
 def _write_climb(body: Body, step: Step, newton: Newton) -> None:
     size = newton.size
-    where, now = target_text(body, step), _names(body, step, step.node)
+    where, now = target_text(body, step), names_of(body, step, step.node)
     new = [f"new_{a}" for a in range(size)]
     for a, name in enumerate(now):
         body.add(f"{name} = {place(where, (a,))}")
-    sums = _sums_at(body, newton, now)
-    _call(body, newton, ["now", *(f"centre_{a}" for a in range(size))], now, sums, f")[:{size + 1}]")
+    sums, first = write_sums_at(body, newton, now), f")[:{size + 1}]"
+    results = ["now", *(f"centre_{a}" for a in range(size))]
+    write_call(body, newton, results, [*now, *sums, *newton.arguments], first)
     body.add(f"for _ in range({STEPS_UP}):")
     body.block.depth += 1
     body.add("size, then = 1.0, -math.inf")
@@ -269,8 +271,9 @@ def _write_climb(body: Body, step: Step, newton: Newton) -> None:
     body.block.depth += 1
     for a, name in enumerate(new):
         body.add(f"{name} = {now[a]} + size * (centre_{a} - {now[a]})")
-    _sums_at(body, newton, new)
-    _call(body, newton, ["then", *(f"ahead_{a}" for a in range(size))], new, sums, f")[:{size + 1}]")
+    write_sums_at(body, newton, new)
+    results = ["then", *(f"ahead_{a}" for a in range(size))]
+    write_call(body, newton, results, [*new, *sums, *newton.arguments], first)
     body.add("size /= 2")
     body.block.depth -= 1
     body.add("if not then >= now:")

@@ -28,9 +28,10 @@ from deriver.emission.compiled.indices import (
 )
 from deriver.emission.naming import name_hint
 from deriver.emission.printer import is_negative, print_number, split_quotient
+from deriver.emission.rows import IndexArray
 from deriver.emission.text import POWER, SUM, Text, atom, call, join_product, join_sum, power
 from deriver.errors import InternalError
-from deriver.plan.layout import unsupported
+from deriver.plan.layout import Quantity, unsupported
 
 FUNCTIONS = {
     sp.exp: "math.exp",
@@ -501,12 +502,15 @@ def _special(body: Body, expr: Expr) -> Value:
 def _cells(body: Body, ref: Ref) -> Value:
     """The components of an element of an array."""
     quantity = body.quantity(ref.name)
-    base = body.alias(quantity.name, f"{quantity.prefix}{quantity.name}")
     places = positions(body, ref) if quantity_axes(body, quantity) else []
     sides = [body.side(side) for side in quantity.sides]
     if max(sides) > LARGEST_SIDE:
         raise unsupported(f"{ref.name} with {max(sides)} components", "use the numpy backend")
     first = components_first(quantity)
+    if body.streaming and body.rows and places and not first:
+        base, first = _columns(body, quantity), True
+    else:
+        base = body.alias(quantity.name, f"{quantity.prefix}{quantity.name}")
 
     def cell(*components: int) -> Text:
         own = [str(component) for component in components]
@@ -518,6 +522,19 @@ def _cells(body: Body, ref: Ref) -> Value:
     return [
         [cell(b, a) if symmetric and b > a else cell(a, b) for b in range(sides[1])] for a in range(sides[0])
     ]
+
+
+def _columns(body: Body, quantity: Quantity) -> str:
+    """Return a copy of a given array with its components first, so that a loop over rows reads numbers in line."""
+    name, sides = f"columns_of_{quantity.name}", len(quantity.sides)
+    array = IndexArray(
+        name=name,
+        code=f"components_first({quantity.name}, {sides})",
+        comment=f"{quantity.name}, components first",
+        inputs=(quantity.name,),
+    )
+    body.needs.arrays.setdefault(name, array)
+    return body.alias(name, f"data.{name}")
 
 
 def _transpose(made: Value, shape: tuple) -> Value:
