@@ -184,9 +184,19 @@ def _vector_noise(body: Body, step: Step, size: int) -> list[Text]:
     with body.at(0):
         if "noise" not in body.taken:
             body.taken.add("noise")
-            body.add(f"noise = fill_normal(rng, state.{step.node}.size).reshape(state.{step.node}.shape)")
-    inside = base.partition("[")[2]
-    return [atom(f"noise[{a}, {inside[:-1]}]" if inside else f"noise[{a}]") for a in range(size)]
+            flat = len(quantity_axes(body, body.quantity(step.node))) < 2
+            shaped = "" if flat else f".reshape(state.{step.node}.shape)"
+            body.add(f"noise = fill_normal(rng, state.{step.node}.size){shaped}")
+            if flat and "[" in base:
+                body.taken.add("width")
+                body.add(f"width = state.{step.node}.shape[1]")
+    inside = base.partition("[")[2].removesuffix("]")
+    if not inside:
+        return [atom(f"noise[{a}]") for a in range(size)]
+    if "," in inside:
+        return [atom(f"noise[{a}, {inside}]") for a in range(size)]
+    rows = ["", "width + ", *(f"{a} * width + " for a in range(2, size))]
+    return [atom(f"noise[{row}{inside}]") for row in rows[:size]]
 
 
 def _write_wishart(body: Body, step: Step) -> None:

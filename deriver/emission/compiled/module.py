@@ -21,7 +21,7 @@ from deriver.emission.compiled.together import block_functions
 from deriver.emission.compiled.walks import walk_functions
 from deriver.emission.environment import make_environment
 from deriver.emission.gibbs import quantity_shape
-from deriver.emission.inputs import data_record, prepare_function
+from deriver.emission.inputs import data_record, field_names, prepare_function
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import is_tuned, returns_rate
 from deriver.emission.reduced import check_reducible, data_names
@@ -117,8 +117,10 @@ def emit_compiled(
         "prepare": prepare,
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
-        "inlined": ("def draw_", "def update_", "def sweep"),
-        "entries": ("def climb_", "def to_coordinates"),
+        "inlined": ("def draw_", "def update_"),
+        "merged": "def sweep",
+        "entries": "def climb_",
+        "unread": unread_lines(module, compiled),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
         "kept": module.needs.kept_sums,
@@ -204,6 +206,14 @@ def _number_field(module: Module, line: str) -> str:
     return line.replace(": Array", ": float", 1) if is_number(module, name) else line
 
 
+def unread_lines(module: Module, compiled: list[FunctionView]) -> list[str]:
+    """Return the lines that name the fields of the data which no compiled function reads."""
+    read = data_names(compiled)
+    names = [f'"{name}"' for name in field_names(module) if name not in read]
+    short = f"UNREAD = [{', '.join(names)}]"
+    return [short] if len(short) <= 80 else break_brackets("UNREAD = [", names, "]", 0) or []
+
+
 def _quantity(module: Module, name: str) -> Quantity | None:
     return next((quantity for quantity in module.plan.quantities if quantity.name == name), None)
 
@@ -216,8 +226,6 @@ def is_number(module: Module, name: str) -> bool:
 
 def plain_numbers(module: Module, prepare: FunctionView) -> FunctionView:
     """Hand numbers over as numbers and arrays in C order, as the compiled functions read them."""
-    from deriver.emission.inputs import field_names
-
     body = list(prepare.body)
     at = next(k for k, line in enumerate(body) if line.lstrip().startswith("return Data("))
     fields = []
