@@ -98,7 +98,9 @@ class Fixed:
 class Bench:
     """A model's uncompiled sampler at a random state of its hand derivation."""
 
-    def __init__(self, name: str, sizes: int, folder: Path, plan: Plan | None = None) -> None:
+    def __init__(
+        self, name: str, sizes: int, folder: Path, plan: Plan | None = None, *, sized: bool = True
+    ) -> None:
         hand = load(name)
         self.derivation: Derivation = derive(parse_model(hand.MODEL))
         self.plan: Plan = make_plan(self.derivation) if plan is None else plan
@@ -106,12 +108,14 @@ class Bench:
         self.state = hand.random_state(np.random.default_rng(sizes), hand.SIZES[sizes])
         self.other = hand.random_state(np.random.default_rng(sizes + 50), hand.SIZES[sizes])
         sizes_of_vectors = side_names(self.plan)
-        known = {each: int(self.state[each][()]) for each in sizes_of_vectors}
+        known = {each: int(self.state[each][()]) for each in sizes_of_vectors if sized}
         source = emit(self.derivation, self.plan, backend="numba", sizes=known)
+        self.source = source
         self.module = load_uncompiled(source, folder, f"{name}_{sizes}")
         self.data = self.module.prepare(to_inputs(self.model, self.state))
         self.fixed = Fixed(self.module)
-        self.rng = self.module.Random(np.zeros(4, np.uint64), np.zeros(4096))
+        rooms = [np.zeros(4096), np.full((40, 8, 8), np.nan)]
+        self.rng = self.module.Random(np.zeros(4, np.uint64), *rooms[: len(self.module.Random._fields) - 1])
 
     def arrays(self) -> Any:
         """Return the state of one chain."""
@@ -178,6 +182,25 @@ def test_updates_see_the_derived_density(name: str, sizes: int, tmp_path: Path) 
         elif step.method != "gibbs":
             check_walk(bench, step)
     assert bench is None or bench.plan.steps
+
+
+# Models with vectors; those with Newton proposals of a vector need its size.
+IN_LOOPS = (
+    *("all_random", "varying_variance_wishart", "wishart", "wishart_transformed", "inverse_wishart"),
+    *("dirichlet_multinomial", "crossed_groups", "known_offset", "shared_scale", "vector_state_space"),
+)
+
+
+@pytest.mark.parametrize("name", IN_LOOPS)
+def test_vectors_of_any_size_are_gone_through_in_loops(name: str, tmp_path: Path) -> None:
+    """Without --size nothing is written out by components, and every draw and density is the derived one."""
+    bench = Bench(name, 0, tmp_path, sized=False)
+    assert "for a in range(" in bench.source
+    for step in bench.plan.steps:
+        if step.method == "gibbs":
+            CHECKS[step.conditional.family](bench, step)
+        else:
+            check_walk(bench, step)
 
 
 # --- draws ----------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class Needs:
     special: set[str] = field(default_factory=set)
     definitions: set[str] = field(default_factory=set)
     kept_sums: dict[str, int] = field(default_factory=dict)
+    slots: int = 0
+    sides: set[str] = field(default_factory=set)
 
 
 def range_suffix(bound: Bound, declared: Bound) -> str:

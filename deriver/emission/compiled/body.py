@@ -6,7 +6,7 @@ expression is computed in the outermost block that knows all its indices, before
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,7 +20,19 @@ from deriver.emission.text import Text, atom, break_statement, force_statement
 from deriver.errors import InternalError
 from deriver.plan.layout import Bound, Quantity, Space, free_indices, unsupported
 
-# The components of a value: a number, a vector's, or a matrix's rows.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense:
+    """A vector or matrix that is not written out: its sizes, the text of the cell at given subscripts, and the name of
+    the array whose elements the cells are, if they are."""
+
+    sizes: tuple[str, ...]
+    cell: Callable[..., Text]
+    name: str = ""
+
+
+# The components of a value that is written out: a number, a vector's, or a matrix's rows.  A value that is computed in
+# loops is Dense, and met only where ``dense.is_large`` has been asked.
 Value = Text | list[Text] | list[list[Text]]
 
 
@@ -40,7 +52,8 @@ class Body:
 
     ``loops`` gives for each index in scope the text of its loop variable, which counts from 0, and for the rows
     of a ragged plate runs over the flat rows of the range that ``layouts`` gives.  ``sides`` are the values of the dimensions, ``fits`` the first part of
-    each fit that is held in two, by the name of the second.
+    each fit that is held in two, by the name of the second; ``slots`` counts the parts of the scratch space in
+    use, ``components`` names the loops over components around.
     """
 
     space: Space
@@ -56,6 +69,8 @@ class Body:
     taken: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
     level: int = 0
+    slots: int = 0
+    components: list[str] = field(default_factory=list)
     lazy: bool = False
     summing: bool = False
 

@@ -48,6 +48,8 @@ CALLS = {
     "propose_block": ("normal", "uniform", "random_gamma"),
     "adapt_block": ("fit_block",),
     "fit_block": ("cholesky",),
+    "draw_vector": ("factor",),
+    "invert": ("factor",),
 }
 ORDER = (
     *(
@@ -72,6 +74,7 @@ ORDER = (
         "random_wishart",
         "random_inverse_wishart",
     ),
+    *("factor", "draw_vector", "invert"),
     *("copy_numbers", "sum_logs", "propose_block", "fit_block", "adapt_block"),
 )
 
@@ -127,6 +130,8 @@ def emit_compiled(
         "rates": [step.node for step in rated_steps(plan)],
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
+        "slots": module.needs.slots,
+        "side": longest_side(module),
         "chained": any(step.chained for step in plan.steps),
         "scales": [step.node for step in plan.steps if is_scale(step)],
         "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)},
@@ -136,6 +141,12 @@ def emit_compiled(
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
+
+
+def longest_side(module: Module) -> str:
+    """Return the text of the largest dimension that is gone through in loops."""
+    texts = sorted(re.sub(r"([A-Za-z_]\w*)", r"data.\1", side) for side in module.needs.sides)
+    return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
 
 
 def component_lines(module: Module) -> dict[str, list[str] | None]:

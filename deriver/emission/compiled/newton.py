@@ -27,7 +27,16 @@ from deriver.emission.compiled.functions import (
     target_text,
 )
 from deriver.emission.compiled.inner import arguments_of, inner_function, kind_of
-from deriver.emission.compiled.scalars import cells_of, matrix, outer_sums, scalar, value, vector, write_sums
+from deriver.emission.compiled.scalars import (
+    LARGEST_SIDE,
+    cells_of,
+    matrix,
+    outer_sums,
+    scalar,
+    value,
+    vector,
+    write_sums,
+)
 from deriver.emission.mathtext import show
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import Text, atom, break_call, join_product, join_sum
@@ -56,6 +65,8 @@ def newton_functions(module: Module, sizes: dict, step: Step) -> list[FunctionVi
     if step.newton is None or len(step.conditional.shape) != 1:
         raise unsupported(f"the Newton proposal of {step.node}", "use the numpy backend")
     node = step.node
+    if new_body(module, sizes).side(step.conditional.shape[0]) > LARGEST_SIDE:
+        raise unsupported(f"{node} with more than {LARGEST_SIDE} components", "use the numpy backend")
     body, climb = new_body(module, sizes), new_body(module, sizes)
     with over_elements(body, step):
         newton, functions = _write_newton(body, step)
