@@ -413,14 +413,26 @@ def test_source_is_clean(tmp_path: Path) -> None:
         source = emit(derivation, make_plan(derivation), backend="numba", sizes={"p": 2})
         assert "deriver" not in source.replace("derived", "")
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    derivation = derive(load_model("wishart"))
+    for k, sizes in enumerate(({}, {"p": 8})):
+        source = emit(derivation, make_plan(derivation), backend="numba", sizes=sizes)
+        (tmp_path / f"in_loops_{k}.py").write_text(source, encoding="utf-8")
     for arguments in (("check",), ("format", "--check")):
         command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_dimension_that_is_not_given_is_asked_for() -> None:
-    derivation = derive(load_model("wishart"))
+def test_a_broken_solve_is_caught(tmp_path: Path) -> None:
+    bench = Bench("wishart", 0, tmp_path, sized=False)
+    factor = bench.module.factor
+    bench.module.factor = lambda matrix, size: factor(matrix, size - 1)
+    with pytest.raises(AssertionError):
+        check_gaussian(bench, bench.plan.step("beta"))
+
+
+def test_a_dimension_that_a_newton_proposal_needs_is_asked_for() -> None:
+    derivation = derive(load_model("poisson"))
     with pytest.raises(UsageError, match="--size p=2"):
         emit(derivation, make_plan(derivation), backend="numba")
 
