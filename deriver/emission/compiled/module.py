@@ -126,16 +126,9 @@ def emit_compiled(
         "unread": unread_lines(module, compiled),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
-        "kept": module.needs.kept_sums,
-        "rates": [step.node for step in rated_steps(plan)],
-        "tuned": [step.node for step in plan.steps if is_tuned(step)],
-        "climbs": [step.node for step in plan.steps if step.method == "newton"],
-        "slots": module.needs.slots,
-        "side": longest_side(module),
-        "chained": any(step.chained for step in plan.steps),
-        "scales": [step.node for step in plan.steps if is_scale(step)],
-        "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)},
+        **step_values(module),
         **component_lines(module),
+        **scratch_values(module),
         **block_values(module, lengths),
     }
     environment = make_environment(templates)
@@ -143,10 +136,25 @@ def emit_compiled(
     return with_imports(text).rstrip() + "\n"
 
 
-def longest_side(module: Module) -> str:
-    """Return the text of the largest dimension that is gone through in loops."""
+def step_values(module: Module) -> dict[str, object]:
+    """Return what the templates need of how nodes are updated."""
+    plan = module.plan
+    return {
+        "kept": module.needs.kept_sums,
+        "rates": [step.node for step in rated_steps(plan)],
+        "tuned": [step.node for step in plan.steps if is_tuned(step)],
+        "climbs": [step.node for step in plan.steps if step.method == "newton"],
+        "chained": any(step.chained for step in plan.steps),
+        "scales": [step.node for step in plan.steps if is_scale(step)],
+        "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)},
+    }
+
+
+def scratch_values(module: Module) -> dict[str, object]:
+    """Return how many matrices the scratch space holds, and the text of their side, the largest dimension in loops."""
     texts = sorted(re.sub(r"([A-Za-z_]\w*)", r"data.\1", side) for side in module.needs.sides)
-    return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+    side = texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+    return {"slots": module.needs.slots, "side": side}
 
 
 def component_lines(module: Module) -> dict[str, list[str] | None]:
