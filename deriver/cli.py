@@ -196,7 +196,7 @@ def _add_emit(commands: Any) -> None:
         action="append",
         default=[],
         metavar="p=2",
-        help="a dimension, which numba's loops write out",
+        help="a dimension, which numba's loops write out where it is 6 or less",
     )
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
 

@@ -102,7 +102,9 @@ class Fixed:
 class Bench:
     """A model's uncompiled sampler at a random state of its hand derivation."""
 
-    def __init__(self, name: str, sizes: int, folder: Path, plan: Plan | None = None) -> None:
+    def __init__(
+        self, name: str, sizes: int, folder: Path, plan: Plan | None = None, *, sized: bool = True
+    ) -> None:
         hand = load(name)
         self.derivation: Derivation = derive(parse_model(hand.MODEL))
         self.plan: Plan = make_plan(self.derivation) if plan is None else plan
@@ -110,12 +112,14 @@ class Bench:
         self.state = hand.random_state(np.random.default_rng(sizes), hand.SIZES[sizes])
         self.other = hand.random_state(np.random.default_rng(sizes + 50), hand.SIZES[sizes])
         sizes_of_vectors = side_names(self.plan)
-        known = {each: int(self.state[each][()]) for each in sizes_of_vectors}
+        known = {each: int(self.state[each][()]) for each in sizes_of_vectors if sized}
         source = emit(self.derivation, self.plan, backend="numba", sizes=known)
+        self.source = source
         self.module = load_uncompiled(source, folder, f"{name}_{sizes}")
         self.data = self.module.prepare(to_inputs(self.model, self.state))
         self.fixed = Fixed(self.module)
-        self.rng = self.module.Random(np.zeros(4, np.uint64), np.zeros(4096))
+        rooms = [np.zeros(4096), np.full((40, 8, 8), np.nan)]
+        self.rng = self.module.Random(np.zeros(4, np.uint64), *rooms[: len(self.module.Random._fields) - 1])
 
     def arrays(self) -> Any:
         """Return the state of one chain."""
@@ -182,6 +186,25 @@ def test_updates_see_the_derived_density(name: str, sizes: int, tmp_path: Path) 
         elif step.method != "gibbs":
             check_walk(bench, step)
     assert bench is None or bench.plan.steps
+
+
+# Models with vectors; those with Newton proposals of a vector need its size.
+IN_LOOPS = (
+    *("all_random", "varying_variance_wishart", "wishart", "wishart_transformed", "inverse_wishart"),
+    *("dirichlet_multinomial", "crossed_groups", "known_offset", "shared_scale", "vector_state_space"),
+)
+
+
+@pytest.mark.parametrize("name", IN_LOOPS)
+def test_vectors_of_any_size_are_gone_through_in_loops(name: str, tmp_path: Path) -> None:
+    """Without --size nothing is written out by components, and every draw and density is the derived one."""
+    bench = Bench(name, 0, tmp_path, sized=False)
+    assert "for a in range(" in bench.source
+    for step in bench.plan.steps:
+        if step.method == "gibbs":
+            CHECKS[step.conditional.family](bench, step)
+        else:
+            check_walk(bench, step)
 
 
 # --- draws ----------------------------------------------------------------------------------------------------
@@ -403,14 +426,26 @@ def test_source_is_clean(tmp_path: Path) -> None:
         source = emit(derivation, make_plan(derivation), backend="numba", sizes={"p": 2})
         assert "deriver" not in source.replace("derived", "")
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    derivation = derive(load_model("wishart"))
+    for k, sizes in enumerate(({}, {"p": 8})):
+        source = emit(derivation, make_plan(derivation), backend="numba", sizes=sizes)
+        (tmp_path / f"in_loops_{k}.py").write_text(source, encoding="utf-8")
     for arguments in (("check",), ("format", "--check")):
         command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_dimension_that_is_not_given_is_asked_for() -> None:
-    derivation = derive(load_model("wishart"))
+def test_a_broken_solve_is_caught(tmp_path: Path) -> None:
+    bench = Bench("wishart", 0, tmp_path, sized=False)
+    factor = bench.module.factor
+    bench.module.factor = lambda matrix, size: factor(matrix, size - 1)
+    with pytest.raises(AssertionError):
+        check_gaussian(bench, bench.plan.step("beta"))
+
+
+def test_a_dimension_that_a_newton_proposal_needs_is_asked_for() -> None:
+    derivation = derive(load_model("poisson"))
     with pytest.raises(UsageError, match="--size p=2"):
         emit(derivation, make_plan(derivation), backend="numba")
 

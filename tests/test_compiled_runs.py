@@ -96,6 +96,36 @@ def test_compiled_posterior_is_the_reference(key: str) -> None:
     assert discrepancies(posterior, SETTINGS[key]["parameters"]) == {}
 
 
+LINE = """
+model line
+plates
+  i = 1..n
+given
+  x[i] : vector(p)
+  m0 : vector(p) = 0
+data
+  y[i] ~ N(x[i]' * beta, 4)
+parameters
+  beta ~ N(m0, 9 * eye(p))
+"""
+
+
+def test_long_vectors_have_their_distribution(tmp_path: Path) -> None:
+    """Eight coefficients, written in loops: mean and covariance of independent draws."""
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(40, 8)), rng.normal(size=40)
+    (tmp_path / "line.model").write_text(LINE, encoding="utf-8")
+    fit = deriver.run(
+        tmp_path / "line.model", {"x": x, "y": y}, backend="numba", chains=2, draws=4000, warmup=10, seed=1, progress=False
+    )  # fmt: skip
+    found = fit.idata.posterior["beta"].values.reshape(-1, 8)
+    covariance = np.linalg.inv(x.T @ x / 4 + np.eye(8) / 9)
+    error = np.sqrt(np.diag(covariance) / len(found))
+    assert np.all(abs(found.mean(0) - covariance @ (x.T @ y / 4)) < 4.5 * error)
+    white = np.linalg.solve(np.linalg.cholesky(covariance), (found - found.mean(0)).T)
+    assert np.all(abs(white @ white.T / len(found) - np.eye(8)) < 4.5 * np.sqrt(2 / len(found)))
+
+
 def test_the_same_seed_gives_the_same_draws_whatever_the_threads(helpers) -> None:
     rng = np.random.default_rng(5)
     x = np.stack([np.ones(20), rng.normal(size=20)], axis=1)

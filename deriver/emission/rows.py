@@ -33,6 +33,8 @@ class Needs:
     definitions: set[str] = field(default_factory=set)
     kept_sums: dict[str, int] = field(default_factory=dict)
     lanes: int = 0
+    slots: int = 0
+    sides: set[str] = field(default_factory=set)
 
 
 def range_suffix(bound: Bound, declared: Bound) -> str:

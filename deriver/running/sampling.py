@@ -72,9 +72,9 @@ class Draws:
 
 
 # How an emitted module compiles what only compiled functions call.  A run adds that they need no way in from Python,
-# which takes a third of the time to compile.
-INNER = re.compile(r"^(compiled|inlined) = numba\.njit\(\*\*SETTINGS", re.MULTILINE)
-SEALED = r"\g<0>, no_cpython_wrapper=True, no_cfunc_wrapper=True"
+# which takes a third of the time to compile, and no place in the cache: what calls them holds their code.
+INNER = re.compile(r"^(compiled|inlined|merged) = numba\.njit\(\*\*SETTINGS", re.MULTILINE)
+SEALED = r'\g<1> = numba.njit(**SETTINGS | {"cache": False}, no_cpython_wrapper=True, no_cfunc_wrapper=True'
 
 
 def load_sampler(source: str, name: str, *, cached: bool = True, sealed: bool = False) -> ModuleType:

@@ -6,7 +6,7 @@ expression is computed in the outermost block that knows all its indices, before
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,7 +20,19 @@ from deriver.emission.text import Text, atom, break_statement, force_statement
 from deriver.errors import InternalError
 from deriver.plan.layout import Bound, Quantity, Space, free_indices, unsupported
 
-# The components of a value: a number, a vector's, or a matrix's rows.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense:
+    """A vector or matrix that is not written out: its sizes, the text of the cell at given subscripts, and the name of
+    the array whose elements the cells are, if they are."""
+
+    sizes: tuple[str, ...]
+    cell: Callable[..., Text]
+    name: str = ""
+
+
+# The components of a value that is written out: a number, a vector's, or a matrix's rows.  A value that is computed in
+# loops is Dense, and met only where ``dense.is_large`` has been asked.
 Value = Text | list[Text] | list[list[Text]]
 
 
@@ -43,6 +55,7 @@ class Body:
     each fit that is held in two, by the name of the second.  ``streaming`` is on while rows are read for a sum that is
     to vectorise; ``rows`` then gives the loop variable as an unsigned number, which needs no test of its sign.
     ``words`` are locals that a writer uses as they are; an array of such a name is unpacked under another.
+    ``slots`` counts the parts of the scratch space in use, ``components`` names the loops over components around.
     """
 
     space: Space
@@ -58,6 +71,8 @@ class Body:
     taken: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
     level: int = 0
+    slots: int = 0
+    components: list[str] = field(default_factory=list)
     lazy: bool = False
     summing: bool = False
     streaming: bool = False

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import sympy as sp
+from collections.abc import Callable
 
-from deriver.emission.compiled import unrolled
-from deriver.emission.compiled.body import Body
+import sympy as sp
+from sympy import Expr
+
+from deriver.emission.compiled import dense, unrolled
+from deriver.emission.compiled.body import Body, Dense
 from deriver.emission.compiled.functions import (
     finish,
     new_body,
@@ -165,11 +168,15 @@ def _write_mvnormal(body: Body, step: Step) -> None:
     """A = LL', h = L^-1 b, the draw solves L'v = h + z."""
     with over_elements(body, step):
         precision, linear = parameters(body, step, "precision", "linear")
+        if dense.is_large(body, precision):
+            _write_large_mvnormal(body, step, precision, linear)
+            return
         cells = give_names(body, matrix(body, precision), "A", symmetric=True)
         right = give_names(body, vector(body, linear), "b")
         lower = unrolled.write_cholesky(body, cells)  # type: ignore[arg-type]
         half = unrolled.write_forward(body, lower, right)  # type: ignore[arg-type]
-        variates = _vector_noise(body, step, len(half))
+        variate = _vector_noise(body, step)
+        variates = [variate(str(a)) for a in range(len(half))]
         noisy = [join_sum([(False, h), (False, z)]) for h, z in zip(half, variates, strict=True)]
         base = target_text(body, step)
         drawn = [body.fresh(f"{step.node}_{a}") for a in range(len(noisy))]
@@ -178,15 +185,36 @@ def _write_mvnormal(body: Body, step: Step) -> None:
             body.add(f"{place(base, (a,))} = {name}")
 
 
-def _vector_noise(body: Body, step: Step, size: int) -> list[Text]:
+def _vector_noise(body: Body, step: Step) -> Callable[[str], Text]:
+    """Return the normal variate of each component of the element being drawn, drawn ahead of the loop."""
     body.needs.helpers.add("fill_normal")
     base = target_text(body, step)
+    axes = len(quantity_axes(body, body.quantity(step.node)))
     with body.at(0):
         if "noise" not in body.taken:
-            body.taken.add("noise")
-            body.add(f"noise = fill_normal(rng, state.{step.node}.size).reshape(state.{step.node}.shape)")
-    inside = base.partition("[")[2]
-    return [atom(f"noise[{a}, {inside[:-1]}]" if inside else f"noise[{a}]") for a in range(size)]
+            body.taken |= {"noise", "width"}
+            shaped = "" if axes < 2 else f".reshape(state.{step.node}.shape)"
+            body.add(f"noise = fill_normal(rng, state.{step.node}.size){shaped}")
+            if axes == 1:
+                body.add(f"width = state.{step.node}.shape[1]")
+    inside = base.partition("[")[2].removesuffix("]")
+    if axes == 1:
+        rows = {"0": "", "1": "width + "}
+        return lambda a: atom(f"noise[{rows.get(a, f'{a} * width + ')}{inside}]")
+    return lambda a: atom(f"noise[{a}, {inside}]" if inside else f"noise[{a}]")
+
+
+def _write_large_mvnormal(body: Body, step: Step, precision: Expr, linear: Expr) -> None:
+    """The same in loops: the draw is left where b was."""
+    matrix_a = dense.store(body, dense.dense(body, precision), "A", lower=True)
+    right = dense.store(body, dense.dense(body, linear), "right")
+    (side,) = right.sizes
+    body.needs.helpers.add("draw_vector")
+    noisy = dense.store(body, Dense(sizes=(side,), cell=_vector_noise(body, step)), "z")
+    body.add(f"draw_vector({matrix_a.name}, {right.name}, {noisy.name}, {side})")
+    base = target_text(body, step)
+    with dense.components(body, (side,)) as (a,):
+        body.assign(place(base, (a,)), right.cell(a))
 
 
 def _write_wishart(body: Body, step: Step) -> None:
@@ -195,22 +223,33 @@ def _write_wishart(body: Body, step: Step) -> None:
     with over_elements(body, step):
         _, inner = parameters(body, step, "df", name)
         df = named_scalar(body, step, "df")
-        cells = matrix(body, inner)
         base = target_text(body, step)
-        side = len(cells)
-        for a in range(side):
-            for b in range(a + 1):
-                body.assign(place(base, (a, b)), cells[a][b])
+        _write_lower(body, inner, base)
         body.needs.helpers.add(f"random_{family}")
         body.add(
             f"random_{family}(rng, {df.text}, {whole(base, 2)})  # from {SHOWN.get(name, name)} to the draw, in place"
         )
 
 
+def _write_lower(body: Body, expr: Expr, base: str) -> None:
+    """Write the lower triangle of a matrix into an element of the state."""
+    if dense.is_large(body, expr):
+        made = dense.dense(body, expr)
+        with dense.components(body, made.sizes, lower=True) as (row, column):
+            body.assign(place(base, (row, column)), made.cell(row, column))
+        return
+    for a, cells in enumerate(matrix(body, expr)):
+        for b in range(a + 1):
+            body.assign(place(base, (a, b)), cells[b])
+
+
 def _write_dirichlet(body: Body, step: Step) -> None:
     body.needs.helpers.add("random_gamma")
     with over_elements(body, step):
         (inner,) = parameters(body, step, "concentration")
+        if dense.is_large(body, inner):
+            _write_large_dirichlet(body, step, inner)
+            return
         cells = vector(body, inner)
         base = target_text(body, step)
         names = [
@@ -220,3 +259,15 @@ def _write_dirichlet(body: Body, step: Step) -> None:
         total = unrolled.named(body, "total", join_sum([(False, name) for name in names]))
         for a, name in enumerate(names):
             body.assign(place(base, (a,)), join_product([name], [total]))
+
+
+def _write_large_dirichlet(body: Body, step: Step, concentration: Expr) -> None:
+    base = target_text(body, step)
+    made = dense.dense(body, concentration)
+    body.taken.add("total")
+    body.add("total = 0.0")
+    with dense.components(body, made.sizes) as (a,):
+        body.assign(place(base, (a,)), call("random_gamma", "rng", made.cell(a).text))
+        body.add(f"total += {place(base, (a,))}")
+    with dense.components(body, made.sizes) as (a,):
+        body.add(f"{place(base, (a,))} /= total")

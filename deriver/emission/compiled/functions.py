@@ -83,7 +83,7 @@ def target_text(body: Body, step: Step) -> str:
     return f"{base}[{', '.join(positions(body, step.conditional.target))}]"
 
 
-def place(base: str, components: Sequence[int]) -> str:
+def place(base: str, components: Sequence[int | str]) -> str:
     """Return ``beta[i]`` with component subscripts, which come first: ``beta[0, i]``."""
     if not components:
         return base if base.endswith("]") else f"{base}[0]"

@@ -70,6 +70,8 @@ def kind_of(name: str, body: Body) -> str:
     if name in body.loops.values():
         return "int"
     source = body.aliases.get(name, "")
+    if source.startswith("rng.scratch"):
+        return "Array"
     return "Array" if source and not source.endswith("]") and name_is_array(name, body) else "float"
 
 

@@ -21,7 +21,7 @@ from deriver.emission.compiled.together import block_functions
 from deriver.emission.compiled.walks import walk_functions
 from deriver.emission.environment import make_environment
 from deriver.emission.gibbs import quantity_shape
-from deriver.emission.inputs import data_record, prepare_function
+from deriver.emission.inputs import data_record, field_names, prepare_function
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import is_tuned, returns_rate
 from deriver.emission.reduced import check_reducible, data_names
@@ -48,6 +48,8 @@ CALLS = {
     "propose_block": ("normal", "uniform", "random_gamma"),
     "adapt_block": ("fit_block",),
     "fit_block": ("cholesky",),
+    "draw_vector": ("factor",),
+    "invert": ("factor",),
 }
 ORDER = (
     *(
@@ -73,6 +75,7 @@ ORDER = (
         "random_wishart",
         "random_inverse_wishart",
     ),
+    *("factor", "draw_vector", "invert"),
     *("copy_numbers", "sum_logs", "propose_block", "fit_block", "adapt_block"),
 )
 
@@ -119,9 +122,25 @@ def emit_compiled(
         "functions": [*definitions, *joint, start, shapes_function(module)],
         "compiled": compiled,
         "inlined": inlined_heads(module),
+        "merged": "def sweep",
         "entries": ("def climb_", "def to_coordinates"),
+        "unread": unread_lines(module, compiled),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
+        **step_values(module),
+        **component_lines(module),
+        **scratch_values(module),
+        **block_values(module, lengths),
+    }
+    environment = make_environment(templates)
+    text = environment.get_template("numba/module.py.jinja").render(values)
+    return with_imports(text).rstrip() + "\n"
+
+
+def step_values(module: Module) -> dict[str, object]:
+    """Return what the templates need of how nodes are updated."""
+    plan = module.plan
+    return {
         "kept": module.needs.kept_sums,
         "lanes": module.needs.lanes,
         "rates": [step.node for step in rated_steps(plan)],
@@ -130,18 +149,20 @@ def emit_compiled(
         "chained": any(step.chained for step in plan.steps),
         "scales": [step.node for step in plan.steps if is_scale(step)],
         "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)},
-        **component_lines(module),
-        **block_values(module, lengths),
     }
-    environment = make_environment(templates)
-    text = environment.get_template("numba/module.py.jinja").render(values)
-    return with_imports(text).rstrip() + "\n"
+
+
+def scratch_values(module: Module) -> dict[str, object]:
+    """Return how many matrices the scratch space holds, and the text of their side, the largest dimension in loops."""
+    texts = sorted(re.sub(r"([A-Za-z_]\w*)", r"data.\1", side) for side in module.needs.sides)
+    side = texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+    return {"slots": module.needs.slots, "side": side}
 
 
 def inlined_heads(module: Module) -> tuple[str, ...]:
     """Return how the functions begin that are written into their callers; a loop with a call does not vectorise."""
     inner = ("def newton_",) if module.needs.lanes else ()
-    return ("def draw_", "def update_", "def sweep", *inner)
+    return ("def draw_", "def update_", *inner)
 
 
 def component_lines(module: Module) -> dict[str, list[str] | None]:
@@ -212,6 +233,14 @@ def _number_field(module: Module, line: str) -> str:
     return line.replace(": Array", ": float", 1) if is_number(module, name) else line
 
 
+def unread_lines(module: Module, compiled: list[FunctionView]) -> list[str]:
+    """Return the lines that name the fields of the data which no compiled function reads."""
+    read = data_names(compiled)
+    names = [f'"{name}"' for name in field_names(module) if name not in read]
+    short = f"UNREAD = [{', '.join(names)}]"
+    return [short] if len(short) <= 80 else break_brackets("UNREAD = [", names, "]", 0) or []
+
+
 def _quantity(module: Module, name: str) -> Quantity | None:
     return next((quantity for quantity in module.plan.quantities if quantity.name == name), None)
 
@@ -224,8 +253,6 @@ def is_number(module: Module, name: str) -> bool:
 
 def plain_numbers(module: Module, prepare: FunctionView) -> FunctionView:
     """Hand numbers over as numbers and arrays in C order, as the compiled functions read them."""
-    from deriver.emission.inputs import field_names
-
     body = list(prepare.body)
     at = next(k for k, line in enumerate(body) if line.lstrip().startswith("return Data("))
     fields = []

@@ -29,7 +29,16 @@ from deriver.emission.compiled.functions import (
 )
 from deriver.emission.compiled.inner import Inner, arguments_of, assigned_in, inner_function, kind_of
 from deriver.emission.compiled.proposals import Noise, Point, write_proposal, write_ratio, write_width
-from deriver.emission.compiled.scalars import cells_of, matrix, outer_sums, scalar, value, vector, write_sums
+from deriver.emission.compiled.scalars import (
+    LARGEST_SIDE,
+    cells_of,
+    matrix,
+    outer_sums,
+    scalar,
+    value,
+    vector,
+    write_sums,
+)
 from deriver.emission.mathtext import show
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import atom, break_call
@@ -64,6 +73,8 @@ def newton_functions(module: Module, sizes: dict, step: Step) -> list[FunctionVi
     if step.newton is None or len(step.conditional.shape) != 1:
         raise unsupported(f"the Newton proposal of {step.node}", "use the numpy backend")
     node = step.node
+    if new_body(module, sizes).side(step.conditional.shape[0]) > LARGEST_SIDE:
+        raise unsupported(f"{node} with more than {LARGEST_SIDE} components", "use the numpy backend")
     body, climb = (replace(new_body(module, sizes), words=WORDS) for _ in range(2))
     if is_side_by_side(body, step):
         newton, functions = write_side_by_side(body, step)

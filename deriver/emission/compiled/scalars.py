@@ -15,8 +15,8 @@ from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum, Ref
-from deriver.emission.compiled import unrolled
-from deriver.emission.compiled.body import Body, Value
+from deriver.emission.compiled import dense, unrolled
+from deriver.emission.compiled.body import Body, Dense, Value
 from deriver.emission.compiled.indices import (
     components_first,
     condition_text,
@@ -41,7 +41,7 @@ FUNCTIONS = {
     sp.erf: "math.erf",
 }
 ZERO, ONE = atom("0"), atom("1")
-# The largest dimension that is written out; beyond it compiling takes longer than it saves.
+# The largest dimension that is written out; beyond it compiling takes longer than it saves, and loops are written.
 LARGEST_SIDE = 6
 LONGEST_SUM = 36
 LONGEST_NAME = 20
@@ -100,6 +100,8 @@ def give_names(body: Body, made: Value, name: str, *, symmetric: bool = False) -
     """Assign every component that is not a name or number yet to a local."""
     if isinstance(made, Text):
         return unrolled.named(body, name, made) if not _is_plain(made) else made
+    if isinstance(made, Dense):
+        return dense.keep(body, made, name)
     if not isinstance(made[0], list):
         return [_name_cell(body, cell, f"{name}_{a}") for a, cell in enumerate(made)]
     rows: list[list[Text]] = [[ZERO] * len(made[0]) for _ in made]
@@ -156,6 +158,10 @@ def _is_size(expr: Expr) -> bool:
 
 def _scalar(body: Body, expr: Expr) -> Text:
     match expr:
+        case heads.Inner() | heads.Trace() | heads.LogDet() | heads.Component() | heads.Entry() if (
+            dense.is_large(body, expr)
+        ):
+            return dense.number_of(body, expr)
         case sp.Number() | sp.NumberSymbol():
             return _constant(expr)
         case Ref():
@@ -169,7 +175,7 @@ def _scalar(body: Body, expr: Expr) -> Text:
         case sp.Pow():
             return _power(body, expr)
         case PlateSum():
-            return _plate_sum(body, expr)  # type: ignore[return-value]
+            return plate_sum(body, expr)  # type: ignore[return-value]
         case heads.Gated():
             return _gated(body, expr)  # type: ignore[return-value]
         case heads.Inner():
@@ -219,7 +225,7 @@ def definition_of(body: Body, ref: Ref) -> Expr:
     return expression.xreplace(rules)
 
 
-def _rest_of(body: Body, expr: sp.Add) -> tuple[Expr, Expr, Expr] | None:
+def rest_of(body: Body, expr: sp.Add) -> tuple[Expr, Expr, Expr] | None:
     """Return (value, fit, rest) of value - fit - rest, whose order of subtraction must stay."""
     terms = {term: -term for term in expr.args if is_negative(term) and isinstance(-term, Ref)}
     for term, ref in terms.items():
@@ -238,12 +244,12 @@ def _apart(body: Body, parts: Sequence[Value]) -> Value:
 
 
 def _sum(body: Body, expr: sp.Add) -> Text:
-    split = _rest_of(body, expr)
+    split = rest_of(body, expr)
     if split is not None:
         body.needs.helpers.add("apart")
         text = _apart(body, [scalar(body, part) for part in split])
         return text if body.lazy else body.remember(expr, unrolled.named(body, "deviation", text))  # type: ignore[return-value,arg-type]
-    terms = _grouped(body, list(expr.args), sp.Add)
+    terms = grouped(body, list(expr.args), sp.Add)
     ordered = sorted(terms, key=lambda t: (is_negative(t), not t.is_number, sp.default_sort_key(t)))
     printed = []
     for term in ordered:
@@ -252,7 +258,7 @@ def _sum(body: Body, expr: sp.Add) -> Text:
     return join_sum(printed)
 
 
-def _grouped(body: Body, parts: list[Expr], join: type) -> list[Expr]:
+def grouped(body: Body, parts: list[Expr], join: type) -> list[Expr]:
     """Join the parts that a loop does not change into one, block by block."""
     by_home: dict[int, list[Expr]] = {}
     for part in parts:
@@ -264,7 +270,7 @@ def _grouped(body: Body, parts: list[Expr], join: type) -> list[Expr]:
 
 def _product(body: Body, expr: sp.Mul) -> Text:
     number, rest = expr.as_coeff_Mul()
-    parts = _grouped(body, list(sp.Mul.make_args(rest)), sp.Mul)
+    parts = grouped(body, list(sp.Mul.make_args(rest)), sp.Mul)
     negative, number = number < 0, abs(number)
     if len(parts) == 1 and number == 1:
         text = scalar(body, parts[0]) if parts[0] != expr else _quotient(body, expr, number)
@@ -374,7 +380,8 @@ def outer_sums(expr: sp.Basic) -> list[PlateSum]:
     return [part for arg in expr.args for part in outer_sums(arg)]
 
 
-def _plate_sum(body: Body, expr: PlateSum) -> Value:
+def plate_sum(body: Body, expr: PlateSum) -> Value:
+    """Return a sum over plates, written as a loop that adds up."""
     if body.lazy:
         raise unsupported("a sum that only some elements have", "use the numpy backend")
     counted = _count(body, expr)
@@ -406,6 +413,8 @@ def _accumulate(body: Body, sums: list[PlateSum]) -> None:
             _add_up(body, name, value(body, each.body), symmetric=heads.is_symmetric(each.body))
         body.summing = before
     for each, name in zip(sums, names, strict=True):
+        if isinstance(name, Dense) and heads.is_symmetric(each.body):
+            dense.mirror(body, name)
         body.remember(each, name)
 
 
@@ -414,6 +423,8 @@ def _zeros(body: Body, expr: PlateSum) -> Value:
     rows, columns = heads.shape_of(expr)
     if rows is None and columns is None:
         return _zero(body, hint)
+    if dense.is_large(body, expr.body):
+        return dense.zeros(body, expr, hint)  # type: ignore[return-value]
     if rows is None or columns is None:
         side = body.side(rows if columns is None else columns)
         return [_zero(body, f"{hint}_{a}") for a in range(side)]
@@ -438,6 +449,10 @@ def _add_up(body: Body, name: Value, made: Value, *, symmetric: bool) -> None:
         assert isinstance(made, Text)
         body.assign(name.text, made, "+=")
         return
+    if isinstance(name, Dense):
+        assert isinstance(made, Dense)
+        dense.add_up(body, name, made, symmetric=symmetric)
+        return
     pairs: list[tuple[Any, Any]] = list(zip(name, made, strict=True))  # type: ignore[arg-type]
     for a, (own, cell) in enumerate(pairs):
         if isinstance(own, list):
@@ -452,6 +467,8 @@ def _add_up(body: Body, name: Value, made: Value, *, symmetric: bool) -> None:
 
 
 def _array(body: Body, expr: Expr) -> Value:
+    if dense.is_large(body, expr):
+        return dense.dense(body, expr)  # type: ignore[return-value]
     match expr:
         case Ref() if expr.name in body.definitions:
             return value(body, definition_of(body, expr))
@@ -466,7 +483,7 @@ def _array(body: Body, expr: Expr) -> Value:
         case sp.Pow() if expr.exp == -1:
             return _inverse(body, expr)
         case PlateSum():
-            return _plate_sum(body, expr)
+            return plate_sum(body, expr)
         case heads.Gated():
             return _gated(body, expr)
     return _special(body, expr)
@@ -504,8 +521,6 @@ def _cells(body: Body, ref: Ref) -> Value:
     quantity = body.quantity(ref.name)
     places = positions(body, ref) if quantity_axes(body, quantity) else []
     sides = [body.side(side) for side in quantity.sides]
-    if max(sides) > LARGEST_SIDE:
-        raise unsupported(f"{ref.name} with {max(sides)} components", "use the numpy backend")
     first = components_first(quantity)
     if body.streaming and body.rows and places and not first:
         base, first = _columns(body, quantity), True
@@ -544,11 +559,11 @@ def _transpose(made: Value, shape: tuple) -> Value:
 
 
 def _array_sum(body: Body, expr: sp.Add) -> Value:
-    split = _rest_of(body, expr)
+    split = rest_of(body, expr)
     if split is not None:
         return _apart(body, [value(body, part) for part in split])
     terms = sorted(
-        _grouped(body, list(expr.args), sp.Add), key=lambda t: (is_negative(t), sp.default_sort_key(t))
+        grouped(body, list(expr.args), sp.Add), key=lambda t: (is_negative(t), sp.default_sort_key(t))
     )
     parts = [(is_negative(t), value(body, -t if is_negative(t) else t)) for t in terms]
     return _combine(parts)
@@ -573,12 +588,14 @@ def _array_product(body: Body, expr: sp.Mul) -> Value:
         return _each(value(body, -expr), lambda cell: join_sum([(True, cell)]))
     scale = scalar(body, number * rest) if number * rest != 1 else ONE
     if not _is_plain(scale) and not body.lazy and rest != 1:
-        scale = _kept(body, number * rest)
+        scale = held(body, number * rest)
     return _each(made, lambda cell: _scaled(cell, scale))
 
 
-def _kept(body: Body, expr: Expr) -> Text:
+def held(body: Body, expr: Expr) -> Text:
     """Return the local that holds a number, computed in its own block."""
+    if expr.is_number:
+        return _constant(expr)
     with body.at(body.home(expr)):
         return define(body, expr)  # type: ignore[return-value]
 
@@ -591,7 +608,7 @@ def _scaled(cell: Text, scale: Text) -> Text:
 
 def _chain(body: Body, factors: list[Expr]) -> Value:
     """A product of matrices and vectors, from the side that stays small."""
-    runs = _runs(body, factors)
+    runs = runs_of(body, factors)
     if len(runs) == 1:
         return value(body, runs[0])
     if heads.shape_of(factors[-1])[1] is None and heads.shape_of(factors[0])[0] is not None:
@@ -610,7 +627,7 @@ def _chain(body: Body, factors: list[Expr]) -> Value:
     return left
 
 
-def _runs(body: Body, factors: list[Expr]) -> list[Expr]:
+def runs_of(body: Body, factors: list[Expr]) -> list[Expr]:
     """Join neighbouring factors that a loop does not change into one."""
     runs: list[list[Expr]] = []
     for factor in factors:
@@ -673,7 +690,7 @@ def _closed(body: Body, expr: heads.Inner) -> Text:
     if len(factors) % 2 == 0 and heads.transpose(sp.Mul(*factors[: len(factors) // 2])) == half:
         cells = _operand(body, half)
         return unrolled.sum_products(list(zip(cells, cells, strict=True)))  # type: ignore[arg-type]
-    runs = _runs(body, factors)
+    runs = runs_of(body, factors)
     right = _operand(body, runs[-1])
     for run in reversed(runs[1:-1]):
         right = _multiply(body, _operand(body, run), right, run, heads.shape_of(run))
