@@ -14,8 +14,15 @@ from deriver.families.symbolic import log_complement, log_of
 
 
 def split_binary(density: Expr, names: frozenset[str]) -> Expr:
-    """Return a log density with the nodes ``names``, each 0 or 1, taken out of its logs and powers."""
-    for ref in sp.ordered(ref for ref in density.atoms(Ref) if ref.name in names):
+    """Return a log density with the nodes ``names``, each 0 or 1, taken out of its logs and powers.
+
+    An element that a sum within the density runs over has no place outside of that sum, and stays.
+    """
+    bound = {
+        symbol for part in sp.preorder_traversal(density) for symbol in getattr(part, "bound_symbols", ())
+    }
+    found = (ref for ref in density.atoms(Ref) if ref.name in names and not ref.free_symbols & bound)
+    for ref in sp.ordered(found):
         density = sp.Add(*(_split_term(term, ref) for term in sp.Add.make_args(density)))
     return density
 

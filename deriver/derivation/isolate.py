@@ -105,10 +105,19 @@ def _split(expr: Expr, target: Ref, ranges: tuple[Tuple, ...]) -> Expr:
     if shift.is_Integer:
         alone = _solved(expr, bound, own - shift, ranges)
     else:
-        equal = tuple(own if p == position else other for p, other in enumerate(ref.indices))
-        here = substitute(body, {ref: Ref(target.variable, *equal)})
+        here = substitute(body, _at_own(body, target, position, index))
         alone = _rebuild(expr, (here, bounds, (*conditions, Condition("=", index, own))))
     return sp.Add(*(_split(part, target, ranges) for part in (alone, rest)))
+
+
+def _at_own(body: Expr, target: Ref, position: int, index: Expr) -> dict[Expr, Expr]:
+    """Map the references that have an index at a position to those that have the target's own there."""
+    rules: dict[Expr, Expr] = {}
+    for ref in free_references(body, target):
+        if ref.indices[position] == index:
+            own = (*ref.indices[:position], target.indices[position], *ref.indices[position + 1 :])
+            rules[ref] = Ref(target.variable, *own)
+    return rules
 
 
 def _rebuild(expr: Expr, parts: Parts) -> Expr:

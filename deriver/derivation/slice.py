@@ -9,6 +9,7 @@ each case is exact; cases that cannot meet (t and t−1) vanish.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -122,9 +123,7 @@ def _cases(
         ]
         for chosen in hits:
             misses = [o for o in occurrences if o not in chosen and not _apart_from_one(o, chosen)]
-            case = _solve(factor, list(chosen), misses, target, ranges)
-            if case is not None:
-                yield case
+            yield from _solve(factor, list(chosen), misses, target, ranges)
 
 
 def _apart_from_one(occurrence: Indices, others: tuple[Indices, ...]) -> bool:
@@ -138,8 +137,8 @@ def _apart_from_one(occurrence: Indices, others: tuple[Indices, ...]) -> bool:
 
 def _solve(
     factor: Factor, hits: list[Indices], misses: list[Indices], target: Ref, ranges: tuple[Tuple, ...]
-) -> Case | None:
-    """Solve the index equations of the hits; None when no instance can satisfy them."""
+) -> Iterator[Case]:
+    """Solve the index equations of the hits; one case for each way to miss, none where no instance can satisfy them."""
     unsolved = {bound[0]: bound for bound in factor.bounds}
     rules: dict[Symbol, Expr] = {}
     equations = [(o, t) for hit in hits for o, t in zip(hit, target.indices, strict=True)]
@@ -154,24 +153,32 @@ def _solve(
         else:
             sides = (own, occurrence) if occurrence.is_number else (occurrence, own)
             held.append(Condition("=", *sides))
-    held += [_differs(tuple(index.xreplace(rules) for index in miss), target.indices) for miss in misses]
+    apart = [
+        _ways_to_differ(tuple(index.xreplace(rules) for index in miss), target.indices) for miss in misses
+    ]
     rules = {symbol: value.xreplace(rules) for symbol, value in rules.items()}
-    held = [c.xreplace(rules) for c in (*held, *factor.conditions)]
-    held += _range_conditions(factor, rules, ranges)
-    return _make_case(factor, rules, unsolved, held)
+    inside = _range_conditions(factor, rules, ranges)
+    for ways in itertools.product(*apart):
+        conditions = [*held, *(each for way in ways for each in way), *factor.conditions]
+        case = _make_case(factor, rules, unsolved, [*(c.xreplace(rules) for c in conditions), *inside])
+        if case is not None:
+            yield case
 
 
-def _differs(indices: Indices, own: Indices) -> Condition:
-    """Return the condition that an index tuple is not the target's own."""
-    open_pairs = [(a, b) for a, b in zip(indices, own, strict=True) if sp.expand(a - b) != 0]
-    if len(open_pairs) > 1:
-        numeric = [pair for pair in open_pairs if sp.expand(pair[0] - pair[1]).is_number]
-        if not numeric:
-            raise ValueError("two elements that differ in several indices at once")
-        open_pairs = numeric[:1]
-    if not open_pairs:
-        return Condition("!=", sp.S.Zero, sp.S.Zero)
-    return Condition("!=", *open_pairs[0])
+def _ways_to_differ(indices: Indices, own: Indices) -> list[tuple[Condition, ...]]:
+    """Return the ways, of which one holds at a time, in which an index tuple is not the target's own.
+
+    It differs at its first open place; or is the same there, and differs at its second; and so on.
+    """
+    pairs = [(a, b) for a, b in zip(indices, own, strict=True) if sp.expand(a - b) != 0]
+    numeric = [pair for pair in pairs if sp.expand(pair[0] - pair[1]).is_number]
+    if numeric or not pairs:
+        return [(Condition("!=", *(numeric[0] if numeric else (sp.S.Zero, sp.S.Zero))),)]
+    ways = []
+    for place, pair in enumerate(pairs):
+        same = [(b, a) if a.is_number else (a, b) for a, b in pairs[:place]]
+        ways.append((*(Condition("=", *each) for each in same), Condition("!=", *pair)))
+    return ways
 
 
 def _range_conditions(
@@ -191,6 +198,8 @@ def _make_case(
 ) -> Case | None:
     conditions: list[Condition] = []
     gates: list[Condition] = []
+    if _contradict(held):
+        return None
     for condition in held:
         verdict = condition_holds_trivially(condition)
         if verdict is False:
@@ -205,6 +214,18 @@ def _make_case(
         conditions=tuple(dict.fromkeys(conditions)),
         gates=tuple(dict.fromkeys(gates)),
     )
+
+
+def _contradict(held: list[Condition]) -> bool:
+    """Tell whether an index is said to be two numbers, or to be a thing and not to be it."""
+    same = [(c.left, c.right) for c in held if c.relation == "="]
+    numbers: dict[Expr, Expr] = {}
+    for pair in same:
+        for side, other in (pair, pair[::-1]):
+            if other.is_number and numbers.setdefault(side, other) != other:
+                return True
+    equal = {*same, *(pair[::-1] for pair in same)}
+    return any((c.left, c.right) in equal for c in held if c.relation == "!=")
 
 
 def _contribution(

@@ -82,12 +82,16 @@ def write_value_full(source: Source, expr: Expr, frame: Frame, own: Frame, hint:
     """Write an expression with all the axes of a frame, filled out where it lacks some."""
     from deriver.emission.statements import write_value
 
-    if set(own.axes) == set(frame.axes) and own.chain == frame.chain:
-        return write_value(source, expr, frame if own.axes == frame.axes else own, hint)
+    if own.axes == frame.axes and own.chain == frame.chain:
+        return write_value(source, expr, frame, hint)
     local = write_value(source, expr, own, hint)
     source.remember(expr, local, own)
-    shape = shape_text(source, frame, [])
     shown = print_expression(source, expr, frame).text
+    if set(own.axes) == set(frame.axes) and own.chain == frame.chain:  # the node's indices in another order
+        turned = source.fresh(f"{hint}_turned")
+        source.statement(f"{turned} = ", Text(text=shown))
+        return turned
+    shape = shape_text(source, frame, [])
     sides = f", *{local}.shape[{len(own.axes) + int(own.chain)}:]" if frame.sides else ""
     full = source.fresh(f"{hint}_full")
     tail = "," if "," not in shape and not sides else ""

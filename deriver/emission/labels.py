@@ -22,8 +22,9 @@ def is_label(source: Source, position: Expr) -> bool:
     if not isinstance(position, Ref):
         return False
     quantity = source.quantity(position.name)
-    drawn_or_many = quantity.chain or bool(position.indices)
-    return not quantity.plate and (drawn_or_many or position.name in source.space.labels)
+    if quantity.plate:  # a group column is none, unless a label tells which of its entries
+        return has_label(source, position)
+    return quantity.chain or bool(position.indices) or position.name in source.space.labels
 
 
 def has_label(source: Source, expr: Expr) -> bool:

@@ -42,10 +42,10 @@ def print_expression(source: Source, expr: Expr, frame: Frame) -> Text:
     match expr:
         case sp.Number() | sp.NumberSymbol():
             return print_number(expr)
-        case Ref() if source.quantity(expr.name).kind == "index":
-            return _print_column(source, expr, frame)
         case Ref() if labels.has_label(source, expr):
             return labels.print_picked(source, expr, frame)
+        case Ref() if source.quantity(expr.name).kind == "index":
+            return _print_column(source, expr, frame)
         case Ref():
             return atom(align(source, read_reference(source, expr), frame))
         case sp.Symbol():

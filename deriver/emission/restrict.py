@@ -94,7 +94,7 @@ class Grouping:
 
 def grouping_of(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> Grouping | None:
     """Return how a sum is grouped by the free indices, or None when whole axes are summed."""
-    found = [c for c in expr.conditions if _is_group(source, c, bound)]
+    found = _groups(source, expr, bound)
     label = _label_of_rows(source, expr, bound)
     if label is not None:
         column, own = label
@@ -106,9 +106,7 @@ def grouping_of(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> Gro
         column, own = (found[0].left, found[0].right)
         if not isinstance(column, Ref):
             column, own = own, column
-        rows = source.space.axes(free_indices(column, source.space))
-        if len(rows) != 1:
-            raise unsupported(f"the group column {column}", "give a group column one index")
+        rows = _rows_of(source, expr, column)
         result = source.space.axes([own])[0]
         return Grouping(rows=rows[0], result=result, free=(own,), column=column, rules=((own, column),))
     free = free_indices(expr, source.space)
@@ -133,6 +131,25 @@ def _label_of_rows(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> 
     return (label, own) if whole and rows and free_indices(expr, source.space) == {own} else None
 
 
+def _rows_of(source: Source, expr: heads.PlateSum, column: Ref) -> tuple[Axis, ...]:
+    """Return the axes over which a group column stands, inside a sum."""
+    inside = source.space.extend(expr.bounds)
+    return inside.axes(free_indices(column, inside))
+
+
+def _groups(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> list[Condition]:
+    """Return the conditions that make groups of one axis of a sum; a mask must tell the others."""
+    inside = source.space.extend(expr.bounds)
+    summed = inside.axes(free_indices(expr.body, inside) | bound)
+    found = []
+    for condition in expr.conditions:
+        if _is_group(source, condition, bound):
+            column = condition.left if isinstance(condition.left, Ref) else condition.right
+            rows = _rows_of(source, expr, column)
+            found += [condition] if len(rows) == 1 and rows[0] in summed else []
+    return found
+
+
 def _is_group(source: Source, condition: Condition, bound: set[Symbol]) -> bool:
     if condition.relation != "=" or source.space.has_label(condition):
         return False
@@ -146,7 +163,7 @@ def restrict_sum(source: Source, expr: heads.PlateSum) -> tuple[Source, Expr, li
     """Return the scope inside a sum, its body, and the conditions that need a mask."""
     space = source.space.extend(expr.bounds)
     bound = {symbol for symbol, _, _ in expr.bounds}
-    groups = [c for c in expr.conditions if _is_group(source, c, bound)][:1]
+    groups = _groups(source, expr, bound)[:1]
     groups = list(expr.conditions) if _label_of_rows(source, expr, bound) is not None else groups
     rest = [c for c in expr.conditions if c not in groups]
     space, rules, masks = narrow(space, rest)
@@ -173,8 +190,9 @@ def mask_text(source: Source, condition: Condition, frame: Frame) -> str:
 
 
 def is_column(source: Source, side: Expr) -> bool:
-    """Tell whether an expression is an element of a group column."""
-    return isinstance(side, Ref) and source.quantity(side.name).kind == "index"
+    """Tell whether an expression is an element of a group column that indices name, no label."""
+    named = isinstance(side, Ref) and source.quantity(side.name).kind == "index"
+    return named and not labels.has_label(source, side)
 
 
 def _position_text(source: Source, side: Expr, frame: Frame, first: Expr) -> str:

@@ -47,7 +47,7 @@ POISSON = Family(
     support=SupportRule(kind="integer", lower="0"),
     parameters=("rate",),
     parametrisations=(
-        Parametrisation(keywords=("rate",), roles=("positive",), to_canonical=keep),
+        Parametrisation(keywords=("rate",), roles=("nonnegative",), to_canonical=keep),
         Parametrisation(
             keywords=("log_rate",), roles=("real",), to_canonical=lambda log_rate: (sp.exp(log_rate),)
         ),

@@ -153,15 +153,16 @@ class ArrayBinder:
     def _number_groups(self, groups: Sequence[Symbol], raw: dict[str, Any]) -> None:
         for plate in dict.fromkeys(symbol.plate for symbol in groups):
             members = [symbol for symbol in groups if symbol.plate == plate]
-            columns = {symbol.name: np.asarray(raw[symbol.name]).tolist() for symbol in members}
-            labels = sort_labels({label for column in columns.values() for label in column})
+            columns = {symbol.name: np.asarray(raw[symbol.name]) for symbol in members}
+            labels = sort_labels({label for column in columns.values() for label in column.ravel().tolist()})
             levels = self._choose_levels(plate or "", labels)
             if levels is None:
                 continue
             self.supply.labels[plate or ""] = levels
             position = {label: k for k, label in enumerate(levels.labels)}
             for name, column in columns.items():
-                raw[name] = np.array([position[label] for label in column], dtype=float)
+                flat = [position[label] for label in column.ravel().tolist()]
+                raw[name] = np.array(flat, dtype=float).reshape(column.shape)
 
     def _choose_levels(self, index: str, labels: tuple[Any, ...]) -> Levels | None:
         """Return the labels of a plate: as they are if there are as many as the plate has, else 1..n."""

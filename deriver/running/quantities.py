@@ -93,12 +93,20 @@ class DrawEvaluator:
             for name, array in draws.items() if name in binding.layouts
         }  # fmt: skip
         observed = {
-            name: Stored(array=array, layout=binding.layouts[name])
+            name: Stored(array=array + self._first_of(name), layout=binding.layouts[name])
             for name, array in binding.arrays.items()
             if name in binding.layouts and name not in stored and name not in binding.environment.plain
         }
         base = binding.environment
         self.env = replace(base, stored={**base.stored, **observed, **stored})
+
+    def _first_of(self, name: str) -> int:
+        """Return what to add to an array: group columns count positions from 0, and the model from its plate's start."""
+        given = next((each for each in self.model.givens if each.name == name), None)
+        if given is None or given.support.kind != "index":
+            return 0
+        lower, _ = self.binding.environment.plates[given.support.plate or ""]
+        return int(evaluate(lower, self.binding.environment).array)
 
     def node(self, name: str) -> Value:
         """Return a node's values; computed if it is deterministic and was not among the draws."""

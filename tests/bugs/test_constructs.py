@@ -18,6 +18,7 @@ import pytest
 from scipy.special import betaln, comb, gammaln
 
 import deriver
+from tests.bugs.programs import data_of, program_of
 from tests.bugs.test_others import OTHERS
 
 
@@ -128,7 +129,7 @@ model {
 def test_an_unknown_number_of_trials(tmp_path: Path) -> None:
     """Counts of an unknown population, whose first value must not be below what was seen."""
     y = np.array([[2, 1], [3, 5]])
-    drawn = draws_of(ABUNDANCE, {"y": y}, tmp_path, draws=600)
+    drawn = draws_of(ABUNDANCE, {"y": y}, tmp_path, draws=400)
     grid = np.arange(0, 80)
     with np.errstate(divide="ignore"):
         each = [np.log(comb(grid, a)) + np.log(comb(grid, b)) - gammaln(grid + 1) for a, b in y]
@@ -143,3 +144,81 @@ def test_an_unknown_number_of_trials(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, rtol=0.06)
     prob = (2 + y.sum()) / (4 + y.sum() + missed)
     assert drawn["p"].mean() == pytest.approx((weights * prob).sum(), abs=0.015)
+
+
+def weighted_means(log_likelihood: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return posterior means from prior draws (draws, parameters), weighed by their likelihood."""
+    weights = np.exp(log_likelihood - log_likelihood.max())
+    assert weights.sum() ** 2 / np.sum(weights**2) > 5000
+    return np.average(values, axis=0, weights=weights)
+
+
+LOGITS = """
+model {
+  for (i in 1:n) {
+    y[i] ~ dcat(p[i, 1:J])
+    for (j in 1:J) { q[i, j] <- exp(b[1, j] + b[2, j] * x[i]); p[i, j] <- q[i, j] / sum(q[i, 1:J]) }
+  }
+  for (k in 1:2) { b[k, 1] <- 0; for (j in 2:J) { b[k, j] ~ dnorm(0, 1) } }
+}
+"""
+
+
+def test_a_multinomial_logit_with_a_corner(tmp_path: Path) -> None:
+    """Softmax probabilities whose first category has the coefficients 0: against weighted prior draws."""
+    y, x = np.array([1, 2, 3, 2, 1, 3, 3, 2]), np.array([0.1, 0.5, 1.2, 0.3, -0.4, 1.0, 0.8, -1.5])
+    drawn = draws_of(LOGITS, {"n": 8, "J": 3, "y": y, "x": x}, tmp_path, draws=250)
+    prior = np.random.default_rng(2).standard_normal((400_000, 2, 2))
+    eta = np.concatenate(
+        [np.zeros((len(prior), 8, 1)), prior[:, 0, None] + prior[:, 1, None] * x[:, None]], axis=2
+    )
+    logs = eta - np.log(np.exp(eta).sum(axis=2, keepdims=True))
+    expected = weighted_means(logs[:, range(8), y - 1].sum(axis=1), prior.reshape(-1, 4))
+    np.testing.assert_allclose(drawn["b"][..., 1:].mean((0, 1)).ravel(), expected, atol=0.07)
+
+
+FOODS = """
+model {
+  for (i in 1:I) {
+    X[i, 1:K] ~ dmulti(p[i, 1:K], n[i]); n[i] <- sum(X[i, ])
+    for (k in 1:K) { p[i, k] <- phi[i, k] / sum(phi[i, ]); phi[i, k] <- exp(alpha[k] + beta[i, k]) }
+  }
+  alpha[1] <- 0
+  for (k in 2:K) { alpha[k] ~ dnorm(0, 1) }
+  for (k in 1:K) { beta[1, k] <- 0 }
+  for (i in 2:I) { beta[i, 1] <- 0; for (k in 2:K) { beta[i, k] ~ dnorm(0, 1) } }
+}
+"""
+
+
+def test_multinomial_counts_with_softmax_probabilities(tmp_path: Path) -> None:
+    """Counts of several kinds with corners: against weighted prior draws."""
+    counts = np.array([[5, 3, 2], [1, 4, 6]])
+    drawn = draws_of(FOODS, {"I": 2, "K": 3, "X": counts}, tmp_path, draws=250)
+    prior = np.random.default_rng(3).standard_normal((400_000, 2, 2))
+    eta = np.zeros((len(prior), 2, 3))
+    eta[:, :, 1:] += prior[:, :1]
+    eta[:, 1, 1:] += prior[:, 1]
+    logs = eta - np.log(np.exp(eta).sum(axis=2, keepdims=True))
+    expected = weighted_means((counts * logs).sum(axis=(1, 2)), prior.reshape(-1, 4))
+    found = [*drawn["alpha"][..., 1:].mean((0, 1)), *drawn["beta"][..., 1, 1:].mean((0, 1))]
+    np.testing.assert_allclose(found, expected, atol=0.07)
+
+
+def test_a_rate_that_is_zero_where_nobody_is_at_risk(tmp_path: Path) -> None:
+    """Cox regression by its counting process: against quadrature, the hazard's increments integrated by hand."""
+    data = json.loads(data_of("leuk").read_text(encoding="utf-8"))
+    drawn = draws_of(program_of("leuk").read_text(encoding="utf-8"), data, tmp_path)
+    times, seen = np.array(data["t"]), np.array(data["obs.t"])
+    at_risk = seen[:, None] >= times[:-1]
+    failed = at_risk & (seen[:, None] < times[1:]) & (np.array(data["fail"])[:, None] == 1)
+    shape = 0.1 * 0.001 * np.diff(times) + failed.sum(axis=0)
+    grid = np.linspace(-1, 4, 2001)
+    hazards = np.exp(grid[:, None] * data["Z"]) @ at_risk
+    logs = grid * (failed.sum(axis=1) @ data["Z"]) - (shape * np.log(0.001 + hazards)).sum(axis=1)
+    weights = np.exp(logs - logs.max())
+    mean = np.average(grid, weights=weights)
+    assert drawn["beta"].mean() == pytest.approx(mean, abs=0.02)
+    assert drawn["beta"].std() == pytest.approx(
+        np.average((grid - mean) ** 2, weights=weights) ** 0.5, rel=0.04
+    )

@@ -17,10 +17,6 @@ from tests.posterior_checks import STANDARD_ERRORS, element
 # What the engine has no words for, and the line of the program that the message must name.
 REFUSED = {
     "inhaler": ("line 57: `sort` of random quantities", "a[1:3] <- sort(a0)"),
-    "leuk": (
-        "line 11: the rate of `dN`, which rests on `Y`, is not always positive",
-        "dN[i,j] ~ dpois(Idt[i,j])",
-    ),
 }
 
 
