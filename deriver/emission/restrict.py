@@ -146,7 +146,8 @@ def _groups(source: Source, expr: heads.PlateSum, bound: set[Symbol]) -> list[Co
         if _is_group(source, condition, bound):
             column = condition.left if isinstance(condition.left, Ref) else condition.right
             rows = _rows_of(source, expr, column)
-            found += [condition] if len(rows) == 1 and rows[0] in summed else []
+            whole = len(rows) == 1 and rows[0] in summed and set(rows[0].indices) <= bound
+            found += [condition] if whole else []
     return found
 
 

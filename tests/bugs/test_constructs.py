@@ -222,3 +222,40 @@ def test_a_rate_that_is_zero_where_nobody_is_at_risk(tmp_path: Path) -> None:
     assert drawn["beta"].std() == pytest.approx(
         np.average((grid - mean) ** 2, weights=weights) ** 0.5, rel=0.04
     )
+
+
+NETWORK = """
+model {
+  for (i in 1:ns) {
+    mu[i] ~ dnorm(0, 1)
+    for (k in 1:na[i]) { r[i, k] ~ dbin(p[i, k], n[i, k]); logit(p[i, k]) <- mu[i] + d[t[i, k]] - d[t[i, 1]] }
+  }
+  d[1] <- 0
+  for (k in 2:nt) { d[k] ~ dnorm(0, 1) }
+}
+"""
+
+
+def test_effects_by_treatments_in_ragged_arms(tmp_path: Path) -> None:
+    """A network of trials, each arm against its first: against weighted prior draws, trial by trial."""
+    nan = np.nan
+    r, n = (
+        np.array([[1, 2, nan], [3, 4, nan], [2, 2, 5]]),
+        np.array([[10, 10, nan], [12, 12, nan], [20, 20, 20]]),
+    )
+    t = np.array([[1, 2, nan], [2, 3, nan], [1, 2, 3]])
+    drawn = draws_of(
+        NETWORK, {"ns": 3, "nt": 3, "na": [2, 2, 3], "r": r, "n": n, "t": t}, tmp_path, draws=400
+    )
+    rng = np.random.default_rng(4)
+    effects = np.c_[np.zeros(20_000), rng.standard_normal((20_000, 2))]
+    nodes, heights = np.polynomial.hermite_e.hermegauss(40)
+    logs = np.zeros(len(effects))
+    for arms, sizes, kinds in zip(r, n, t, strict=True):
+        seen = ~np.isnan(arms)
+        which = kinds[seen].astype(int) - 1
+        eta = nodes[:, None] + (effects[:, which] - effects[:, which[:1]])[:, None]
+        terms = arms[seen] * eta - sizes[seen] * np.logaddexp(0, eta)
+        logs += np.log(np.exp(terms.sum(axis=2)) @ heights)
+    expected = weighted_means(logs, effects[:, 1:])
+    np.testing.assert_allclose(drawn["d"][..., 1:].mean((0, 1)), expected, atol=0.06)
