@@ -381,6 +381,8 @@ class Expressions:
             return self._length(term)
         if name in REDUCTIONS and self.rests_on_nodes(term):
             return self._reduce(term, frame)
+        if name == "c" and self.rests_on_nodes(term):
+            return MatrixRows(rows=tuple((self.term(each, frame),) for each in term.arguments))
         ordinary = name in _SAME or name in MADE
         if ordinary and (self.rests_on_nodes(term) or not has_slice(term)):
             return self._ordinary(term, frame)

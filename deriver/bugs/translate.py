@@ -10,15 +10,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from deriver.bugs.censoring import rewrite_censoring
+from deriver.bugs.columns import split_columns
 from deriver.bugs.elaborate import Elaborated, elaborate
 from deriver.bugs.names import NameTable, plain_name
 from deriver.bugs.nodes import NodePlan, Site, plan_nodes
 from deriver.bugs.parser import parse_program
 from deriver.bugs.plates import Plates
+from deriver.bugs.sorting import rewrite_sorts
 from deriver.bugs.statements import Statements
 from deriver.bugs.syntax import Program
 from deriver.bugs.views import Views
@@ -60,12 +63,13 @@ def translate(
     mistakes = Mistakes(program.lines, origin)
     found = elaborate(program, data, mistakes)
     mistakes.raise_any()
-    censored = rewrite_censoring(program, found, mistakes)
-    mistakes.raise_any()
-    if censored is not None:
-        program = censored[0]
-        found = elaborate(program, censored[1], mistakes)
+    for rewrite in (partial(rewrite_censoring, mistakes=mistakes), rewrite_sorts, split_columns):
+        rewritten = rewrite(program, found)
         mistakes.raise_any()
+        if rewritten is not None:
+            program = rewritten[0]
+            found = elaborate(program, rewritten[1], mistakes)
+            mistakes.raise_any()
     worker = _Translator(found, program, mistakes, origin)
     return worker.translate(plain_name(name))
 

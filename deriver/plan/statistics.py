@@ -175,8 +175,9 @@ class Hoisting:
             left, middle, right = split
             rest = sp.Mul(*scalars[:place], *scalars[place + 1 :])
             if not matrices:
-                summed = self._sum_of(rest * middle, part, space)
-                return inner(left * summed * right)
+                row = heads.shape_of(middle)[0] is None  # statistics are columns
+                summed = self._sum_of(rest * (transpose(middle) if row else middle), part, space)
+                return inner(left * (transpose(summed) if row else summed) * right)
             if left == 1:
                 return self._sum_of(rest * sp.Mul(*matrices) * middle, part, space) * right
             if right == 1:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import betaln, comb, gammaln
+from scipy.special import betaln, comb, expit, gammaln
 
 import deriver
 from tests.bugs.programs import data_of, program_of
@@ -259,3 +259,38 @@ def test_effects_by_treatments_in_ragged_arms(tmp_path: Path) -> None:
         logs += np.log(np.exp(terms.sum(axis=2)) @ heights)
     expected = weighted_means(logs, effects[:, 1:])
     np.testing.assert_allclose(drawn["d"][..., 1:].mean((0, 1)), expected, atol=0.06)
+
+
+ORDERED = """
+model {
+  for (i in 1:n) {
+    for (j in 1:2) { logit(Q[i, j]) <- -(a[j] - b * x[i]) }
+    p[i, 1] <- 1 - Q[i, 1]
+    for (j in 2:2) { p[i, j] <- Q[i, j-1] - Q[i, j] }
+    p[i, 3] <- Q[i, 2]
+    y[i] ~ dcat(p[i, ])
+  }
+  for (j in 1:2) { a0[j] ~ dnorm(0.5, 0.25) }
+  a[1:2] <- sort(a0)
+  b ~ dnorm(0, 1)
+}
+"""
+
+
+def test_a_cumulative_logit_with_sorted_cuts(tmp_path: Path) -> None:
+    """Ordered categories, the cut points sorted draws: against weighted prior draws."""
+    y, x = np.array([1, 2, 3, 2, 1, 3, 3, 1]), np.array([0.1, 0.5, 1.2, 0.3, -0.4, 1.0, 0.8, -1.5])
+    drawn = draws_of(ORDERED, {"n": 8, "y": y, "x": x}, tmp_path, draws=400)
+    rng = np.random.default_rng(5)
+    cuts, slope = (
+        np.sort(0.5 + 2 * rng.standard_normal((400_000, 2)), axis=1),
+        rng.standard_normal((400_000, 1)),
+    )
+    below = expit(cuts[:, None] - (slope * x)[:, :, None])
+    chances = np.diff(
+        np.pad(below, ((0, 0), (0, 0), (1, 1)), constant_values=((0, 0), (0, 0), (0, 1))), axis=2
+    )
+    logs = np.log(chances[:, range(8), y - 1]).sum(axis=1)
+    expected = weighted_means(logs, np.c_[cuts, slope])
+    found = [*drawn["a"].mean((0, 1)), drawn["b"].mean()]
+    np.testing.assert_allclose(found, expected, atol=0.08)
