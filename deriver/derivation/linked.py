@@ -15,9 +15,7 @@ def find_linked(derivation: Derivation) -> list[Conditional]:
     They depend on each other, directly or through one another; the set with most effects is taken.
     """
     definitions = Definitions(derivation.definitions)
-    partly = {
-        node.name for node in derivation.model.nodes if node.partly
-    }  # what is observed is not drawn
+    partly = {node.name for node in derivation.model.nodes if node.partly}  # what is observed is not drawn
     free = [c for c in derivation.conditionals if c.node not in partly and not c.coupled]
     gaussian = [c for c in free if is_gaussian(c)]
     ordered = [*(c for c in gaussian if c.indices), *(c for c in gaussian if not c.indices)]
