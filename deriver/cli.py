@@ -167,7 +167,8 @@ def _add_derive(commands: Any) -> None:
 def _add_blocks(command: argparse.ArgumentParser, default: str = "off") -> None:
     command.add_argument(
         "--blocks", choices=("off", "auto", "on"), default=default,
-        help="update variances with effects integrated out; auto: where a trial in the warm-up says it pays",
+        help="update variances with effects integrated out, and draw effects of several groupings in one draw; auto: "
+        "where a trial in the warm-up says it pays",
     )  # fmt: skip
 
 

@@ -23,26 +23,31 @@ The same holds for a chain z_1, z_2, ... of numbers, each coupled to the next, a
 diagonal the precisions of the full conditionals, the entries beside it minus the couplings (``chains``).  Its reference
 is best its mean given V and m, at which c = 0.  V then holds nodes with Gaussian conditionals too where A mentions
 them, such as an autoregression.
+
+Effects of different plates, crossed or nested, are linked: ∂b_i/∂f_h is a sum over the rows that the two elements share
+(``links``).  All of them and the shared nodes are then one Gaussian vector z with the precision P that the links fill
+in, and log [V | rest] = log joint + (c'P⁻¹c − log|P|)/2, after which z itself is drawn, N(z + P⁻¹c, P⁻¹): an exact draw
+also where no V is left to be moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import sympy as sp
 from sympy import Expr, S, Symbol
 
-from deriver.algebra import heads
-from deriver.algebra.heads import PlateSum, Ref, shape_of, transpose
-from deriver.algebra.normal_form import sum_over
+from deriver.algebra.heads import Ref
+from deriver.derivation.affine import NotAffine, affine_slope
 from deriver.derivation.chains import find_chain_index, split_chain
 from deriver.derivation.factors import Definitions
+from deriver.derivation.gaussian import is_gaussian, mentions, names_in, written_out
 from deriver.derivation.joint_kernel import joint_kernel
+from deriver.derivation.linked import find_linked, links_with
+from deriver.derivation.links import Link
 from deriver.derivation.records import Conditional, Derivation
 
-Structure = Literal["independent", "chain"]
+Structure = Literal["independent", "chain", "linked"]
 _CONTINUOUS = ("real", "spd", "correlation")
 
 
@@ -54,6 +59,7 @@ class Member:
     density in it is b − A × value).  ``slopes`` hold ∂b/∂m for each member m that b mentions, by name: a scalar,
     a vector, a row or a matrix, as the two nodes are.
     For a chain, ``coupling`` is ∂b/∂z of the element before it ``along`` an index, 0 for the first.
+    ``links`` stand in place of slopes where members are linked; each pair of members has them at the first of the two.
     """
 
     conditional: Conditional
@@ -62,6 +68,7 @@ class Member:
     slopes: tuple[tuple[str, Expr], ...]
     coupling: Expr = S.Zero
     along: Symbol | None = None
+    links: tuple[Link, ...] = ()
 
     @property
     def node(self) -> str:
@@ -78,7 +85,8 @@ class Marginal:
     """The density of ``variances`` (nodes without indices) with ``effects`` and ``shared`` integrated out.
 
     The effects have the same indices and ranges; those of one element depend on each other, those of different
-    elements do not (``structure`` "independent"); or the one effect is a chain ("chain").
+    elements do not (``structure`` "independent"); or the one effect is a chain ("chain"); or the effects have different
+    indices, and the elements of each depend on those of others ("linked"): there may then be no variances.
     ``log_kernel`` is the part of the log joint density that mentions a variance, or a chain, whose reference moves with
     the variances; ``rest`` are the other nodes on which the density depends.
     """
@@ -103,15 +111,25 @@ class NoMarginal:
     why: str
 
 
-class NotAffine(ValueError):
-    """A linear term is not affine in a node, as far as the rules here can tell."""
-
-
 def find_marginal(derivation: Derivation) -> Marginal | NoMarginal:
-    """Return what can be integrated out of a model, found from the structure of its conditionals."""
+    """Return what can be integrated out of a model, found from the structure of its conditionals.
+
+    Effects of several plates that are Gaussian together go before those of one plate alone.
+    """
+    one = _find_unlinked(derivation)
+    if isinstance(one, Marginal) and one.structure == "chain":
+        return one
+    members = find_linked(derivation)
+    if len(members) <= (len(one.members) if isinstance(one, Marginal) else 1):
+        return one
+    return _integrate_linked(derivation, members)
+
+
+def _find_unlinked(derivation: Derivation) -> Marginal | NoMarginal:
+    """Return what can be integrated out of effects of one plate, or of a chain."""
     definitions = Definitions(derivation.definitions)
     partly = {node.name for node in derivation.model.nodes if node.partly}
-    gaussian = [c for c in derivation.conditionals if _is_gaussian(c) and c.node not in partly]
+    gaussian = [c for c in derivation.conditionals if is_gaussian(c) and c.node not in partly]
     candidates = [c for c in gaussian if c.indices]
     if not candidates:
         return NoMarginal(why="no node with an element for each group is conditionally Gaussian")
@@ -142,7 +160,7 @@ def _integrate(
 ) -> Marginal | NoMarginal:
     """Return the marginal of the variances that govern the effects, or why there is none."""
     definitions = Definitions(derivation.definitions)
-    gaussian = [c for c in derivation.conditionals if _is_gaussian(c)]
+    gaussian = [c for c in derivation.conditionals if is_gaussian(c)]
     chosen = _choose(effects, [c for c in gaussian if not c.indices], definitions)
     shared = _connected(effects, chosen[len(effects) :], definitions)
     names = {c.node for c in (*effects, *shared)}
@@ -151,17 +169,46 @@ def _integrate(
     if not variances:
         return NoMarginal(why=f"no variance, correlation or precision governs {effects[0].node}")
     members = [_member(c, [*effects, *shared], definitions) for c in (*effects, *shared)]
-    whole = [c.target for c in variances if _is_gaussian(c)]
-    collected = [c.target for c in variances if not _is_gaussian(c)]
-    moving = [c.target for c in effects if structure == "chain"]  # to its mean, with the variances
+    return _assemble(derivation, variances, members, structure)
+
+
+def _integrate_linked(derivation: Derivation, chosen: list[Conditional]) -> Marginal:
+    """Return the marginal of the variances that govern linked nodes, if any, and the nodes as members."""
+    definitions = Definitions(derivation.definitions)
+    gaussian = {c.node for c in derivation.conditionals if is_gaussian(c)}
+    names = {c.node for c in chosen}
+    variances = tuple(c for c in derivation.conditionals if _is_variance(c, names, gaussian, definitions))
+    members = [
+        Member(
+            conditional=c,
+            precision=c.parameter("precision"),
+            linear=c.parameter("linear"),
+            slopes=(),
+            links=links_with(c, chosen[place + 1 :], chosen, definitions),
+        )
+        for place, c in enumerate(chosen)
+    ]
+    return _assemble(derivation, variances, members, "linked")
+
+
+def _assemble(
+    derivation: Derivation, variances: tuple[Conditional, ...], members: list[Member], structure: Structure
+) -> Marginal:
+    definitions = Definitions(derivation.definitions)
+    effects = tuple(member for member in members if member.conditional.indices)
+    whole = [c.target for c in variances if is_gaussian(c)]
+    collected = [c.target for c in variances if not is_gaussian(c)]
+    moving = [
+        m.conditional.target for m in effects if structure == "chain"
+    ]  # to its mean, with the variances
     kernel = joint_kernel(derivation.factors, collected, [*whole, *moving], definitions)
     read = {name for member in members for name in _read(member, definitions)}
-    read |= _names(definitions.expand(kernel))
-    inside = {c.node for c in (*variances, *effects, *shared)}
+    read |= names_in(definitions.expand(kernel))
+    inside = {c.node for c in variances} | {member.node for member in members}
     return Marginal(
         variances=variances,
-        effects=tuple(members[: len(effects)]),
-        shared=tuple(members[len(effects) :]),
+        effects=effects,
+        shared=tuple(member for member in members if not member.conditional.indices),
         log_kernel=kernel,
         rest=tuple(c.node for c in derivation.conditionals if c.node in read - inside),
         structure=structure,
@@ -173,7 +220,7 @@ def _split(
 ) -> dict[str, Expr] | None:
     """Return the parameters of a chain, deterministic nodes above it written out; None for what is no chain."""
     parameters = {
-        name: _written_out(conditional.parameter(name), members, definitions)
+        name: written_out(conditional.parameter(name), members, definitions)
         for name in ("precision", "linear")
     }
     return split_chain(conditional, parameters)
@@ -181,18 +228,9 @@ def _split(
 
 def _read(member: Member, definitions: Definitions) -> set[str]:
     """Return the names that a member's precision, linear term and slopes mention."""
-    slopes = (slope for _, slope in member.slopes)
+    slopes = (*(slope for _, slope in member.slopes), *(link.slope for link in member.links))
     expressions = (member.precision, member.linear, member.coupling, *slopes)
-    return {name for expr in expressions for name in _names(definitions.expand(expr))}
-
-
-def _names(expr: Expr) -> set[str]:
-    return {ref.name for ref in expr.atoms(Ref)}
-
-
-def _is_gaussian(conditional: Conditional) -> bool:
-    family = conditional.family in ("normal", "mvnormal")
-    return family and conditional.method == "gibbs" and conditional.truncation is None
+    return {name for expr in expressions for name in names_in(definitions.expand(expr))}
 
 
 def _is_variance(
@@ -204,7 +242,7 @@ def _is_variance(
     kind, *ends = conditional.support
     if kind not in _CONTINUOUS or conditional.method == "prior" or any(_moves(end) for end in ends):
         return False
-    return _mentions(definitions.expand(conditional.log_kernel), members)
+    return mentions(definitions.expand(conditional.log_kernel), members)
 
 
 def _moves(end: Expr | None) -> bool:
@@ -234,8 +272,8 @@ def _jointly_gaussian(nodes: list[Conditional], definitions: Definitions) -> boo
     """
     names = {node.node for node in nodes}
     for one in nodes:
-        written = [_written_out(one.parameter(name), nodes, definitions) for name in ("precision", "linear")]
-        if _mentions(written[0], names):
+        written = [written_out(one.parameter(name), nodes, definitions) for name in ("precision", "linear")]
+        if mentions(written[0], names):
             return False
         for other in nodes:
             if other is one or (other.indices and not one.indices):
@@ -246,13 +284,9 @@ def _jointly_gaussian(nodes: list[Conditional], definitions: Definitions) -> boo
                 slope = affine_slope(written[1], other.target)
             except NotAffine:
                 return False
-            if _mentions(slope, names):
+            if mentions(slope, names):
                 return False
     return True
-
-
-def _mentions(expr: Expr, names: set[str]) -> bool:
-    return not names.isdisjoint(_names(expr))
 
 
 def _connected(
@@ -265,7 +299,7 @@ def _connected(
         mentioned = {
             ref.name
             for c in reached
-            for ref in _written_out(c.parameter("linear"), candidates, definitions).atoms(Ref)
+            for ref in written_out(c.parameter("linear"), candidates, definitions).atoms(Ref)
         }
         found = [c for c in candidates if c.node in mentioned or c in found]
         reached = [*effects, *found]
@@ -275,7 +309,7 @@ def _connected(
 def _member(conditional: Conditional, members: list[Conditional], definitions: Definitions) -> Member:
     """Return a node as a member: its slopes in the others that are drawn after it is integrated out, or beside it."""
     linear = conditional.parameter("linear")
-    written = _written_out(linear, members, definitions)
+    written = written_out(linear, members, definitions)
     others = [m for m in members if m.node != conditional.node and (conditional.indices or not m.indices)]
     slopes = [(m.node, affine_slope(written, m.target)) for m in others]
     chain = _split(conditional, members, definitions)
@@ -287,74 +321,3 @@ def _member(conditional: Conditional, members: list[Conditional], definitions: D
         coupling=S.Zero if chain is None else chain["coupling"],
         along=None if chain is None else find_chain_index(conditional),
     )
-
-
-def _written_out(expr: Expr, nodes: Iterable[Conditional], definitions: Definitions) -> Expr:
-    """Expand the deterministic nodes that have one of the nodes below them."""
-    for conditional in nodes:
-        expr = definitions.expand(expr, conditional.node)
-    return expr
-
-
-# --- affine terms -------------------------------------------------------------------------------------------
-
-
-def affine_slope(expr: Expr, target: Ref) -> Expr:
-    """Return the derivative of a scalar or vector expression that is affine in a scalar or vector.
-
-    A row for a scalar expression and a vector target.  Raises ``NotAffine`` where it is not affine.
-    """
-    slope = _slope(expr, target)
-    if slope.has(target):
-        raise NotAffine(str(expr))
-    return slope
-
-
-def _slope(expr: Expr, target: Ref) -> Expr:
-    if not expr.has(target):
-        return S.Zero
-    if expr == target:
-        return heads.Eye(shape_of(target)[0]) if target.variable.shape else S.One
-    match expr:
-        case sp.Add():
-            return sp.Add(*(_slope(term, target) for term in expr.args))
-        case PlateSum():
-            return sum_over(_slope(expr.body, target), tuple(expr.bounds), tuple(expr.conditions))
-        case heads.Gated():
-            return heads.Gated(_slope(expr.args[0], target), expr.args[1])
-        case heads.Inner():
-            return _inner_slope(expr, target)
-        case heads.Component() if expr.args[0] == target:
-            return transpose(heads.Unit(expr.args[1], shape_of(target)[0]))
-        case sp.Mul():
-            return _product_slope(expr, target)
-    raise NotAffine(str(expr))
-
-
-def _inner_slope(expr: heads.Inner, target: Ref) -> Expr:
-    """x'θ has the slope x', a row."""
-    scalars, factors = expr.args[0].args_cnc()
-    if factors[-1] == target:
-        row = sp.Mul(*factors[:-1])
-    elif factors[0] == transpose(target):
-        row = transpose(sp.Mul(*factors[1:]))
-    else:
-        raise NotAffine(str(expr))
-    return sp.Mul(*scalars) * row
-
-
-def _product_slope(expr: sp.Mul, target: Ref) -> Expr:
-    scalars, factors = expr.args_cnc()
-    held = [factor for factor in (*scalars, *factors) if factor.has(target)]
-    if len(held) != 1:
-        raise NotAffine(str(expr))
-    slope = _slope(held[0], target)
-    if held[0] in scalars:
-        rest = sp.Mul(*(s for s in scalars if s != held[0]))
-        return rest * sp.Mul(*factors) * slope if factors else rest * slope
-    if factors[-1] != held[0]:
-        raise NotAffine(str(expr))
-    product = sp.Mul(*factors[:-1])
-    if isinstance(slope, heads.Eye) and product != 1:
-        return sp.Mul(*scalars) * product
-    return sp.Mul(*scalars) * product * slope

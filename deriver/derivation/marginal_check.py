@@ -5,6 +5,9 @@ At random states, for two values V and V' of the variances,
 with m the derived marginal and z all elements of the nodes integrated out.  The integrals are Gaussian: the joint
 density comes from the families' own numeric densities, and its gradient and Hessian in z from its differences, which
 are exact for a quadratic.  That it is one, at values of z between which no difference was taken, is checked too.
+
+The normal density from which linked members are drawn together has to satisfy, besides, for any two values of z,
+    log q(z') − log q(z) = log joint(V, z', rest) − log joint(V, z, rest).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 from sympy import Expr, S
 
 from deriver.algebra.evaluate import evaluate
+from deriver.derivation.links import derivative
 from deriver.derivation.marginal import Marginal, Member
 from deriver.derivation.numeric import Completed, elements, log_joint, with_element
 from deriver.derivation.records import Derivation
@@ -46,23 +50,55 @@ def check_marginal(
             continue
         if found is None:
             continue
+        if marginal.structure == "linked":
+            check_joint_draw(derivation, marginal, state, rng)
         derived, exact, scale = found
         if not abs(derived - exact) <= TOLERANCE * scale:
             raise InternalError(_describe(derivation, marginal, derived, exact))
         done += 1
     if done < states:
-        names = ", ".join(c.node for c in marginal.variances)
+        names = ", ".join(c.node for c in marginal.variances or marginal.effects)
         raise InternalError(f"the marginal of {names} in model {derivation.model.name} could not be checked")
 
 
 def _describe(derivation: Derivation, marginal: Marginal, derived: float, exact: float) -> str:
-    names = ", ".join(c.node for c in marginal.variances)
+    names = ", ".join(c.node for c in marginal.variances) or "nothing"
     out = ", ".join(m.node for m in marginal.members)
     return (
         f"the marginal density of {names} in model {derivation.model.name}, with {out} integrated out, disagrees "
         f"with the joint density: log ratio {derived:.12g} against {exact:.12g}.  "
         f"This is a fault of deriver; please report it with the model."
     )
+
+
+def check_joint_draw(
+    derivation: Derivation, marginal: Marginal, state: Mapping, rng: np.random.Generator
+) -> None:
+    """Check at a state that the members' joint normal density and the joint density have the same ratios.
+
+    Raises ``InternalError`` when they have not.
+    """
+    precision, gradient = gaussian_system(derivation, marginal, state)
+    step = rng.normal(size=len(gradient))
+    derived = float(gradient @ step - step @ precision @ step / 2)
+    ends = [log_joint_at(derivation, marginal, state, move) for move in (step, 0 * step)]
+    if not abs(derived - (ends[0] - ends[1])) <= TOLERANCE * (1.0 + sum(map(abs, (*ends, derived)))):
+        names = ", ".join(member.node for member in marginal.members)
+        raise InternalError(
+            f"the normal density from which {names} are drawn together in model {derivation.model.name} disagrees with "
+            f"the joint density: log ratio {derived:.12g} against {ends[0] - ends[1]:.12g}.  "
+            f"This is a fault of deriver; please report it with the model."
+        )
+
+
+def log_joint_at(derivation: Derivation, marginal: Marginal, state: Mapping, step: np.ndarray) -> float:
+    """Return the log joint density with the members moved by a step (D,) from their values in the state."""
+    moved: Any = dict(state)
+    for member, index, place in list_places(marginal, state):
+        old = moved[member.node][index]
+        value = old + step[place] if np.ndim(old) else float(old + step[place][0])
+        moved = with_element(moved, member.node, index, value)
+    return log_joint(derivation.factors, derivation.definitions, moved)
 
 
 def compare_at(
@@ -130,6 +166,8 @@ def gaussian_system(
 
 def _slope_at(member: Member, index: tuple[int, ...], other: Member, position: tuple[int, ...]) -> Expr:
     """Return the slope of one element's linear term in another element, 0 where it does not mention it."""
+    if member.links:
+        return derivative(member.links, other.node, map(S, position))
     if other is member and member.along is not None:
         place = member.conditional.indices.index(member.along)
         earlier = (*index[:place], index[place] - 1, *index[place + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deriver.derivation.links import derivative
 from deriver.emission.mathtext import show
 from deriver.emission.metropolis import ordered_terms, signed_term
 from deriver.plan.records import Block, BlockMember
@@ -137,3 +138,53 @@ def watch_words(block: Block) -> str:
     """Return what is watched before the sampler chooses."""
     also = f", {joined_names(block.shared)}" if block.shared else ""
     return f"Return what tells how nodes mix: to_coordinates{also}."
+
+
+# --- linked nodes -------------------------------------------------------------------------------------------
+
+
+def _linked_names(block: Block) -> str:
+    return joined_names((*block.effects, *block.shared))
+
+
+def parts_words(block: Block) -> list[str]:
+    """Return the docstring of ``precision_parts``."""
+    doc = [f"Return the joint precision P of {_linked_names(block)} and the gradient, in parts."]
+    doc.append(
+        "parts: for each node, in this order, the blocks of P on the diagonal, one for each element, and the gradient of "
+        "the log joint density at the current values.  links: for two nodes, which elements meet, and minus the entries "
+        "of P there, which are the slopes of the linear term of the first in the second:"
+    )
+    members = (*block.effects, *block.shared)
+    targets = {member.node: member.conditional.target for member in members}
+    for member in members:
+        for name in dict.fromkeys(link.name for link in member.links):
+            own, other = member.conditional.target, targets[name]
+            slope = derivative(member.links, name, other.indices)
+            doc.append(f"  {show(own)} and {show(other)}: {show(slope)}")
+    return doc
+
+
+def linked_marginal_words(block: Block) -> list[str]:
+    """Return the docstring of ``log_marginal`` for linked nodes."""
+    variances = ", ".join(step.node for step in block.variances)
+    doc = [f"Return log [{variances} | rest] with {_linked_names(block)} integrated out."]
+    doc += ["Return too what these are drawn from.  Up to a constant, with their precision P and gradient g:"]
+    doc += ["  log [.] = log joint + (g' inv(P) g - log|P|) / 2", "The terms of log joint that mention them:"]
+    terms = ordered_terms(block.log_kernel)
+    return [*doc, *(f"  {signed_term(term, first=place == 0)}" for place, term in enumerate(terms))]
+
+
+def linked_words(block: Block) -> str:
+    """Return how linked nodes are drawn."""
+    return (
+        "Given all else they are normal together, N(x + inv(P) g, inv(P)), x their current values, P and g as "
+        "precision_parts has them.  The node of most elements is eliminated first; what cannot be eliminated element "
+        "by element is dense."
+    )
+
+
+def linked_watch_words(block: Block) -> str:
+    """Return what is watched before the sampler chooses whether to draw linked nodes together."""
+    also = "to_coordinates, " if block.variances else ""
+    return f"Return what tells how nodes mix: {also}some elements of {_linked_names(block)}."

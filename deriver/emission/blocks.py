@@ -13,6 +13,7 @@ from sympy import Expr
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.derivation.factors import Definitions
+from deriver.emission import linked
 from deriver.emission.block_words import (
     integrate_name,
     integrate_words,
@@ -38,6 +39,7 @@ THRESHOLDS = {"conjugate": "0.12", "other": "0.35"}
 HELPERS = (
     *("block_steps", "block_move", "complete_square", "first_block_steps"),
     *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "joint_move", "least_mixing"),
+    *linked.HELPERS,
 )
 STATE = ("state: State", "data: Data")
 
@@ -48,7 +50,9 @@ def block_key(plan: Plan) -> str:
 
 
 def update_name(plan: Plan) -> str:
-    """Return the name of the function that updates the variances, distinct from those of the nodes."""
+    """Return the name of the function that updates the block, distinct from those of the nodes."""
+    if plan.block is not None and not plan.block.variances:
+        return _fresh("draw_together", [f"draw_{step.node}" for step in plan.steps])
     return _fresh("update_variances", [f"update_{step.node}" for step in plan.steps])
 
 
@@ -69,6 +73,8 @@ def block_functions(module: Module) -> list[FunctionView]:
     block = module.plan.block
     if block is None:
         return []
+    if block.structure == "linked":
+        return _linked_functions(module, block)
     places = place_variances(module, block)
     sums, marginal = marginal_functions(module, block)
     return [
@@ -78,6 +84,23 @@ def block_functions(module: Module) -> list[FunctionView]:
         marginal,
         update_function(module, block, sums is not None),
         watch_function(module, block),
+    ]
+
+
+def _linked_functions(module: Module, block: Block) -> list[FunctionView]:
+    """Return the functions of a block whose nodes are linked."""
+    parts, watch = linked.parts_function(module, block), linked.watch_function(module, block)
+    name = update_name(module.plan)
+    if not block.variances:
+        return [parts, linked.draw_function(module, block, name), watch]
+    sums, known = sums_function(module, staying_sums(module, block))
+    return [
+        *place_variances(module, block).functions,
+        parts,
+        *([sums] if sums is not None else []),
+        linked.marginal_function(module, block, known),
+        linked.update_function(module, block, name, bool(known)),
+        watch,
     ]
 
 
@@ -223,7 +246,8 @@ def free_parts(expr: sp.Basic, nodes: set[str]) -> list[Expr]:
 def staying_sums(module: Module, block: Block) -> list[Expr]:
     """Return the sums over plates in the density that the variances do not move, but the nodes do."""
     source = module.source()
-    read = [block.kernel, *(e for m in block.shared for e in (m.linear, m.precision))]
+    outside = () if block.structure == "linked" else block.shared
+    read = [block.kernel, *(e for m in outside for e in (m.linear, m.precision))]
     moving = moving_names(module, block)
     found = dict.fromkeys(part for expr in read for part in free_parts(expr, moving))
     return [part for part in found if source.uses_state(part)]
@@ -238,19 +262,12 @@ def marginal_functions(module: Module, block: Block) -> tuple[FunctionView | Non
     source = module.source()
     target = block.variances[0].conditional.target
     chained = block.structure == "chain"
-    parts = staying_sums(module, block)
-    sums = None
-    if parts:
-        before = module.source()
-        names = [_write_part(before, part) for part in parts]
-        several = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
-        before.add(f"return {several}")
-        doc = ["Return the sums in log_marginal that stay while the variances move."]
-        sums = make_function("marginal_sums", STATE, "tuple[Array, ...]", doc, before.lines)
-        for part, name in zip(parts, names, strict=True):
-            source.remember(part, name, source.frame_of(part))
-            source.taken.add(name)
-        source.add(f"{several} = sums")
+    sums, names = sums_function(module, staying_sums(module, block))
+    for part, name in names.items():
+        source.remember(part, name, source.frame_of(part))
+        source.taken.add(name)
+    if names:
+        source.add(f"{_several(names)} = sums")
     source.taken |= {"mean", "inner", "log_det", "value", "precision", "linear", "more", "root", "half"}
     if chained:
         source.add(
@@ -268,8 +285,24 @@ def marginal_functions(module: Module, block: Block) -> tuple[FunctionView | Non
         _write_shared(source, block)
     else:
         source.add("return (value,)")
-    parameters = (*STATE, "sums: tuple[Array, ...]") if parts else STATE
+    parameters = (*STATE, "sums: tuple[Array, ...]") if names else STATE
     return sums, make_function("log_marginal", parameters, result, marginal_words(block), source.lines)
+
+
+def sums_function(module: Module, parts: list[Expr]) -> tuple[FunctionView | None, dict[Expr, str]]:
+    """Return ``marginal_sums``, the sums that stay while the variances move (None of none), and their names."""
+    if not parts:
+        return None, {}
+    before = module.source()
+    names = {part: _write_part(before, part) for part in parts}
+    before.add(f"return {_several(names)}")
+    doc = ["Return the sums in log_marginal that stay while the variances move."]
+    return make_function("marginal_sums", STATE, "tuple[Array, ...]", doc, before.lines), names
+
+
+def _several(names: dict[Expr, str]) -> str:
+    found = ", ".join(names.values())
+    return found if len(names) > 1 else f"({found},)"
 
 
 def _write_part(source: Source, part: Expr) -> str:

@@ -87,11 +87,12 @@ def _block_lines(module: Module) -> list[str]:
     assert plan.block is not None
     block, key = plan.block, f'steps["{block_key(plan)}"]'
     lines = [f"    if {key}.collapse:"]
-    rates = {step.node: "rate" for step in block.variances}
-    lines += _deeper([f"    state, rate = {update_name(plan)}(rng, state, data, {key})"])
-    shown = [f'"{node}": {rate}' for node, rate in rates.items()]
-    lines += break_call("accepted |= {", shown, "}", 2)
-    effects = [plan.step(effect.node) for effect in block.effects]
+    shown = [f'"{step.node}": rate' for step in block.variances]
+    result = "state, rate" if shown else "state"
+    lines += _deeper([f"    {result} = {update_name(plan)}(rng, state, data, {key})"])
+    lines += break_call("accepted |= {", shown, "}", 2) if shown else []
+    drawn = () if block.structure == "linked" else block.effects  # the update has drawn them
+    effects = [plan.step(effect.node) for effect in drawn]
     rest = [step for step in plan.steps if step.node not in block.nodes]
     for step in (*effects, *rest):
         lines += _deeper(_update_lines(step))
@@ -118,13 +119,14 @@ def step_functions(module: Module) -> list[FunctionView]:
     entries += joint
     lines = [line for step in tuned for line in _adapt_lines(module, step)] + adapt_lines(module)
     parameters, doc = ["state: State"], ["Return the sizes of the proposals to begin with."]
+    size = ""
     if module.plan.block is not None:
         size, entry = _first_block(module)
         entries.append(entry)
         parameters.append(f'collapse: str = "{module.plan.collapse}"')
         doc.append('collapse "on" updates nodes together from the first sweep.')
         lines = _adapt_block_lines(module, tuned)
-    body = [size] if module.plan.block is not None else made
+    body = [*made, *([size] if size else [])]
     body += break_call("return {", entries, "}", 1)
     first = make_function("first_steps", parameters, "dict[str, Any]", doc, body)
     second = make_function(
@@ -138,9 +140,11 @@ def step_functions(module: Module) -> list[FunctionView]:
 
 
 def _first_block(module: Module) -> tuple[str, str]:
-    """Return the line that counts what the block moves, and the entry of its proposals."""
+    """Return the line that counts what the block moves ("" of nothing), and the entry of its proposals."""
     plan = module.plan
     assert plan.block is not None
+    if not plan.block.variances:
+        return "", f'"{block_key(plan)}": JointSteps(collapse == "on")'
     size = place_variances(module, plan.block).total
     for name in sorted(set(re.findall(r"\bdata\.(\w+)", size))):
         holder = next(s for s in plan.block.variances if name in {str(side) for side in s.conditional.shape})
@@ -157,6 +161,8 @@ def _adapt_block_lines(module: Module, tuned: list[Step]) -> list[str]:
     key = f'steps["{block_key(plan)}"]'
     inside = [step for step in tuned if step.node in plan.block.nodes]
     outside = [step for step in tuned if step.node not in plan.block.nodes]
+    if not plan.block.variances:
+        return [line for step in outside for line in _adapt_lines(module, step)]
     rate = f'accepted["{plan.block.variances[0].node}"]'
     lines = [f"    if {key}.collapse:", f"        {key}.adapt({rate})"]
     if inside:

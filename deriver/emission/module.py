@@ -15,6 +15,7 @@ from deriver.emission.environment import render_module, template_folders
 from deriver.emission.gibbs import draw_function
 from deriver.emission.inputs import data_record, prepare_function, state_record
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
+from deriver.emission.linked import linked_names
 from deriver.emission.metropolis import update_functions
 from deriver.emission.partly import observed_name, partly_observed
 from deriver.emission.reduced import check_reducible, data_names, row_indices
@@ -28,6 +29,8 @@ from deriver.plan.records import Plan
 BACKENDS = ("numpy", "numba")
 # A helper -> the helpers that it calls.
 CALLS = {
+    "draw_linked": ("eliminate", "elimination", "too_wide"),
+    "eliminate": ("factor_corner", "group_sum", "half_solve"),
     "least_squares": ("orthogonal_columns", "subtract_exactly", "triangular_fit"),
     "newton_step": ("scaled_root",),
     "climb": ("scaled_root",),
@@ -55,7 +58,10 @@ SPECIAL = (
     *("log_expit", "log_ndtr", "multigammaln", "ndtr", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
 )
 # What the helpers use of SciPy's linear algebra, by module.
-LINEAR_ALGEBRA = {"scipy.linalg": ("cholesky_banded",), "scipy.linalg.lapack": ("dpbtrf", "dtbtrs")}
+LINEAR_ALGEBRA = {
+    "scipy.linalg": ("cholesky_banded",),
+    "scipy.linalg.lapack": ("dpbtrf", "dpotrf", "dtbtrs", "dtrtrs"),
+}
 
 
 def emit(
@@ -111,6 +117,7 @@ def view_module(
         block=block_key(plan) if plan.block is not None else "",
         threshold=threshold(plan),
         partly=tuple((q.name, observed_name(module, q.name)) for q in partly_observed(module)),
+        linked=linked_names(plan),
     )
 
 

@@ -28,8 +28,9 @@ class ModuleView:
     """The whole emitted module; ``helpers`` are the template files of the helper functions it uses.
 
     ``block`` is the key of the block among the steps, ``collapse`` whether it is used unless the caller says otherwise
-    ("off" where there is none), ``threshold`` the effective draws a sweep below which it pays.  ``partly`` are the nodes of
-    which some elements are observed, each with the array that holds these.
+    ("off" where there is none), ``threshold`` the effective draws a sweep below which it pays, ``linked`` names the
+    nodes of one that draws linked nodes together.  ``partly`` are the nodes of which some elements are observed, each
+    with the array that holds these.
     """
 
     docstring: str
@@ -43,3 +44,4 @@ class ModuleView:
     block: str = ""
     threshold: str = ""
     partly: tuple[tuple[str, str], ...] = ()
+    linked: str = ""

@@ -8,6 +8,7 @@ from typing import Literal
 from sympy import Expr, S, Symbol, Tuple
 
 from deriver.algebra.heads import Condition, Ref
+from deriver.derivation.links import Link
 from deriver.derivation.marginal import Structure
 from deriver.derivation.records import Conditional, Factor
 from deriver.plan.layout import Quantity, Space
@@ -143,6 +144,7 @@ class BlockMember:
     linear: Expr
     slopes: tuple[tuple[str, Expr], ...]
     coupling: Expr = S.Zero
+    links: tuple[Link, ...] = ()
 
     def slope(self, name: str) -> Expr | None:
         """Return the slope of the linear term in another member, None where there is none."""
@@ -157,7 +159,9 @@ class Block:
     ``shared`` integrated out (``log_kernel`` is the part of the log joint density that
     mentions a variance or a chain, ``kernel`` the same with statistics of the data replaced by their names), ``shared``
     with the effects integrated out, then each of the ``effects`` from its full conditional.  ``rest`` are the
-    other nodes on which the density of the variances depends.  ``structure`` tells how the elements of the effects depend on each other, given all else.
+    other nodes on which the density of the variances depends.  ``structure`` tells how the elements of the effects depend
+    on each other, given all else; where they are "linked", all of them are drawn with the shared nodes in one draw, and
+    there may be no variances.
     """
 
     variances: tuple[Step, ...]

@@ -55,6 +55,10 @@ def choose_source(
     seconds = predict_seconds(plan, arrays, settings)
     if backend == "numpy":
         return Choice(backend="numpy", reason="as asked", source=write("numpy"))
+    if backend == "auto" and plan.block is not None and plan.block.structure == "linked":
+        names = ", ".join(member.node for member in (*plan.block.effects, *plan.block.shared))
+        reason = f"the compiled loops cannot draw {names} together"
+        return Choice(backend="numpy", reason=reason, source=write("numpy"))
     if backend == "auto" and seconds < COMPILE_SECONDS:
         reason = f"a run of about {seconds:.1g} s is not worth compiling"
         return Choice(backend="numpy", reason=reason, source=write("numpy"))

@@ -146,9 +146,13 @@ def _notes(prepared: Prepared) -> list[str]:
 
 def describe_choice(draws: Draws) -> str:
     """Return how a sampler that could update nodes together chose, "" where it had no choice."""
+    if draws.apart:
+        return f"{draws.linked} are drawn one by one, as together they would be too many: {draws.apart}"
     if np.isnan(draws.mixing):
         return ""
     found = f"{draws.mixing:.2g} effective draws a sweep in the warm-up"
+    if draws.together and draws.linked:
+        return f"{draws.linked} are drawn together, as one by one they mix badly: {found}"
     if draws.together:
         return f"variances are updated with effects integrated out, as one by one they mix badly: {found}"
     return f"every node is drawn by itself, which mixes well enough: {found}"

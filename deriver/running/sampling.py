@@ -52,7 +52,8 @@ class Draws:
     """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...).
 
     ``moments`` by node are those of fields whose draws are not kept.  ``mixing`` is the effective draws a sweep by which
-    the sampler chose whether to update nodes ``together``; nan where it had no choice.
+    the sampler chose whether to update nodes ``together``; nan where it had no choice.  ``linked`` names those that it
+    can draw in one draw, ``apart`` tells why it did not, where they are too many.
     """
 
     values: Mapping[str, np.ndarray]
@@ -63,6 +64,8 @@ class Draws:
     moments: Mapping[str, FieldMoments] = field(default_factory=dict)
     together: bool = False
     mixing: float = float("nan")
+    linked: str = ""
+    apart: str = ""
 
     @property
     def done(self) -> int:
@@ -166,6 +169,8 @@ def draw_samples(
         moments={} if watcher is None else watcher.results(),
         together=bool(found.get("together", False)),
         mixing=float(found.get("mixing", np.nan)),
+        linked=str(found.get("linked", "")),
+        apart=str(found.get("apart", "")),
     )
 
 

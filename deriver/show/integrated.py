@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sympy import Expr
+
+from deriver.algebra.heads import Ref
+from deriver.derivation.links import derivative
 from deriver.derivation.marginal import Marginal, Member, NoMarginal, find_marginal
 from deriver.derivation.records import Conditional, Derivation
 from deriver.show import notation as n
@@ -43,6 +47,8 @@ def integrated_blocks(derivation: Derivation) -> tuple[Block, ...]:
     marginal = find_marginal(derivation)
     if isinstance(marginal, NoMarginal):
         return ()
+    if marginal.structure == "linked":
+        return _linked(derivation, marginal)
     writer = _Writer(derivation, marginal.variances[0])
     return (
         _order(marginal, writer),
@@ -112,3 +118,55 @@ def _slope_block(derivation: Derivation, marginal: Marginal, member: Member) -> 
     for place, (name, slope) in enumerate(member.slopes):
         words += [" in " if place == 0 else "; in ", writer.write(targets[name]), ": ", writer.write(slope)]
     return Paragraph(words=(*words, "."))
+
+
+# --- linked nodes -------------------------------------------------------------------------------------------
+
+_JOINT = (
+    " are normal together, given all else, with the mean z + inv(P) c: z their values, c the gradient of the log joint "
+    "density there, P the precision matrix with these entries, 0 elsewhere:"
+)
+_ELIMINATED = (
+    "Eliminated first, element by element: the node of most elements; then each that leaves nothing between the elements "
+    "of the next (groups within groups).  What is left of "
+)
+_DENSE = (
+    " (the smaller of two crossed factors, and what has no index) is one dense matrix; where that has more than 2000 rows, "
+    "the nodes are drawn one by one."
+)
+
+
+def _linked(derivation: Derivation, marginal: Marginal) -> tuple[Block, ...]:
+    writer = _Writer(derivation, marginal.effects[0].conditional)
+    members = writer.listed(member.conditional for member in marginal.members)
+    given = writer.listed(marginal.variances)
+    words: list[str | n.Notation] = ["Drawn in one draw, where it pays: ", *members]
+    words.append(_JOINT)
+    rows = [row for member in marginal.members for row in _entries(derivation, marginal, member)]
+    blocks: list[Block] = [Display(words=tuple(words), rows=tuple(rows))]
+    blocks.append(Paragraph(words=(_ELIMINATED, *members, _DENSE)))
+    if marginal.variances:
+        words = ["Before that ", *given, " can be updated with all of them integrated out, by"]
+        density = n.Density(n.Sequence(tuple(writer.write(c.target) for c in marginal.variances)), None)
+        kernel = writer.write(marginal.log_kernel)
+        row = Row(left=n.Apply("log", (density,)), relation="=", right=kernel, constant=True)
+        tail: Words = (f"to which (c' inv(P) c - log det P) / 2 is added ({SOURCE}):",)
+        blocks.append(Display(words=(*words, " the log density ", *tail), rows=(row,)))
+    return tuple(blocks)
+
+
+def _entries(derivation: Derivation, marginal: Marginal, member: Member) -> list[Row]:
+    """Return the entries of the joint precision for one node with itself, and with those after it."""
+    writer = _Writer(derivation, member.conditional)
+    own = member.conditional.target
+    rows = [_entry(writer, own, own, member.precision)]
+    for other in marginal.members:
+        if any(link.name == other.node for link in member.links):
+            target = other.conditional.target
+            rows.append(_entry(writer, own, target, -derivative(member.links, other.node, target.indices)))
+    return rows
+
+
+def _entry(writer: _Writer, left: Ref, right: Ref, value: Expr) -> Row:
+    place = n.Apply("P", (writer.write(left), writer.write(right)))
+    return Row(left=place, relation="=", right=writer.write(value))

@@ -11,7 +11,8 @@ import sympy as sp
 from deriver import derive, load_model
 from deriver.algebra.heads import Ref
 from deriver.cli import main
-from deriver.derivation.marginal import Marginal, NoMarginal, NotAffine, affine_slope, find_marginal
+from deriver.derivation.affine import NotAffine, affine_slope
+from deriver.derivation.marginal import Marginal, NoMarginal, find_marginal
 from deriver.derivation.marginal_check import check_marginal, gaussian_system, integrate_numerically
 from deriver.derivation.records import Derivation
 from deriver.derivation.states import random_state
@@ -100,10 +101,11 @@ def test_reason_when_there_is_none(model: str, why: str) -> None:
     assert found.why == why
 
 
-def test_crossed_effects_are_integrated_out_one_plate_at_a_time() -> None:
+def test_crossed_effects_are_linked() -> None:
     marginal = marginal_of(derivation_of(CROSSED))
     found = (marginal.variances, marginal.effects, marginal.shared, marginal.rest)
-    assert tuple(map(names, found)) == ("tau2 sigma2", "u", "mu", "v")
+    assert marginal.structure == "linked"
+    assert tuple(map(names, found)) == ("tau2 omega2 sigma2", "u v", "mu", "")
 
 
 def test_factor_of_an_effect_is_not_integrated_out() -> None:

@@ -45,6 +45,11 @@ def marginal_functions(
     module: Module, sizes: dict[Expr, Expr], block: Block
 ) -> tuple[list[FunctionView], Sizes]:
     """Return ``marginal_sums`` (where there are any) and ``log_marginal``, and their sizes."""
+    if block.structure == "linked":
+        names = joined_names((*block.effects, *block.shared))
+        raise unsupported(
+            f"{names}, of several plates, drawn together", "use the numpy backend, or --blocks off"
+        )
     body = new_body(module, sizes)
     total = Sizes(effects=_count(body, block.effects), shared=_count(body, block.shared), sums=0)
     if max(total.effects, total.shared) > LARGEST_SIDE:
