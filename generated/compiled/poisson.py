@@ -831,7 +831,7 @@ def run(
 NUMBERS = frozenset()
 SIDES = {"beta": 1}
 # What no compiled function reads.
-UNREAD = ["J", "p", "mu0", "Sigma0", "y", "i_of_j"]
+UNREAD = ["J", "p", "x", "mu0", "Sigma0", "y", "i_of_j"]
 
 
 def components_first(value: Array, sides: int, lead: int = 0) -> Array:
