@@ -28,7 +28,6 @@ REFUSED = {
     "scotland_car": "line 3: `car.normal` has no counterpart here",
     "cjs": "line 5: the elements of `z` that this states do not fill a rectangle",
     "network_meta": "line 12: not every element of `w` that stands here is stated",
-    "gp_like": "line 4: `S[:,:]` is not a row of numbers or vectors",
 }
 
 
