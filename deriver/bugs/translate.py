@@ -64,7 +64,12 @@ def translate(
     mistakes = Mistakes(program.lines, origin)
     found = elaborate(program, data, mistakes)
     mistakes.raise_any()
-    for rewrite in (partial(rewrite_censoring, mistakes=mistakes), rewrite_recursion, rewrite_sorts, split_columns):
+    for rewrite in (
+        partial(rewrite_censoring, mistakes=mistakes),
+        rewrite_recursion,
+        rewrite_sorts,
+        split_columns,
+    ):
         rewritten = rewrite(program, found)
         mistakes.raise_any()
         if rewritten is not None:
