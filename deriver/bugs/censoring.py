@@ -2,7 +2,8 @@
 
 An element of t that is missing, and known to lie beyond its cut, has the probability S(cut) of its distribution; the
 program is rewritten so that the elements seen have their densities and the others that probability.  For a Weibull and
-an exponential the latter is a Poisson count of zero, of rate -log S; for the others a Bernoulli one.
+an exponential the latter is a Poisson count of zero, of rate -log S; for the others a Bernoulli one.  ``I(,)`` on a
+quantity that is not data, with random parameters, is the event that it lies within the bounds, which was seen.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from deriver.bugs.elaborate import Counters, Elaborated
-from deriver.bugs.evaluate import evaluate
+from deriver.bugs.evaluate import Unknown, evaluate
 from deriver.bugs.syntax import (
     Apply,
     Bounds,
@@ -32,6 +33,8 @@ from deriver.language.mistakes import LineMistake, Mistakes
 
 Arrays = dict[str, np.ndarray]
 
+WIDE = 5.0
+
 
 def rewrite_censoring(
     program: Program, found: Elaborated, mistakes: Mistakes
@@ -47,6 +50,10 @@ def rewrite_censoring(
             elif _is_censored(relation, found):
                 assert relation.bounds is not None
                 response, bounds = relation, relation.bounds
+            elif _is_confined(relation, found):
+                relations[relations.index(relation)] = dataclasses.replace(relation, bounds=None)
+                relations += _confine(relation, found, arrays)
+                continue
             else:
                 continue
             relations.remove(response)
@@ -54,7 +61,7 @@ def rewrite_censoring(
             _refuse_elsewhere(response, relations)
         except LineMistake as stop:
             mistakes.add_from(stop)
-    if len(arrays) == len(found.given) and not mistakes:
+    if relations == list(program.model) and not mistakes:
         return None
     return dataclasses.replace(program, model=tuple(relations)), arrays
 
@@ -64,6 +71,48 @@ def _is_censored(relation: Relation, found: Elaborated) -> bool:
     return (
         bounds is not None and bounds.word in ("I", "C") and found.observed(relation.target.name) is not None
     )
+
+
+def _is_confined(relation: Relation, found: Elaborated) -> bool:
+    """Tell whether a quantity that nobody saw has bounds by ``I(,)`` beside parameters that are random."""
+    bounds = relation.bounds
+    if bounds is None or bounds.word != "I" or found.observed(relation.target.name) is not None:
+        return False
+    if not (_is_wide(bounds.lower, -1, found) and _is_wide(bounds.upper, 1, found)):
+        return False
+    return any(
+        found.is_node(each.name) and found.observed(each.name) is None
+        for term in relation.terms()
+        for each in names_in(term)
+    )
+
+
+def _is_wide(bound: Term | None, side: int, found: Elaborated) -> bool:
+    """Tell whether chains begin within a bound: they begin at standard normal values."""
+    if bound is None:
+        return True
+    try:
+        return bool(side * float(evaluate(bound, found.arrays, {})) >= WIDE)
+    except (Unknown, LineMistake, TypeError):
+        return False
+
+
+def _confine(relation: Relation, found: Elaborated, arrays: Arrays) -> list[Relation]:
+    """Return the events that a quantity lies within its bounds: ``I(,)`` leaves its density as it is between them."""
+    bounds, target = relation.bounds, relation.target
+    assert bounds is not None
+    made = []
+    for word, sign, limit in (("above", ">", bounds.lower), ("below", "<", bounds.upper)):
+        if limit is not None:
+            name = f"{target.name}.{word}"
+            arrays[name] = np.ones(found.extents[target.name])
+            seen, event = dataclasses.replace(target, name=name), _op(sign, target, limit)
+            made.append(
+                dataclasses.replace(
+                    relation, target=seen, distribution="dbern", arguments=(event,), bounds=None
+                )
+            )
+    return made
 
 
 def _read_interval(relation: Relation, found: Elaborated) -> tuple[Relation, Bounds]:

@@ -13,7 +13,7 @@ from typing import Literal
 from deriver.bugs.elaborate import Elaborated, target_place
 from deriver.bugs.names import NameTable
 from deriver.bugs.plates import Plates
-from deriver.bugs.syntax import Name, Slice, Term, names_in
+from deriver.bugs.syntax import Name, Relation, Slice, Term, names_in
 
 Mode = Literal["plain", "scalars", "pieces"]
 
@@ -52,7 +52,7 @@ def plan_nodes(found: Elaborated, plates: Plates, names: NameTable) -> dict[str,
         mode: Mode = "plain"
         if len(extents) > len(components) and name not in moving and not observed:
             mode = "scalars"
-        elif len(relations) > 1 and not all(each.stochastic for each in relations):
+        elif _has_pieces(found, relations):
             mode = "pieces"
         plan = NodePlan(
             name=name, ours="" if mode == "scalars" else names.of(name), extents=extents, components=components,
@@ -62,6 +62,23 @@ def plan_nodes(found: Elaborated, plates: Plates, names: NameTable) -> dict[str,
             _name_scalars(found, plan, names)
         plans[name] = plan
     return plans
+
+
+def _has_pieces(found: Elaborated, relations: list[Relation]) -> bool:
+    """Tell whether a node is defined in one place and drawn in another; numbers from which it recurs are its starts."""
+    definitions = [each for each in relations if not each.stochastic]
+    drawn = [each for each in relations if each.stochastic]
+    if not definitions or len(relations) < 2:
+        return False
+    name = relations[0].target.name
+    recurs = any(each.name == name for relation in drawn for t in relation.terms() for each in names_in(t))
+    numbers = not any(
+        found.is_node(each.name) or relation.link
+        for relation in definitions
+        for term in relation.terms()
+        for each in names_in(term)
+    )
+    return not (recurs and numbers)
 
 
 def _name_scalars(found: Elaborated, plan: NodePlan, names: NameTable) -> None:

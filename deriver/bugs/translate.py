@@ -21,6 +21,7 @@ from deriver.bugs.names import NameTable, plain_name
 from deriver.bugs.nodes import NodePlan, Site, plan_nodes
 from deriver.bugs.parser import parse_program
 from deriver.bugs.plates import Plates
+from deriver.bugs.recursion import rewrite_recursion
 from deriver.bugs.sorting import rewrite_sorts
 from deriver.bugs.statements import Statements
 from deriver.bugs.syntax import Program
@@ -63,7 +64,12 @@ def translate(
     mistakes = Mistakes(program.lines, origin)
     found = elaborate(program, data, mistakes)
     mistakes.raise_any()
-    for rewrite in (partial(rewrite_censoring, mistakes=mistakes), rewrite_sorts, split_columns):
+    for rewrite in (
+        partial(rewrite_censoring, mistakes=mistakes),
+        rewrite_recursion,
+        rewrite_sorts,
+        split_columns,
+    ):
         rewritten = rewrite(program, found)
         mistakes.raise_any()
         if rewritten is not None:

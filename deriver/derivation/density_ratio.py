@@ -12,15 +12,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sympy import Tuple
 
-from deriver.derivation.numeric import elements, log_conditional_at, log_joint, log_kernel_at, with_element
+from deriver.algebra.evaluate import evaluate, holds, index_values
+from deriver.derivation.numeric import (
+    Completed,
+    elements,
+    log_conditional_at,
+    log_joint,
+    log_kernel_at,
+    with_element,
+)
 from deriver.derivation.records import Conditional, Derivation
 from deriver.derivation.states import enough_rows, random_state, redraw
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-8
+_PASSES = 8
 NUDGES = (-2e-3, -1e-3, 0.0, 1e-3, 2e-3)
 _MOST_STATES = 240
+_UNSETTLED = 20  # so many states are tried in which events are anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,8 @@ def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 202
         if not wanted:
             return
         state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size)
+        if number >= _UNSETTLED:
+            settle_events(derivation, state)
         for conditional in wanted:
             try:
                 outcome = check_node(derivation, conditional, state, rng)
@@ -65,6 +78,24 @@ def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 202
             f"the derived conditional of {unchecked[0]} in model {derivation.model.name} could not be checked: "
             f"no random state was found at which its joint density is positive and keeps its digits"
         )
+
+
+def settle_events(derivation: Derivation, state: Mapping) -> None:
+    """Let every event whose probability is 0 or 1 at a state be what it must be, those that hang on others too."""
+    events = [factor for factor in derivation.factors if factor.family == "bernoulli"]
+    for _ in range(_PASSES):
+        changed = False
+        for factor in events:
+            completed = Completed(dict(state), derivation.definitions)
+            for indices in index_values(Tuple(*factor.bounds), completed, {}):
+                if holds(Tuple(*factor.conditions), completed, indices):
+                    key = tuple(int(evaluate(place, completed, indices)) for place in factor.value.indices)
+                    sure = evaluate(factor.arguments[0], completed, indices)
+                    own = state[factor.value.name]
+                    if sure in (0, 1) and own[key] != sure:
+                        own[key], changed = int(sure), True
+        if not changed:
+            return
 
 
 def _describe_error(derivation: Derivation, conditional: Conditional, error: Exception) -> str:

@@ -26,13 +26,8 @@ REFUSED = {
     "hepatitis": "line 5: `t` is missing in the data",
     "regression_matrix": "line 3: `mu` has 1 subscripts here",
     "scotland_car": "line 3: `car.normal` has no counterpart here",
-    "anova_sumzero": "line 4: `a` depends on itself",
-    "growth_rate_ss": "line 2: `logN` depends on itself",
-    "stoch_vol": "line 6: `I(,)` means censoring here",
     "cjs": "line 5: the elements of `z` that this states do not fill a rectangle",
-    "cjs_all_from_one": "line 4: these nodes depend on each other in a circle",
     "network_meta": "line 12: not every element of `w` that stands here is stated",
-    "gp_like": "line 4: `S[:,:]` is not a row of numbers or vectors",
 }
 
 

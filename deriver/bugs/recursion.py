@@ -1,0 +1,210 @@
+"""Definitions that recur on random quantities, stated anew so that no definition does.
+
+``x[t+1] <- x[t] + r[t]`` beside ``r[t] ~ dnorm(m, tau)``: given x[t], the next x is r moved by a known amount, so that
+``x[t+1] ~ dnorm(x[t] + m, tau)`` and ``r[t] <- x[t+1] - x[t]`` state the same joint density (the change of variables has
+the determinant 1).
+
+``x[t] ~ dnorm(mean[t], tau)`` beside ``mean[1] <- m`` and ``mean[t] <- phi * x[t-1]``: each mean stands in its place.
+
+``a[1] <- -sum(a[2:n])`` beside ``a[j] ~ ...``: an element that is linear in the drawn ones; with a matrix of numbers C,
+``a[k] <- inprod(C[k,], a.free[])``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from deriver.bugs.elaborate import Elaborated, target_place
+from deriver.bugs.evaluate import Unknown, evaluate
+from deriver.bugs.syntax import (
+    Apply,
+    Literal,
+    Loop,
+    Minus,
+    Name,
+    Operation,
+    Program,
+    Relation,
+    Slice,
+    Term,
+    names_in,
+)
+from deriver.language.mistakes import LineMistake
+
+Arrays = dict[str, np.ndarray]
+
+
+def rewrite_recursion(program: Program, found: Elaborated) -> tuple[Program, Arrays] | None:
+    """Return the program and its data with every such definition stated anew; None if there is none."""
+    arrays = {name: array for name, array in found.arrays.items() if name in found.given}
+    relations = list(program.model)
+    changed = [_inline_means(relation, relations) for relation in list(found.relations)]
+    changed += [_state_increment(relation, relations, found) for relation in list(found.relations)]
+    names = dict.fromkeys(each.target.name for each in found.relations if _uses(each, each.target.name))
+    changed += [_state_contrast(name, relations, found, arrays) for name in names]
+    if not any(changed):
+        return None
+    return dataclasses.replace(program, model=tuple(relations)), arrays
+
+
+def _uses(relation: Relation, name: str) -> bool:
+    return not relation.stochastic and any(
+        each.name == name for t in relation.terms() for each in names_in(t)
+    )
+
+
+# --- means by several definitions ---------------------------------------------------------------------------
+
+
+def _inline_means(relation: Relation, relations: list[Relation]) -> bool:
+    """Put a definition that recurs on the node itself, one of several, in its place; tell whether there is one."""
+    if not relation.stochastic:
+        return False
+    definitions: dict[Name, Term] = {}
+    for name in {each.name for term in relation.arguments for each in names_in(term)}:
+        own = [each for each in relations if each.target.name == name]
+        several = len(own) > 1 and not any(each.stochastic or each.link for each in own)
+        if several and any(_uses(each, relation.target.name) for each in own):
+            definitions |= {
+                each.target: each.expression
+                for each in own
+                if each.loops == relation.loops and each.expression
+            }
+    arguments = tuple(_replace(term, definitions) for term in relation.arguments)
+    if arguments == relation.arguments:
+        return False
+    relations[relations.index(relation)] = dataclasses.replace(relation, arguments=arguments)
+    return True
+
+
+def _replace(term: Term, values: Mapping[Name, Term]) -> Term:
+    """Return an expression with some elements, subscripts and all, replaced."""
+    match term:
+        case Name():
+            return values.get(term, term)
+        case Apply(arguments=arguments):
+            return dataclasses.replace(term, arguments=tuple(_replace(each, values) for each in arguments))
+        case Operation(left=left, right=right):
+            return dataclasses.replace(term, left=_replace(left, values), right=_replace(right, values))
+        case Minus(operand=operand):
+            return dataclasses.replace(term, operand=_replace(operand, values))
+    return term
+
+
+# --- a random increment -------------------------------------------------------------------------------------
+
+
+def _state_increment(relation: Relation, relations: list[Relation], found: Elaborated) -> bool:
+    """Give a recursion the distribution of its increment, and define the increment; tell whether it could be done."""
+    if not _uses(relation, relation.target.name) or relation.link or relation.target.name in found.arrays:
+        return False
+    assert relation.expression is not None
+    for sign, increment, rest in _increments(relation.expression):
+        own = [each for each in relations if each.target.name == increment.name]
+        if len(own) != 1 or own[0].distribution != "dnorm" or increment.name in found.arrays:
+            continue
+        same = own[0].loops == relation.loops and own[0].target.subscripts == increment.subscripts
+        if own[0].bounds is not None or not same or any(n.name == increment.name for n in names_in(rest)):
+            continue
+        mean, precision = own[0].arguments
+        moved = Operation(operator=sign, left=rest, right=mean, span=rest.span)
+        drawn = dataclasses.replace(
+            relation, expression=None, distribution="dnorm", arguments=(moved, precision),
+            distribution_span=own[0].distribution_span,
+        )  # fmt: skip
+        ends = (relation.target, rest) if sign == "+" else (rest, relation.target)
+        step = Operation(operator="-", left=ends[0], right=ends[1], span=rest.span)
+        defined = dataclasses.replace(own[0], distribution=None, arguments=(), expression=step)
+        relations[relations.index(relation)] = drawn
+        relations[relations.index(own[0])] = defined
+        return True
+    return False
+
+
+def _increments(term: Term) -> Iterator[tuple[str, Name, Term]]:
+    """Yield (sign, name, the rest) for each name with subscripts that is a term of a sum of its own."""
+    if not isinstance(term, Operation) or term.operator not in "+-":
+        return
+    if isinstance(term.right, Name) and term.right.subscripts:
+        yield term.operator, term.right, term.left
+    if isinstance(term.left, Name) and term.left.subscripts and term.operator == "+":
+        yield "+", term.left, term.right
+    for sign, name, rest in _increments(term.left):
+        yield sign, name, dataclasses.replace(term, left=rest)
+
+
+# --- an element that is linear in the others ----------------------------------------------------------------
+
+
+def _state_contrast(name: str, relations: list[Relation], found: Elaborated, arrays: Arrays) -> bool:
+    """State a vector of which some elements are linear in the drawn ones by these and a matrix of numbers."""
+    own = [each for each in relations if each.target.name == name]
+    drawn = [each for each in own if each.stochastic]
+    extents = found.extents[name]
+    if len(drawn) != 1 or len(extents) != 1 or name in found.arrays or any(each.link for each in own):
+        return False
+    if any(each.name == name for term in drawn[0].terms() for each in names_in(term)):
+        return False
+    places = [_place(drawn[0], counters, found) for counters in found.counts[drawn[0]]]
+    matrix = _contrast([each for each in own if not each.stochastic], places, extents[0], found, name)
+    if matrix is None or places != list(range(places[0], places[0] + len(places))):
+        return False
+    span = drawn[0].target.span
+    (subscript,) = drawn[0].target.subscripts or ()
+    shift = Literal(text=str(places[0]), span=span)
+    free = Name(
+        name=f"{name}.free",
+        span=span,
+        subscripts=(Operation(operator="-", left=subscript, right=shift, span=span),),
+    )
+    arrays[f"{name}.contrast"] = matrix
+    counter = Name(name=f"{name}.k", span=span)
+    row = Name(name=f"{name}.contrast", subscripts=(counter, Slice(span=span)), span=span)
+    whole = Name(name=free.name, subscripts=(Slice(span=span),), span=span)
+    one, last = Literal(text="1", span=span), Literal(text=str(extents[0]), span=span)
+    defined = Relation(
+        target=Name(name=name, subscripts=(counter,), span=span), span=own[0].span,
+        loops=(Loop(variable=counter.name, lower=one, upper=last, span=span),),
+        expression=Apply(function="inprod", arguments=(row, whole), span=span),
+    )  # fmt: skip
+    relations[relations.index(drawn[0])] = dataclasses.replace(drawn[0], target=free)
+    for each in own:
+        if not each.stochastic:
+            relations.remove(each)
+    relations.append(defined)
+    return True
+
+
+def _place(relation: Relation, counters: dict[str, int], found: Elaborated) -> int:
+    place = target_place(relation.target, found.arrays, counters)[0]
+    return place if isinstance(place, int) else -1
+
+
+def _contrast(
+    definitions: list[Relation], places: list[int], extent: int, found: Elaborated, name: str
+) -> np.ndarray | None:
+    """Return the matrix from the drawn elements to all, or None where the definitions are not linear in them."""
+
+    def complete(drawn: np.ndarray) -> np.ndarray:
+        whole = np.full(extent, np.nan)
+        whole[places] = drawn
+        for relation in definitions:
+            for counters in found.counts[relation]:
+                assert relation.expression is not None
+                whole[_place(relation, counters, found)] = evaluate(
+                    relation.expression, {**found.arrays, name: whole}, counters
+                )
+        return whole
+
+    if -1 in places or not places:
+        return None
+    try:
+        matrix = np.column_stack([complete(row) for row in np.eye(len(places))])
+        probe = np.linspace(0.3, 1.7, len(places)) ** 2
+        linear = np.allclose(complete(probe), matrix @ probe) and np.allclose(complete(0 * probe), 0)
+    except (Unknown, LineMistake):
+        return None
+    return matrix if linear and not np.isnan(matrix).any() else None
