@@ -24,7 +24,6 @@ OTHERS = {
 REFUSED = {
     "biopsies": "line 11: `error` is defined in one place and drawn or observed in another",
     "hepatitis": "line 5: `t` is missing in the data",
-    "regression_matrix": "line 3: `mu` has 1 subscripts here",
     "scotland_car": "line 3: `car.normal` has no counterpart here",
     "anova_sumzero": "line 4: `a` depends on itself",
     "growth_rate_ss": "line 2: `logN` depends on itself",
