@@ -31,7 +31,6 @@ REFUSED = {
     "cjs": "line 5: the elements of `z` that this states do not fill a rectangle",
     "cjs_all_from_one": "line 4: these nodes depend on each other in a circle",
     "network_meta": "line 12: not every element of `w` that stands here is stated",
-    "gp_like": "line 4: `S[:,:]` is not a row of numbers or vectors",
 }
 
 
