@@ -48,7 +48,7 @@ NUMERIC: dict[str, Callable[..., Any]] = {
     "sd": lambda x: np.std(x, ddof=1), "inprod": lambda x, y: np.sum(x * y),
     "inprod2": lambda x, y: np.sum(x * y), "t": np.transpose, "inverse": np.linalg.inv,
     "logdet": lambda m: np.array(np.linalg.slogdet(m)[1]), "length": lambda x: np.array(float(np.size(x))),
-    "dim": lambda x: np.array(np.shape(x), dtype=float), "sort": np.sort, "order": _rank,
+    "dim": lambda x: np.array(np.shape(x), dtype=float), "sort": np.sort, "order": lambda x: np.argsort(x, kind="stable") + 1.0,
     "rank": lambda x, k=None: _rank(x) if k is None else np.sum(x <= x[int(k) - 1]),
     "ranked": lambda x, k: np.sort(x)[int(k) - 1], "cut": lambda x: x,
     "ifelse": lambda c, a, b: a if c else b, "rep": lambda x, n: np.tile(x, int(n)),

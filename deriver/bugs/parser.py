@@ -277,7 +277,10 @@ class _Reader:
         return self._read_chain(("+", "-"), self._read_product)
 
     def _read_product(self) -> Term:
-        return self._read_chain(("*", "/", "%*%"), self._read_signed)
+        return self._read_chain(("*", "/"), self._read_matrix_product)
+
+    def _read_matrix_product(self) -> Term:
+        return self._read_chain(("%*%",), self._read_signed)
 
     def _read_signed(self) -> Term:
         if self._at("-"):

@@ -25,6 +25,7 @@ from deriver.bugs.recursion import rewrite_recursion
 from deriver.bugs.sorting import rewrite_sorts
 from deriver.bugs.statements import Statements
 from deriver.bugs.syntax import Program
+from deriver.bugs.vectors import write_out_vectors
 from deriver.bugs.views import Views
 from deriver.errors import Mistake, ModelError
 from deriver.language import parse_model
@@ -60,7 +61,7 @@ def translate(
     text: str, data: Mapping[str, np.ndarray], *, name: str = "model", origin: str = "model.bug"
 ) -> Translation:
     """Return the model that a BUGS program states for these data; raise ``ModelError`` with every mistake."""
-    program = parse_program(text, origin)
+    program = write_out_vectors(parse_program(text, origin), data)
     mistakes = Mistakes(program.lines, origin)
     found = elaborate(program, data, mistakes)
     mistakes.raise_any()

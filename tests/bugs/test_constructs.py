@@ -18,8 +18,13 @@ import pytest
 from scipy.special import betaln, comb, expit, gammaln
 
 import deriver
+from deriver.bugs.evaluate import evaluate
+from deriver.bugs.syntax import Apply, Name
+from deriver.model.expressions import Span
 from tests.bugs.programs import data_of, program_of
 from tests.bugs.test_others import OTHERS
+
+NOWHERE = Span(line=1, start=0, end=1)
 
 
 def draws_of(
@@ -294,3 +299,21 @@ def test_a_cumulative_logit_with_sorted_cuts(tmp_path: Path) -> None:
     expected = weighted_means(logs, np.c_[cuts, slope])
     found = [*drawn["a"].mean((0, 1)), drawn["b"].mean()]
     np.testing.assert_allclose(found, expected, atol=0.08)
+
+
+def test_a_matrix_times_a_vector_is_a_loop_of_inner_products(tmp_path: Path) -> None:
+    """A definition of a whole vector draws what its elements, written out, draw."""
+    rest = "for (i in 1:n) { y[i] ~ dnorm(mu[i], tau) }; for (k in 1:2) { b[k] ~ dnorm(0, 0.1) }; tau ~ dgamma(2, 2) }"
+    data = {"n": 4, "y": [1, 2, 3, 2.5], "X": [[1, 0.2], [1, -0.1], [1, 0.4], [1, 0]], "w": [0.5, 0, 0, 1]}
+    whole = draws_of("model { mu <- w - 2 * X %*% b; " + rest, data, tmp_path, draws=20)
+    written = "model { for (i in 1:n) { mu[i] <- w[i] - 2 * (X[i, 1] * b[1] + X[i, 2] * b[2]) }; "
+    elements = draws_of(written + rest, data, tmp_path, draws=20)
+    for name in ("b", "mu"):
+        np.testing.assert_allclose(whole[name], elements[name], rtol=1e-8)
+
+
+def test_order_is_the_permutation_that_sorts() -> None:
+    values = np.array([2.0, 3.0, 1.0])
+    term = Apply(function="order", arguments=(Name(name="v", span=NOWHERE),), span=NOWHERE)
+    places = evaluate(term, {"v": values}, {}).astype(int) - 1
+    np.testing.assert_array_equal(values[places], np.sort(values))

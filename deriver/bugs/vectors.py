@@ -1,0 +1,128 @@
+"""Definitions of whole vectors, ``mu <- alpha + X %*% beta``, as a loop over their elements.
+
+Input: a program and the arrays of its data.  Output: the program in which such a definition is
+``for (i in 1:n) { mu[i] <- alpha + inprod(X[i,], beta[]) }``, and a product of two vectors is ``inprod``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from deriver.bugs.syntax import (
+    Apply,
+    Literal,
+    Loop,
+    Minus,
+    Name,
+    Operation,
+    Program,
+    Relation,
+    Slice,
+    Term,
+    parts,
+)
+
+Ranks = Mapping[str, int]
+_BY_ELEMENT = ("exp", "log", "sqrt", "abs", "logit", "ilogit", "phi", "probit", "cloglog", "icloglog")
+
+
+def write_out_vectors(program: Program, data: Mapping[str, np.ndarray]) -> Program:
+    """Return the program with definitions of vectors by ``%*%`` written out."""
+    if not any(_has_product(term) for each in program.model for term in each.terms()):
+        return program
+    ranks = {each.target.name: len(each.target.subscripts or ()) for each in program.model}
+    ranks |= {name: array.ndim for name, array in data.items()}
+    return dataclasses.replace(program, model=tuple(_write_out(each, ranks, data) for each in program.model))
+
+
+def _has_product(term: Term) -> bool:
+    own = isinstance(term, Operation) and term.operator == "%*%"
+    return own or any(_has_product(each) for each in parts(term))
+
+
+def _write_out(relation: Relation, ranks: Ranks, data: Mapping[str, np.ndarray]) -> Relation:
+    expression, target = relation.expression, relation.target
+    if expression is None or not _has_product(expression):
+        return relation
+    whole = (
+        target.subscripts is None or len(target.subscripts) == 1 and isinstance(target.subscripts[0], Slice)
+    )
+    if not whole or _rank(expression, ranks) != 1:
+        return dataclasses.replace(relation, expression=_element(expression, None, ranks))
+    length = _length(expression, data)
+    if length is None:
+        return relation
+    counter = Name(name=f"{target.name}.row", span=target.span)
+    one, last = (Literal(text=str(n), span=target.span) for n in (1, length))
+    loop = Loop(variable=counter.name, lower=one, upper=last, span=target.span)
+    return dataclasses.replace(
+        relation, target=dataclasses.replace(target, subscripts=(counter,)), loops=(*relation.loops, loop),
+        expression=_element(expression, counter, ranks),
+    )  # fmt: skip
+
+
+def _rank(term: Term, ranks: Ranks) -> int:
+    """Return 0 for a number, 1 for a vector, 2 for a matrix."""
+    match term:
+        case Name(name=name, subscripts=None):
+            return ranks.get(name, 0)
+        case Name(subscripts=subscripts):
+            return sum(isinstance(each, Slice) for each in subscripts or ())
+        case Operation(operator="%*%", left=left, right=right):
+            return max(_rank(left, ranks) + _rank(right, ranks) - 2, 0)
+        case Apply(function=function) if function not in _BY_ELEMENT:
+            return 0
+    return max((_rank(each, ranks) for each in parts(term)), default=0)
+
+
+def _length(term: Term, data: Mapping[str, np.ndarray]) -> int | None:
+    """Return the rows of the matrix of data that a product begins with."""
+    match term:
+        case Operation(operator="%*%", left=Name(name=name)) if name in data and data[name].ndim == 2:
+            return int(data[name].shape[0])
+    found = (_length(each, data) for each in parts(term))
+    return next((each for each in found if each is not None), None)
+
+
+def _element(term: Term, counter: Name | None, ranks: Ranks) -> Term:
+    """Return an element of an expression; with no counter, the expression with products of vectors as ``inprod``."""
+    match term:
+        case Name() if counter is not None and _rank(term, ranks) == 1:
+            return _at(term, counter)
+        case Operation(operator="%*%", left=left, right=right):
+            pair = (_rank(left, ranks), _rank(right, ranks))
+            if pair == (1, 1):
+                return Apply(function="inprod", arguments=(left, right), span=term.span)
+            if counter is not None and pair == (2, 1) and isinstance(left, Name):
+                return Apply(function="inprod", arguments=(_row(left, counter), right), span=term.span)
+            return term
+        case Operation(operator=operator, left=left, right=right):
+            one, two = _element(left, counter, ranks), _element(right, counter, ranks)
+            return Operation(operator=operator, left=one, right=two, span=term.span)
+        case Minus(operand=operand):
+            return Minus(operand=_element(operand, counter, ranks), span=term.span)
+        case Apply(function=function, arguments=arguments):
+            inside = tuple(_element(each, counter, ranks) for each in arguments)
+            return Apply(function=function, arguments=inside, span=term.span)
+    return term
+
+
+def _row(matrix: Name, counter: Name) -> Name:
+    """Return a row of a matrix."""
+    if matrix.subscripts is not None:
+        return _at(matrix, counter)
+    return Name(name=matrix.name, subscripts=(counter, Slice(span=matrix.span)), span=matrix.span)
+
+
+def _at(name: Name, counter: Name) -> Name:
+    """Return the element that a counter names: the first slice gives way to it."""
+    subscripts = name.subscripts
+    if subscripts is None:
+        return Name(name=name.name, subscripts=(counter,), span=name.span)
+    place = next(k for k, each in enumerate(subscripts) if isinstance(each, Slice))
+    return Name(
+        name=name.name, subscripts=(*subscripts[:place], counter, *subscripts[place + 1 :]), span=name.span
+    )
