@@ -112,16 +112,23 @@ class CompiledDriver:
         return list_updates(self)
 
     def tune(self, rng: np.random.Generator, data: Any, chains: int, sweeps: int) -> Any:
-        """Return the proposals of one chain, which serve all."""
-        if not hasattr(self.module, "Steps"):
+        """Return the proposals of one chain, which serve all, by field of the chain.
+
+        Where nodes can be updated together, sweeps do so; the function ``sample`` chooses for itself.
+        """
+        fields = [name for name in ("steps", "block") if name in self.module.Chain._fields]
+        if not fields:
             return None
-        chain = self.module.starting_chains(data, 1, int(rng.integers(2**31)))[0]
-        self.module.advance(chain, data, sweeps)
-        return chain.steps
+        running = self.module.starting_chains(data, 1, int(rng.integers(2**31)))
+        if "block" in fields:
+            self.module.update_together(running, True)
+        self.module.advance(running[0], data, sweeps)
+        return {name: getattr(running[0], name) for name in fields}
 
     def sweep(self, rng: np.random.Generator, state: Any, data: Any, steps: Any) -> Any:
         """Return the state after a sweep of each chain."""
-        return self._over_chains(self.module.sweep, None, rng, state, data, steps)
+        function = getattr(self.module, "sweep_together", self.module.sweep)
+        return self._over_chains(function, None, rng, state, data, steps)
 
     def update(self, node: str, rng: np.random.Generator, state: Any, data: Any, steps: Any) -> Any:
         """Return the state after the update of one node in each chain."""
@@ -135,13 +142,15 @@ class CompiledDriver:
         values = [np.asarray(getattr(state, name)) for name in self.names]
         seed = np.random.SeedSequence(rng.integers(2**63, size=2).tolist())
         chain = self.module.new_chain(seed, [value[0] for value in values], data)
-        chain = chain if steps is None else chain._replace(steps=steps)
+        chain = chain if steps is None else chain._replace(**steps)
         arguments = [_argument(chain, name, node, data) for name in _parameters(function)]
         after = [np.empty_like(value) for value in values]
         views = self._views(chain)
         for k in range(len(values[0])):
             for view, value in zip(views, values, strict=True):
                 view[...] = value[k]
+            if hasattr(chain, "block"):  # the density was seen from another chain's values
+                chain.block.numbers[self.module.KNOWN] = 0.0
             function(*arguments)
             for view, array in zip(views, after, strict=True):
                 array[k] = view
@@ -168,6 +177,8 @@ def _argument(chain: Any, name: str, node: str | None, data: Any) -> Any:
             return data
         case "gain":
             return 0.0  # proposals are left alone
+        case "warming":
+            return False
         case "step" | "rate":
             return getattr(getattr(chain, f"{name}s"), node or "")
         case "kept" if node is not None:

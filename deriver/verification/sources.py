@@ -37,18 +37,3 @@ def require_arrays(source: str) -> None:
                 )
             ]
         )
-
-
-def refuse_together(source: str) -> None:
-    """Raise ``UsageError`` for a compiled sampler that can draw nodes together: its plain sweep alone would be tested."""
-    if "def sweep_together(" in source:
-        raise UsageError(
-            [
-                Mistake(
-                    code="compiled_block",
-                    found="a sampler of the numba backend that draws nodes together",
-                    expected="one of the numpy backend, or --blocks off",
-                    remedy="test the same block with --backend numpy",
-                )
-            ]
-        )

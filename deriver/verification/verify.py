@@ -29,7 +29,6 @@ from deriver.verification.replicates import EFFORTS, SWEEP, Bench, Effort, Repli
 from deriver.verification.running import run_replicates
 from deriver.verification.setting import choose_givens
 from deriver.verification.simulate import State
-from deriver.verification.sources import refuse_together
 from deriver.verification.statistics import (
     LEVEL,
     compared_p,
@@ -55,7 +54,6 @@ def verify(
     of all tests is 1e-3.  Raises ``UsageError`` for an improper prior and for settings that do not fit.
     """
     began = time.perf_counter()
-    refuse_together(source)
     task = make_task(derivation.model, source, values or {}, sizes or {}, effort, seed)
     outcomes = check_ratios(derivation, task)
     outcomes += check_log_joint(bench_of(task))

@@ -6,7 +6,7 @@ from functools import cache
 
 from deriver.derivation.records import Derivation
 from deriver.emission import emit
-from deriver.pipeline import derive, load_model, plan
+from deriver.pipeline import Blocks, derive, load_model, plan
 from deriver.verification.records import Verification
 from deriver.verification.replicates import Effort
 from deriver.verification.sources import emit_for_verification
@@ -35,10 +35,10 @@ def sampler(name: str) -> tuple[Derivation, str]:
 
 
 @cache
-def compiled_sampler(name: str) -> str:
+def compiled_sampler(name: str, blocks: Blocks = "off") -> str:
     """Return the source of the compiled sampler of a packaged model."""
     derivation = sampler(name)[0]
-    return emit_for_verification(derivation, plan(derivation), "numba", {})
+    return emit_for_verification(derivation, plan(derivation, blocks=blocks), "numba", {})
 
 
 def edited(name: str, old: str, new: str, *, compiled: bool = False) -> str:

@@ -22,6 +22,18 @@ def test_a_right_sampler_passes() -> None:
     assert report.passed, report.to_text()
 
 
+def test_nodes_drawn_together_are_tested_as_they_are_drawn() -> None:
+    """Sweeps with the effects integrated out pass; where a shared node moves twice as far, they do not."""
+    source = compiled_sampler("random_intercepts", blocks="on")
+    report = verify_small("random_intercepts", source)
+    assert report.passed, report.to_text()
+    line = "anchor.mu0[0] + shift_0"
+    assert source.count(line) == 1
+    report = verify_small("random_intercepts", source.replace(line, "anchor.mu0[0] + 2 * shift_0"))
+    assert {outcome.kind for outcome in report.failures} >= {"update", "chain"}
+    assert {outcome.node for outcome in report.failures} <= {"a whole sweep", ""}
+
+
 @pytest.mark.parametrize("fault", BROKEN)
 def test_broken_samplers_fail_and_the_update_is_named(fault: str) -> None:
     model, old, new, node = BROKEN[fault]
