@@ -539,15 +539,20 @@ def random_walk(
     accepted = np.zeros(value.shape)
     with np.errstate(all="ignore"):
         now = log_target(value)
+        now = np.where(np.isnan(now), -np.inf, now)
         for _ in range(repeats):
             noise = step * rng.standard_normal(value.shape)
             proposal = np.where(moves, value + noise, value)
             then = log_target(proposal)
+            then = np.where(np.isnan(then), -np.inf, then)
             # outside the support, any step will do
             lost = np.isneginf(now) & np.isneginf(then)
             taken = ((np.log(rng.random(value.shape)) < then - now) | lost) & moves
             value = np.where(taken, proposal, value)
-            now = np.where(taken, then, now) if moves is True else log_target(value)
+            now = np.where(taken, then, now)
+            if moves is not True:
+                now = log_target(value)
+                now = np.where(np.isnan(now), -np.inf, now)
             accepted += taken / repeats
     return value, accepted
 

@@ -38,10 +38,14 @@ from deriver.plan.records import Block, BlockMember, Plan
 THRESHOLDS = {"conjugate": "0.12", "other": "0.35"}
 HELPERS = (
     *("block_steps", "block_move", "complete_square", "first_block_steps"),
-    *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "joint_move", "least_mixing"),
+    *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "least_mixing"),
+    *("first_move_steps", "joint_move", "move_steps"),
     *linked.HELPERS,
 )
 STATE = ("state: State", "data: Data")
+# With variances near 0, the sums that cancel in the density leave it too few digits, and the move is refused: where one
+# is larger by the first factor than what is left, or what is left of a precision is less than the second share of it.
+LARGEST_TERM, SMALLEST_SHARE = "1e9", "1e-10"
 
 
 def block_key(plan: Plan) -> str:
@@ -269,6 +273,7 @@ def marginal_functions(module: Module, block: Block) -> tuple[FunctionView | Non
     if names:
         source.add(f"{_several(names)} = sums")
     source.taken |= {"mean", "inner", "log_det", "value", "precision", "linear", "more", "root", "half"}
+    source.taken |= {"kept", "pivots", "taken_off"}
     if chained:
         source.add(
             f"mean, {'inner' if block.shared else '_'}, log_det = {integrate_name(block)}(state, data)"
@@ -281,10 +286,12 @@ def marginal_functions(module: Module, block: Block) -> tuple[FunctionView | Non
         source.add(f"inner, log_det = {integrate_name(block)}(state, data)")
         source.add(f"value = {kernel} + (inner[:, 0, 0] - log_det) / 2")
     result = "tuple[Array, Array, Array]" if block.shared else "tuple[Array]"
+    source.add("# The sums that cancel must leave some digits.")
+    source.add(f"kept = np.abs({kernel}) < {LARGEST_TERM} * (1 + np.abs(value))")
     if block.shared:
         _write_shared(source, block)
     else:
-        source.add("return (value,)")
+        source.add("return (np.where(kept, value, -np.inf),)")
     parameters = (*STATE, "sums: tuple[Array, ...]") if names else STATE
     return sums, make_function("log_marginal", parameters, result, marginal_words(block), source.lines)
 
@@ -325,7 +332,10 @@ def _write_shared(source: Source, block: Block) -> None:
             if slope is not None:
                 _write_pair(source, member, other, slope, places)
     source.add("more, root, half = complete_square(precision, linear)")
-    source.add("return value + more, root, half")
+    source.add("pivots = np.diagonal(root, axis1=1, axis2=2) ** 2")
+    source.add("taken_off = np.diagonal(inner, axis1=1, axis2=2)[:, 1:]")
+    source.add(f"kept = kept & np.all(pivots > {SMALLEST_SHARE} * taken_off, axis=1)")
+    source.add("return np.where(kept, value + more, -np.inf), root, half")
 
 
 # --- the update ---------------------------------------------------------------------------------------------

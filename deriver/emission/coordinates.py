@@ -97,10 +97,18 @@ def place_variances(module: Module, block: Block) -> Placed:
 
 
 def place_steps(module: Module, steps: Sequence[Step], suffix: str = "") -> Placed:
-    """Return ``to_coordinates`` and ``from_coordinates`` of nodes without indices, and the length of u."""
+    """Return ``to_coordinates`` and ``from_coordinates`` of nodes, and the length of u.
+
+    A node with indices is laid out flat; the ends of its support are the same for all its elements.
+    """
     there, back = module.source(), module.source()
     sizes = []
     for step in steps:
+        if step.conditional.indices:
+            size = f"size_{step.node}"
+            back.add(f"{size} = state.{step.node}[0].size")
+            sizes.append((step.node, size))
+            continue
         side = print_size(there, step.conditional.shape[0]) if step.conditional.shape else ""
         sizes.append((step.node, variance_size(step, side)))
     places = place_sizes(sizes)
@@ -112,6 +120,9 @@ def place_steps(module: Module, steps: Sequence[Step], suffix: str = "") -> Plac
         for line in coordinate.setup:
             _add_setup(there, back, step.node, line, coordinate)
         text = coordinate.forth.format(f"state.{step.node}")
+        if step.conditional.indices:
+            text = text if text.endswith(")") or text.isidentifier() else f"({text})"
+            text = f"{text}.reshape(len(state.{step.node}), -1)"
         parts.append(text if size else _column(text))
         jacobians += _write_back(back, step, coordinate, places.at(step.node), bool(size))
         words.append(step.node if coordinate.is_plain else coordinate.words)
@@ -120,10 +131,7 @@ def place_steps(module: Module, steps: Sequence[Step], suffix: str = "") -> Plac
     else:
         _write_list(there, "parts", parts)
         there.add("return np.concatenate(parts, axis=-1)")
-    named = ", ".join(f"{step.node}={step.node}" for step in steps)
-    back.statement("log_jacobian = ", _sum(jacobians) if jacobians else Text(text="np.zeros(len(u))"))
-    back.lines += break_call("moved = replace(state, ", named.split(", "), ")", 1)
-    back.add("return moved, log_jacobian")
+    _finish_back(back, steps, jacobians)
     nodes = ", ".join(step.node for step in steps)
     doc = [f"Return {nodes} on an unbounded scale, (chains, d).", f"In this order: {'; '.join(words)}."]
     other = ["Return the state with the values that u stands for, and log |d/du|."]
@@ -142,6 +150,21 @@ def place_steps(module: Module, steps: Sequence[Step], suffix: str = "") -> Plac
         ),
         total=places.total,
     )
+
+
+def _finish_back(back: Source, steps: Sequence[Step], jacobians: list[str]) -> None:
+    """Write the end of ``from_coordinates``: the log Jacobian, the nodes in their shapes, the state."""
+    total = _sum(jacobians) if jacobians else Text(text="np.zeros(len(u))")
+    if not back.statement("log_jacobian = ", total):
+        back.add(f"log_jacobian = {jacobians[0]}")
+        for jacobian in jacobians[1:]:
+            back.add(f"log_jacobian = log_jacobian + {jacobian}")
+    for step in steps:
+        if step.conditional.indices:
+            back.add(f"{step.node} = {step.node}.reshape(state.{step.node}.shape)")
+    named = [f"{step.node}={step.node}" for step in steps]
+    back.lines += break_call("moved = replace(state, ", named, ")", 1)
+    back.add("return moved, log_jacobian")
 
 
 def _column(text: str) -> str:
@@ -180,6 +203,9 @@ def _add_setup(there: Source, back: Source, node: str, line: str, coordinate: Co
 def _write_back(back: Source, step: Step, coordinate: Coordinate, at: str, has_axis: bool) -> list[str]:
     """Write the value of one node from its part of u; return the texts of its log Jacobian."""
     node, piece = step.node, f"u[:, {at}]" if at != ":" else "u"
+    if step.conditional.indices:
+        back.add(f"u_{node} = {piece}")
+        piece = f"u_{node}"
     if hasattr(coordinate, "pair"):
         back.add(f"{node}, log_jacobian_{node} = {coordinate.pair.format(piece)}")
         return [f"log_jacobian_{node}"]

@@ -2,7 +2,8 @@
 
 ``to_coordinates_<key>`` and ``from_coordinates_<key>`` put the nodes on an unbounded scale; ``centre_<key>`` and
 ``spread_<key>`` are what the effects keep their distance from, and in what unit; ``log_density_<key>`` is the part of
-the log joint density that changes; ``update_<key>`` proposes and accepts.
+the log joint density that changes; ``log_conditional_<key>`` is the log density of what is integrated out, given all
+else, by which the joint one is divided; ``update_<key>`` proposes and accepts.
 """
 
 from __future__ import annotations
@@ -10,15 +11,23 @@ from __future__ import annotations
 from sympy import Expr
 
 from deriver.emission.coordinates import place_steps
-from deriver.emission.gibbs import PARAMETERS
+from deriver.emission.gibbs import DRAWS, PARAMETERS, bound_text
 from deriver.emission.joint import density_function, write_whole
 from deriver.emission.mathtext import show
 from deriver.emission.scope import Module, make_function, own_space
-from deriver.emission.text import break_call
+from deriver.emission.statements import write_parameter
+from deriver.emission.text import break_call, call
 from deriver.emission.views import FunctionView
-from deriver.plan.records import Carried, Plan, Together
+from deriver.plan.records import Carried, Plan, Step, Together
 
-HELPERS = ("block_move", "block_steps", "first_block_steps", "joint_move")
+HELPERS = ("block_move", "block_steps", "first_block_steps", "first_move_steps", "joint_move", "move_steps")
+# What a density takes, in terms of the parameters of a full conditional.
+DENSITIES = {
+    "beta": ("{a}", "{b}"),
+    "gamma": ("{shape}", "{rate}"),
+    "inverse_gamma": ("{shape}", "{scale}"),
+    "normal": ("{linear} / {precision}", "1 / {precision}"),
+}
 LONGEST = 20  # letters of a key that names every node
 
 
@@ -32,6 +41,7 @@ def move_key(plan: Plan, move: Together) -> str:
     names = [step.node for step in move.members]
     key = "_".join(names) if len("_".join(names)) <= LONGEST else f"{names[0]}_and_others"
     key += "".join(f"_with_{carried.node}" for carried in move.carried)
+    key += f"_without_{move.integrated.node}" if move.integrated is not None else ""
     earlier = plan.together[: plan.together.index(move)]
     taken = [step.node for step in plan.steps] + [move_key(plan, other) for other in earlier]
     while key in taken:
@@ -56,7 +66,33 @@ def move_functions(module: Module, move: Together) -> list[FunctionView]:
         if carried.spread != 1:
             views.append(_value_function(module, carried, "spread", key, carried.spread))
     views.append(density_function(module, f"log_density_{key}", move.factors, doc))
+    if move.integrated is not None:
+        views.append(_conditional_function(module, move.integrated, key))
     return [*views, _update_function(module, move, key)]
+
+
+def _conditional_function(module: Module, step: Step, key: str) -> FunctionView:
+    """Return the function of the log density of a node, all its elements, given all else."""
+    source = module.source(step.space)
+    conditional, values = step.conditional, dict(step.parameters)
+    family = conditional.family or ""
+    names = {name: write_parameter(source, values[name], conditional.target, name) for name in DRAWS[family]}
+    arguments = [form.format(**names) for form in DENSITIES[family]]
+    module.densities.add(family)
+    source.taken.add("terms")
+    density = ["terms = " + call(f"log_{family}", f"state.{step.node}", *arguments).text]
+    if conditional.truncation is not None:
+        ends = [
+            bound_text(source, end, conditional, place) for place, end in enumerate(conditional.truncation)
+        ]
+        module.needs.helpers.add(f"log_mass_{family}")
+        density.append("terms = terms - " + call(f"log_mass_{family}", *ends, *arguments).text)
+    for line in density:
+        source.add(line)
+    source.add("return np.sum(terms.reshape(len(terms), -1), axis=1)")
+    doc = [f"Return the log density of {step.node} given all else, shape (chains,)."]
+    signature = ("state: State", "data: Data")
+    return make_function(f"log_conditional_{key}", signature, "Array", doc, source.lines)
 
 
 def _value_function(module: Module, carried: Carried, name: str, key: str, value: Expr) -> FunctionView:
@@ -70,18 +106,34 @@ def _value_function(module: Module, carried: Carried, name: str, key: str, value
 
 
 def _update_function(module: Module, move: Together, key: str) -> FunctionView:
-    lines = ["", "    def place(u: Array) -> tuple[State, Array]:"]
+    first = move.members[0].node
+    lines = ["    if steps.dropped:", f"        return state, np.zeros(len(state.{first}))", ""]
+    lines += ["    def place(u: Array) -> tuple[State, Array]:"]
     lines += break_call(f"moved, log_jacobian = from_coordinates_{key}(", ["state", "data", "u"], ")", 2)
     for carried in move.carried:
         lines += _carry_lines(carried, key)
     lines += ["        return moved, log_jacobian", "", "    def log_density(moved: State) -> Array:"]
-    lines += [f"        return log_density_{key}(moved, data)", ""]
+    if move.integrated is None:
+        lines += [f"        return log_density_{key}(moved, data)", ""]
+    else:
+        lines += [f"        value = log_density_{key}(moved, data)"]
+        lines += [f"        return value - log_conditional_{key}(moved, data)", ""]
     lines += [f"    u = to_coordinates_{key}(state, data)"]
-    lines += ["    return joint_move(rng, state, u, place, log_density, steps)"]
+    if move.integrated is None:
+        lines += ["    return joint_move(rng, state, u, place, log_density, steps)"]
+    else:
+        node = move.integrated.node
+        lines += ["    state, accepted = joint_move(rng, state, u, place, log_density, steps)"]
+        lines += break_call("state = replace(state, ", [f"{node}=draw_{node}(rng, state, data)"], ")", 1)
+        lines += ["    return state, accepted"]
     nodes = ", ".join(step.node for step in move.members)
     doc = [f"Move {nodes} by one Metropolis-Hastings step: {move.reason}."]
     doc += [f"{_kept(carried)} stays; the Jacobian of that is counted." for carried in move.carried]
-    parameters = (*PARAMETERS, "steps: BlockSteps")
+    if move.integrated is not None:
+        name = move.integrated.node
+        doc.append(f"The density is that without {name}: of all over that of {name} given all else.")
+        doc.append(f"Then {name} is drawn from its full conditional.")
+    parameters = (*PARAMETERS, "steps: MoveSteps")
     return make_function(f"update_{key}", parameters, "tuple[State, Array]", doc, lines)
 
 
@@ -126,10 +178,11 @@ def first_steps_lines(module: Module) -> tuple[list[str], list[str]]:
     for move in joint_moves(module):
         first = move.members[0].node
         sizes = [f"state.{step.node}.shape[-1]" for step in move.members if step.conditional.shape]
-        numbers = sum(not step.conditional.shape for step in move.members)
+        sizes += [f"state.{step.node}[0].size" for step in move.members if step.conditional.indices]
+        numbers = sum(not (step.conditional.shape or step.conditional.indices) for step in move.members)
         size = " + ".join([*([str(numbers)] if numbers else []), *sizes])
         key = move_key(module.plan, move)
-        lines += break_call(f"{key} = first_block_steps(", [f"len(state.{first})", size, "True"], ")", 1)
+        lines += break_call(f"{key} = first_move_steps(", [f"len(state.{first})", size], ")", 1)
         entries.append(f'"{key}": {key}')
     return lines, entries
 

@@ -190,16 +190,18 @@ class Carried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Together:
-    """Nodes without indices that one Metropolis-Hastings step moves, with effects that go along.
+    """Nodes that one Metropolis-Hastings step moves: with effects that go along, or with others integrated out.
 
     It comes after every node has been drawn by its own step.  ``factors`` are those whose densities it changes;
-    ``reason`` tells why the nodes are moved together.
+    ``reason`` tells why the nodes are moved together.  ``integrated`` is a node that is drawn from its full conditional,
+    its elements independent of each other: the move weighs the density without it, and then it is drawn.
     """
 
     members: tuple[Step, ...]
     carried: tuple[Carried, ...]
     factors: tuple[Factor, ...]
     reason: str
+    integrated: Step | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

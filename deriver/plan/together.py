@@ -1,15 +1,17 @@
 """Derivation → nodes that are moved together besides being drawn one by one, found from the structure of the model.
 
-Three kinds of moves, each a Metropolis–Hastings step that keeps the target whatever the structure says, as it weighs the
+Four kinds of moves, each a Metropolis–Hastings step that keeps the target whatever the structure says, as it weighs the
 joint density: numbers that share a density and whose conditionals are not all of a family (plain); coefficients of a
 linear predictor, the effects beside them moved so that the predictor stays (a shift); a scale of effects, the effects
 moved so that they stay what they are in units of it (Liu and Sabatti 2000, Biometrika 87, 353-369; Yu and Meng 2011,
-J. Comp. Graph. Stat. 20, 531-570).  The structure decides how well a move mixes, never whether it is right.
+J. Comp. Graph. Stat. 20, 531-570); parameters of effects whose full conditional is known, these integrated out and then
+drawn (Liu 1994, J. Amer. Stat. Assoc. 89, 958-966).  The structure decides how well a move mixes, never whether it is
+right; the sampler drops moves that do not pay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 import sympy as sp
@@ -21,6 +23,8 @@ from deriver.derivation.records import Derivation, Factor
 from deriver.plan.records import Carried, Step, Together
 
 MOST_MEMBERS = 8
+# Families whose log density is known where they are a full conditional, by their parameters there.
+INTEGRATED = ("beta", "gamma", "inverse_gamma", "normal")
 
 
 def find_together(
@@ -34,7 +38,7 @@ def find_together(
            for e in derivation.definitions):  # fmt: skip
         return ()
     finder = _Finder(derivation, {s.node: s for s in steps if s.node not in chosen}, frozenset(statistics))
-    found = [*finder.plain(), *finder.shifts(), *finder.scales()]
+    found = [*finder.plain(), *finder.fixed(), *finder.shifts(), *finder.scales(), *finder.integrals()]
     return tuple(replace(move, factors=finder.factors_of(move)) for move in found)
 
 
@@ -74,6 +78,14 @@ class _Finder:
         unbounded = step.conditional.support[1:] == (None, None)
         return not step.conditional.shape or (len(step.conditional.shape) == 1 and unbounded)
 
+    def is_of_groups(self, name: str) -> bool:
+        """Tell whether a node is a number for each of what may be few groups, its ends the same for all."""
+        step = self.steps.get(name)
+        if step is None or not step.conditional.indices or step.conditional.shape or name in self.ends:
+            return False
+        kind, *ends = step.conditional.support
+        return kind == "real" and all(end is None or end.is_number for end in ends)
+
     def _has_moving_ends(self, step: Step) -> bool:
         nodes = {conditional.node for conditional in self.derivation.conditionals}
         return any(
@@ -105,9 +117,21 @@ class _Finder:
 
     def plain(self) -> Iterator[Together]:
         """Numbers that meet in the density of an observation, one of them at least not drawn from its conditional."""
+        yield from self._sharing(self.is_number)
+
+    def fixed(self) -> Iterator[Together]:
+        """The same with numbers for each group that have no parents, as there may be few groups."""
+        drawn = set(self.steps)
+        alone = {f.value.name for f in self.derivation.factors if not drawn & set(f.parents)}
+        fixed = {name for name in alone if self.is_of_groups(name)}
+        for move in self._sharing(lambda name: self.is_number(name) or name in fixed):
+            if any(step.node in fixed for step in move.members):
+                yield move
+
+    def _sharing(self, can_move: Callable[[str], bool]) -> Iterator[Together]:
         sets: list[set[str]] = []
         for factor in self.derivation.factors:
-            names = {n for n in (factor.value.name, *factor.parents) if self.is_number(n)}
+            names = {n for n in (factor.value.name, *factor.parents) if can_move(n)}
             if factor.layer == "data" and len(names) > 1 and any(map(self.is_awkward, names)):
                 sets = [s for s in sets if not s & names] + [names.union(*(s for s in sets if s & names))]
         for names in sets:
@@ -192,6 +216,32 @@ class _Finder:
                 continue
             carried = Carried(node=effect, centre=centre.xreplace(rules), spread=sp.sqrt(variance))
             yield self._move(names, (carried,), f"{effect} stays what it is in units of its scale")
+
+    # --- effects integrated out -----------------------------------------------------------------------------
+
+    def integrals(self) -> Iterator[Together]:
+        """Parameters of effects that can be integrated out, one of the parameters at least awkward."""
+        for place, factor in enumerate(self.derivation.factors):
+            step = self.steps.get(factor.value.name)
+            if step is None or not self.can_integrate(step):
+                continue
+            names = {
+                ref.name
+                for argument in self.arguments[place]
+                for ref in argument.atoms(Ref)
+                if self.is_number(ref.name) or self.is_of_groups(ref.name)
+            }
+            if names and len(names) <= MOST_MEMBERS and any(map(self.is_awkward, names)):
+                move = self._move(names, (), f"{step.node} can be integrated out")
+                yield replace(move, integrated=step)
+
+    def can_integrate(self, step: Step) -> bool:
+        """Tell whether the elements of a node are independent given the rest, and their density is known."""
+        own = step.conditional
+        plain = own.method == "gibbs" and own.family in INTEGRATED and own.indices and not own.shape
+        once = sum(factor.value.name == step.node for factor in self.derivation.factors) == 1
+        alone = not own.coupled and step.colours == 1 and not step.chained
+        return bool(plain) and once and alone and not self.is_settled(step.node)
 
     def _move(self, names: Collection[str], carried: tuple[Carried, ...], reason: str) -> Together:
         members = tuple(step for name, step in self.steps.items() if name in names)

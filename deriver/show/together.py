@@ -15,7 +15,9 @@ def describe_move(move: Together) -> str:
     """Return a sentence on a joint move: what moves, what goes along, why."""
     names = ", ".join(step.node for step in move.members)
     along = ", ".join(carried.node for carried in move.carried)
-    how = f", {along} going along" if along else " together"
+    how = f", {along} going along" if along else " together" if len(move.members) > 1 else ""
+    if move.integrated is not None:
+        how += f", {move.integrated.node} integrated out and then drawn"
     return (
         f"Moved besides (NumPy backend): {names}{how}, by a Metropolis-Hastings step at the end of each sweep, as "
         f"{move.reason}."

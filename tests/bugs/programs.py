@@ -7,6 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 EXACT = json.loads((HERE / "exact.json").read_text(encoding="utf-8"))
+REFERENCES = json.loads((HERE / "references.json").read_text(encoding="utf-8"))
 PROGRAMS = tuple(sorted(path.stem for path in HERE.glob("*.bug")))
 _SHARED = {
     "seedszro": "seeds", "seedssig": "seeds", "surgical_fixed": "surgical", "surgical_random": "surgical",

@@ -70,6 +70,18 @@ def test_a_move_keeps_its_target(name, move, tmp_path):
     assert_same(value, exact)
 
 
+def test_a_walk_finds_its_way_from_where_the_density_is_no_number(tmp_path):
+    module = helpers(tmp_path, "random_walk")
+
+    def density(point):
+        return np.where(point > 3, -((point - 4) ** 2), np.where(point > 2, -np.inf, np.nan))
+
+    rng, value = np.random.default_rng(1), np.full(400, 1.0)
+    for _ in range(300):
+        value, _ = module.random_walk(rng, value, density, np.ones(400))
+    assert np.mean(value > 3) > 0.8
+
+
 def test_integer_walk_keeps_its_target(tmp_path):
     module = helpers(tmp_path, "integer_walk")
     rng = np.random.default_rng(3)

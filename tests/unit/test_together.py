@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 
 import numpy as np
 import pytest
 import sympy as sp
+from scipy.special import betainc
 
 from deriver.emission.module import emit
 from deriver.emission.together import move_key
@@ -30,43 +32,98 @@ parameters
   sigma ~ Uniform(0, 2)
 """
 X, Y = np.array([-1.0, -0.5, 0.5, 1.5]), np.array([0.0, 2.0, 1.0, 4.0])
-KEYS = ("alpha_beta", "alpha_beta_with_b", "sigma_with_b")
-CHAINS = 40_000
+RATES = """model rates
+plates
+  g = 1..G
+  i = 1..N
+data
+  r[g,i] ~ Binomial(5, p[g,i])
+process
+  p[g,i] ~ Beta(a[g], b[g]) T(0, 0.6)
+  a[g] = m[g] * k
+  b[g] = (1 - m[g]) * k
+  m[g] ~ Uniform(0.1, 0.5)
+parameters
+  k ~ Uniform(1, 9)
+"""
+R = np.array([[1.0], [4.0]])
+LEVELS = """model levels
+plates
+  g = 1..G
+  i = 1..N
+given
+  x[i]
+data
+  y[g,i] ~ Poisson(log_rate=c[g] + s * x[i])
+process
+  c[g] ~ Normal(0, var=1)
+parameters
+  s ~ Normal(0, var=1)
+"""
+CHAINS = {MODEL: 40_000, RATES: 15_000, LEVELS: 40_000}
+KEYS = {
+    "alpha_beta": MODEL, "alpha_beta_with_b": MODEL, "sigma_with_b": MODEL, "m_k_without_p": RATES, "c_s": LEVELS
+}  # fmt: skip
 BROKEN = {
     "no_jacobian_of_a_bound": ("sigma_with_b", "log_jacobian_sigma = np.log(sigma) + np.log(2 - sigma)",
                                "log_jacobian_sigma = 0 * sigma"),
     "no_jacobian_of_the_effects": ("sigma_with_b", "log_jacobian = log_jacobian + np.sum(log_ratio, axis=1)",
                                    "pass"),
     "a_density_left_out": ("alpha_beta_with_b", "total += log_normal(state.beta, 0, 1)", "pass"),
+    "no_jacobian_of_groups": ("m_k_without_p", "log_jacobian_m = np.log(m - 0.1) + np.log(0.5 - m)", "log_jacobian_m = 0 * m"),
+    "no_mass_of_what_is_integrated": ("m_k_without_p", "terms = terms - log_mass_beta", "terms = terms - 0 * log_mass_beta"),
+    "not_drawn_after": ("m_k_without_p", "p=draw_p(rng, state, data)", "p=state.p"),
+    "a_density_of_groups_left_out": ("c_s", "total += np.sum(log_normal(state.c, 0, 1), axis=1)", "pass"),
 }  # fmt: skip
 
 
 @cache
-def source() -> str:
-    return emit(derive(parse_model(MODEL)))
+def source(model: str) -> str:
+    return emit(derive(parse_model(model)))
 
 
-@cache
-def posterior() -> tuple[dict[str, np.ndarray], float]:
-    """Return draws from the posterior by weighting draws from the prior, and how many they are worth."""
-    rng, size = np.random.default_rng(1), 1_000_000
+def prior_of_counts(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     alpha, beta = rng.standard_normal((2, size))
     sigma = rng.uniform(0, 2, size)
     b = sigma[:, None] * rng.standard_normal((size, len(X)))
     eta = alpha[:, None] + beta[:, None] * X + b
-    weight = (Y * eta - np.exp(eta)).sum(axis=1)
-    weight = np.exp(weight - weight.max())
+    return {"alpha": alpha, "beta": beta, "sigma": sigma, "b": b}, (Y * eta - np.exp(eta)).sum(axis=1)
+
+
+def prior_of_rates(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    m, k = rng.uniform(0.1, 0.5, (size, 2)), rng.uniform(1, 9, size)
+    a, b = m[:, :, None] * k[:, None, None], (1 - m)[:, :, None] * k[:, None, None]
+    p = np.clip(rng.beta(a, b, (size, *R.shape)), 1e-300, 1 - 1e-16)
+    inside = np.where(p < 0.6, -np.log(betainc(a, b, 0.6)), -np.inf)
+    return {"m": m, "k": k, "p": p}, (R * np.log(p) + (5 - R) * np.log1p(-p) + inside).sum(axis=(1, 2))
+
+
+def prior_of_levels(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    c, s = rng.standard_normal((size, 2)), rng.standard_normal(size)
+    eta = c[:, :, None] + s[:, None, None] * X
+    return {"c": c, "s": s}, (np.array([Y, Y[::-1]]) * eta - np.exp(eta)).sum(axis=(1, 2))
+
+
+PRIORS = {MODEL: prior_of_counts, RATES: prior_of_rates, LEVELS: prior_of_levels}
+DATA = {MODEL: {"x": X, "y": Y}, RATES: {"r": R}, LEVELS: {"x": X, "y": np.array([Y, Y[::-1]])}}
+
+
+@cache
+def posterior(model: str) -> tuple[dict[str, np.ndarray], float]:
+    """Return draws from the posterior by weighting draws from the prior, and how many they are worth."""
+    rng, size = np.random.default_rng(1), 1_000_000
+    draws, logs = PRIORS[model](rng, size)
+    weight = np.exp(logs - logs.max())
     weight /= weight.sum()
-    chosen = rng.choice(size, CHAINS, p=weight)
-    draws = {"alpha": alpha[chosen], "beta": beta[chosen], "sigma": sigma[chosen], "b": b[chosen]}
-    return draws, 1 / float(np.sum(weight**2))
+    chosen = rng.choice(size, CHAINS[model], p=weight)
+    return {name: values[chosen] for name, values in draws.items()}, 1 / float(np.sum(weight**2))
 
 
 def farthest(module, key: str) -> float:
     """Return by how many standard errors the worst quantile of what is moved is off after twelve moves."""
-    draws, worth = posterior()
+    draws, worth = posterior(KEYS[key])
     rng = np.random.default_rng(2)
-    data = module.prepare({"x": X, "y": Y})
+    data = module.prepare(DATA[KEYS[key]])
     state = module.State(**draws)
     steps = module.first_steps(state)[key]
     moved = 0.0
@@ -76,26 +133,46 @@ def farthest(module, key: str) -> float:
         state, accepted = getattr(module, f"update_{key}")(rng, state, data, steps)
         moved += accepted.mean()
     assert moved > 1
+    found = with_differences({name: getattr(state, name) for name in draws})
     errors = [0.0]
-    for name, exact in draws.items():
+    for name, exact in with_differences(draws).items():
         for share in (0.05, 0.25, 0.5, 0.75, 0.95):
-            below = (getattr(state, name) <= np.quantile(exact, share, axis=0)).mean(axis=0)
-            error = np.sqrt(share * (1 - share) * (2 / CHAINS + 2 / worth))
+            below = (found[name] <= np.quantile(exact, share, axis=0)).mean(axis=0)
+            error = np.sqrt(share * (1 - share) * (2 / len(exact) + 2 / worth))
             errors.append(float(np.max(np.abs(below - share))) / error)
     return max(errors)
 
 
+def with_differences(draws: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return draws with the differences between nodes, which tell of what holds of two of them."""
+    first = {name: values.reshape(len(values), -1)[:, 0] for name, values in draws.items()}
+    pairs = itertools.combinations(first, 2)
+    return draws | {f"{a} - {b}": first[a] - first[b] for a, b in pairs}
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_a_joint_move_keeps_the_posterior(key: str, tmp_path) -> None:
-    assert farthest(load_source(source(), tmp_path, "counts"), key) < 4.5
+    assert farthest(load_source(source(KEYS[key]), tmp_path, "counts"), key) < 4.5
 
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_broken_move_is_seen(fault: str, tmp_path) -> None:
     key, old, new = BROKEN[fault]
-    before, own, after = source().partition(f"def to_coordinates_{key}(")
+    before, own, after = source(KEYS[key]).partition(f"def to_coordinates_{key}(")
     assert own and old in after
     assert farthest(load_source(before + own + after.replace(old, new, 1), tmp_path, "counts"), key) > 6
+
+
+@pytest.mark.parametrize(("size", "stride", "dropped"), [(2, 0.05, True), (2, 1.0, False), (13, 1.0, True)])
+def test_a_move_that_does_not_pay_is_dropped(size: int, stride: float, dropped: bool, tmp_path) -> None:
+    """Other updates jump by one standard deviation; the move by ``stride`` of them."""
+    steps = load_source(source(MODEL), tmp_path, "counts").first_move_steps(8, size)
+    rng, place = np.random.default_rng(3), np.zeros((8, size))
+    for _ in range(450):
+        steps.begun = 0.5 * place + rng.standard_normal((8, size))
+        steps.place = place = steps.begun + stride * rng.standard_normal((8, size))
+        steps.adapt(np.ones(8))
+    assert steps.dropped is dropped
 
 
 def moves_of(text: str, **options) -> dict[str, tuple[str, ...]]:
@@ -105,6 +182,11 @@ def moves_of(text: str, **options) -> dict[str, tuple[str, ...]]:
 
 def test_what_is_moved_together_follows_from_the_model() -> None:
     assert moves_of(MODEL) == {"alpha_beta": (), "alpha_beta_with_b": ("b",), "sigma_with_b": ("b",)}
+
+
+def test_few_groups_and_parameters_of_what_is_integrated_are_moved_too() -> None:
+    assert moves_of(RATES) == {"m_k_without_p": ()} and moves_of(LEVELS) == {"c_s": (), "s_with_c": ("c",)}
+    assert moves_of(RATES, methods={"p": "mh"}) == {}
 
 
 def test_a_node_whose_method_is_chosen_is_not_moved_with_others() -> None:
@@ -135,3 +217,5 @@ def test_the_derivation_says_what_is_moved_together() -> None:
     text = " ".join(render(derive(parse_model(MODEL))).split())
     assert "alpha, beta, b going along, by a Metropolis-Hastings step" in text
     assert "b stays what it is in units of its scale" in text
+    text = " ".join(render(derive(parse_model(RATES))).split())
+    assert "m, k together, p integrated out and then drawn, by a Metropolis-Hastings step" in text

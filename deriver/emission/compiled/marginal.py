@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sympy import Expr
 
 from deriver.emission.block_words import joined_names, marginal_words
-from deriver.emission.blocks import staying_sums
+from deriver.emission.blocks import LARGEST_TERM, SMALLEST_SHARE, staying_sums
 from deriver.emission.compiled import unrolled
 from deriver.emission.compiled.body import Body, Value
 from deriver.emission.compiled.chain_marginal import write_chain_mean
@@ -110,7 +110,7 @@ def _density_function(
     module: Module, sizes: dict[Expr, Expr], block: Block, known: dict[Expr, Value]
 ) -> FunctionView:
     body = new_body(module, sizes)
-    body.taken |= {"sums", "dets", "found", "value"}
+    body.taken |= {"sums", "dets", "found", "value", "kept", "largest"}
     for part, where in known.items():
         body.remember(part, where)
     module.needs.helpers.add("sum_logs")
@@ -118,13 +118,15 @@ def _density_function(
     inner = write_chain_mean(module, body, block, columns) if chained else []
     write_sums(body, [block.kernel, *(e for m in block.shared for e in (m.precision, m.linear))])
     body.assign("value", scalar(body, block.kernel))
+    body.add("largest = abs(value)")
     inner = inner if chained else _integrate(body, block)
     body.add(
         "value -= sum_logs(dets) / 2" if chained else f"value += ({inner[0][0].text} - sum_logs(dets)) / 2"
     )
+    body.add(f"kept = largest < {LARGEST_TERM} * (1.0 + abs(value))  # digits, of the sums that cancel")
     if block.shared:
         _complete_square(body, block, inner)
-    body.add("return value")
+    body.add("return value if kept else -math.inf")
     parameters = [
         "state: State",
         "data: Data",
@@ -305,6 +307,10 @@ def _complete_square(body: Body, block: Block, inner: Matrix) -> None:
     lower = unrolled.write_cholesky(body, cells, "S")
     half = unrolled.write_forward(body, lower, gradient, "half")
     body.assign("value", join_product([unrolled.sum_products([(h, h) for h in half])], [atom("2")]), "+=")
+    for a in range(size):
+        if inner[a + 1][a + 1].text != "0":
+            taken_off = join_product([atom(SMALLEST_SHARE), inner[a + 1][a + 1]], [])
+            body.add(f"kept = kept and {lower[a][a].text} ** 2 > {taken_off.text}")
     diagonal = join_product([lower[a][a] for a in range(size)], [])
     body.assign("value", call("math.log", diagonal.text), "-=")
     entries = [lower[a][b] for a in range(size) for b in range(a + 1)]

@@ -174,7 +174,8 @@ def _write_move(body: Body, step: Step, scale: Scale, base: str, arguments: list
     body.add(f"for _ in range({step.inner_steps}):")
     body.add(f"    proposal = {value} + step{own} * normal(rng)")
     body.block.lines += break_call(f"then = {density}(", ["proposal", *arguments], ")", depth + 1)
-    body.add("    if math.log(uniform(rng)) < then - now:")
+    # outside the support, where the density may be no number, any step will do
+    body.add("    if not now > -math.inf or math.log(uniform(rng)) < then - now:")
     body.add(f"        {value}, now = proposal, then")
     body.add("        accepted += 1.0")
     body.add(f"{base} = {scale.back(value)}")
