@@ -378,7 +378,7 @@ def _run_reduced(
     from deriver.running.fixing import fix_nodes
     from deriver.running.job import prepare_job, sample_job
 
-    blocks = "on" if blocks == "on" else "off"  # no block on statistics yet
+    blocks = "on" if blocks == "on" else "off"  # the compiled loops have no block on statistics yet
 
     @functools.cache
     def derived() -> tuple[Derivation, Plan]:
