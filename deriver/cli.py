@@ -252,6 +252,10 @@ def _add_run(commands: Any) -> None:
         "--moments", nargs="+", action="extend", default=[], metavar="NODE",
         help="keep means, sds and quantiles of these, not their draws",
     )  # fmt: skip
+    chains.add_argument(
+        "--stream", nargs="+", action="extend", default=[], metavar="NODE[=K]",
+        help="keep moments of these, and write every draw, or every K-th, to the file as it is taken",
+    )  # fmt: skip
     chains.add_argument("--progress", action=argparse.BooleanOptionalAction, help="a progress bar")
     _add_emission(command, ("auto", "numpy", "numba"))
     command.add_argument(
@@ -461,6 +465,18 @@ def _names(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for text in texts for name in text.split(","))
 
 
+def _read_stream(texts: Sequence[str]) -> dict[str, int]:
+    """Return the nodes of ``--stream`` and of how many draws one is written."""
+    found = {}
+    for text in _names(texts):
+        name, _, every = text.partition("=")
+        if not name or (every and not every.isdecimal()) or text.endswith("="):
+            expected = "NODE, or NODE=K for every K-th draw"
+            raise UsageError([Mistake(code="option", found=f"--stream {text}", expected=expected)])
+        found[name] = int(every or 1)
+    return found
+
+
 def _make_job(options: argparse.Namespace) -> Any:
     from deriver.running.job import Job
     from deriver.running.sampling import Settings
@@ -469,6 +485,7 @@ def _make_job(options: argparse.Namespace) -> Any:
     settings = Settings(
         chains=options.chains, warmup=options.warmup, draws=options.draws, thin=options.thin, seed=options.seed,
         keep=keep, keep_draws=_names(options.keep_draws), moments=_names(options.moments), progress=options.progress,
+        stream=_read_stream(options.stream), folder=options.output.parent if options.output else Path(),
     )  # fmt: skip
     return Job(
         columns=read_pairs("--map", options.map), index=read_pairs("--index", options.index),

@@ -254,7 +254,7 @@ def run(
     fix: Mapping[str, str | float] | None = None, start: Mapping[str, Any] | None = None,
     derived: Sequence[str] = (), chains: int = 4, warmup: int = 1000, draws: int = 1000, thin: int = 1,
     seed: int | None = None, keep: Sequence[str] | None = None, keep_draws: Sequence[str] = (),
-    moments: Sequence[str] = (), progress: bool | None = None,
+    moments: Sequence[str] = (), stream: Sequence[str] | Mapping[str, int] = (), progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
     log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "auto", reduce: Blocks = "auto",
     dask: str | None = None, cache: bool = True, inits: Any = None,
@@ -266,7 +266,7 @@ def run(
     columns, ``values`` givens to numbers, arrays or texts; ``fix`` holds nodes at values; ``start`` sets where
     chains begin; ``derived`` are quantities to report, as ``"sd = sqrt(sigma2)"``.  ``keep`` names the nodes to
     keep; a field whose draws would take over 1 GB is kept as moments, unless ``keep_draws`` names it; ``moments`` names
-    others.  ``reduce`` tells whether the rows of Parquet files are reduced to statistics while they are read ("auto":
+    others, and of those in ``stream`` ({"u": 10}: every tenth) draws are written to a disk besides.  ``reduce`` tells whether the rows of Parquet files are reduced to statistics while they are read ("auto":
     where they would fill a quarter of the memory), ``dask`` the address of a cluster that does it.  An interrupt keeps
     the draws so far.  ``cache`` tells whether the source of an earlier run of the same model may be used again.
     A model may be a file in the BUGS language, with data and ``inits`` as JSON or in R's notation (or dictionaries of
@@ -278,6 +278,7 @@ def run(
     settings = Settings(
         chains=chains, warmup=warmup, draws=draws, thin=thin, seed=seed, keep=None if keep is None else tuple(keep),
         keep_draws=tuple(keep_draws), moments=tuple(moments), progress=progress,
+        stream=dict(stream) if isinstance(stream, Mapping) else dict.fromkeys(stream, 1),
     )  # fmt: skip
     job = Job(
         columns=dict(columns or {}), index=dict(index or {}), values=dict(values or {}), fix=dict(fix or {}),
@@ -377,7 +378,7 @@ def _run_reduced(
     from deriver.running.fixing import fix_nodes
     from deriver.running.job import prepare_job, sample_job
 
-    blocks = "on" if blocks == "on" else "off"  # no block on statistics yet
+    blocks = "on" if blocks == "on" else "off"  # the compiled loops have no block on statistics yet
 
     @functools.cache
     def derived() -> tuple[Derivation, Plan]:

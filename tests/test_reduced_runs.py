@@ -88,6 +88,17 @@ def test_other_models(tmp_path: Path, name: str) -> None:
     assert_same_draws(name, path, columns={"x": design}, index={"i": "subject"})
 
 
+@pytest.mark.parametrize("name", ["random_intercepts", "wishart", "independent_effects"])
+def test_variances_with_effects_integrated_out(tmp_path: Path, name: str) -> None:
+    """The marginal density of the variances is made of sums and fits of the rows, too."""
+    path = write(tmp_path / "rows", make_rows())
+    columns = {"x": "[1, days - 1000]" if name == "wishart" else "days - 1000"}
+    small = assert_same_draws(
+        name, path, columns=columns, index={"i": "subject"}, blocks="on", backend="numpy"
+    )
+    assert "log_marginal" in small.source and "data.y" not in small.source
+
+
 def test_long_format(tmp_path: Path) -> None:
     path = write(tmp_path / "rows", make_rows())
     model = parse_model(random_intercepts_long.MODEL)

@@ -66,6 +66,7 @@ def job_of(translation: Translation, job: Any, inits: str | Path | Mapping[str, 
             keep=None if settings.keep is None else in_ours(settings.keep),
             keep_draws=in_ours(settings.keep_draws),
             moments=in_ours(settings.moments),
+            stream=dict(zip(in_ours(settings.stream), settings.stream.values(), strict=True)),
         ),
         report=translation.definitions,
     )

@@ -131,12 +131,12 @@ def write_functions(module: Module) -> list[FunctionView]:
         step.node: [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
         for step in plan.steps
     }
-    updates = [view for views in by_node.values() for view in views] + block_functions(module)
-    updates += together_functions(module)
+    blocks = block_functions(module)
+    updates = [view for views in by_node.values() for view in views] + blocks + together_functions(module)
     running = [sweep_function(module), *step_functions(module), starting_function(module)]
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)
-    check_reducible(module, by_node, definitions)
+    check_reducible(module, by_node, definitions, blocks)
     written = [*definitions, *updates, *joint, *running]
     module.used = data_names(written)
     return written

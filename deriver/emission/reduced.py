@@ -52,9 +52,13 @@ def moment_names(response: str) -> tuple[str, str]:
 
 
 def check_reducible(
-    module: Module, updates: Mapping[str, list[FunctionView]], definitions: list[FunctionView]
-) -> None:
-    """Raise ``UsageError`` with every node of a reduced sampler whose update reads an array over the rows."""
+    module: Module, updates: Mapping[str, list[FunctionView]], definitions: list[FunctionView],
+    together: Iterable[FunctionView] = (),
+) -> None:  # fmt: skip
+    """Raise ``UsageError`` with every node of a reduced sampler whose update reads an array over the rows.
+
+    ``together`` are the functions that update nodes with others integrated out.
+    """
     if not module.reduced:
         return
     mistakes, plan = [], module.plan
@@ -70,10 +74,10 @@ def check_reducible(
     if names:
         found = f"a deterministic node is computed for each row at every sweep (from {', '.join(names)})"
         mistakes.append(not_reduced(found))
-    if plan.block is not None:
-        mistakes.append(
-            not_reduced("--blocks updates nodes together by a density of the rows", "leave --blocks off")
-        )
+    names = sorted(name for name in data_names(together) if reads_rows(module, name))
+    if names:
+        found = f"--blocks updates nodes together by a density that reads each row ({', '.join(names)})"
+        mistakes.append(not_reduced(found, "leave --blocks off"))
     if mistakes:
         raise UsageError(mistakes, origin="reduce")
 

@@ -28,6 +28,7 @@ from deriver.running.reading import read_expression
 from deriver.running.results import Result, make_result
 from deriver.running.retention import Retention, check_memory, drawn_nodes, plan_retention
 from deriver.running.sampling import Draws, Settings, draw_samples, load_sampler
+from deriver.running.streaming import check_disk
 from deriver.running.supports import describe_support, outside
 from deriver.running.symbols import declarations
 from deriver.running.values import describe_shape, to_shape
@@ -98,6 +99,12 @@ def prepare_job(
         retention = plan_retention(model, binding.layouts, job.settings)
         made, undrawn = _try_reports(binding, derived, job, retention, problems)
         check_memory(retention, binding.layouts, job.settings, problems, made)
+        counts = {
+            name: int(np.prod(retention.moments[name], dtype=int))
+            for name in job.settings.stream
+            if name in retention.moments
+        }
+        check_disk(counts, job.settings, problems)
     problems.raise_any()
     assert binding is not None and derived is not None
     return Prepared(
@@ -184,13 +191,23 @@ def _check_settings(settings: Settings, problems: Problems) -> bool:
             problems.add(
                 "option", f"--{name} is {value}", expected=f"a whole number, {least} or more", usage=True
             )
-    return sound
+    for name, every in settings.stream.items():
+        if not isinstance(every, int | np.integer) or not 1 <= every <= max(int(settings.draws), 1):
+            sound = False
+            problems.add(
+                "option", f"--stream {name}={every}", usage=True,
+                expected="a whole number from 1 to --draws: every so many draws are written",
+            )  # fmt: skip
+    return sound and not {*settings.stream} & {*settings.keep_draws}
 
 
 def _check_names(model: Model, settings: Settings, problems: Problems) -> None:
-    """Check the names of ``--keep``, ``--keep-draws`` and ``--moments``."""
+    """Check the names of ``--keep``, ``--keep-draws``, ``--moments`` and ``--stream``."""
     drawn = drawn_nodes(model)
-    options = {"keep": settings.keep or (), "keep-draws": settings.keep_draws, "moments": settings.moments}
+    options = {
+        "keep": settings.keep or (), "keep-draws": settings.keep_draws, "moments": settings.moments,
+        "stream": tuple(settings.stream),
+    }  # fmt: skip
     for option, names in options.items():
         for name in names:
             if name not in drawn:
@@ -200,10 +217,10 @@ def _check_names(model: Model, settings: Settings, problems: Problems) -> None:
                     "unknown-name", f"--{option} {name}: the model {what} `{name}`",
                     expected=f"one of {listing(drawn)}", remedy=suggest(name, drawn), usage=True,
                 )  # fmt: skip
-    for name in sorted({*settings.moments} & {*(settings.keep or ()), *settings.keep_draws}):
-        if name in settings.keep_draws:
+    for option in ("moments", "stream"):
+        for name in sorted({*options[option]} & {*settings.keep_draws}):
             problems.add(
-                "option", f"--moments {name} and --keep-draws {name}", remedy="leave one out", usage=True
+                "option", f"--{option} {name} and --keep-draws {name}", remedy="leave one out", usage=True
             )
 
 

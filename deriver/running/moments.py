@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deriver.running.mixing import r_hat_of_moments
+from deriver.running.streaming import Stream
 
 BINS = 64
 PILOT = 20
@@ -182,9 +183,13 @@ def bytes_per_element(chains: int, draws: int) -> int:
 
 
 class Watcher:
-    """Gives the nodes of each draw to their accumulators; a draw is taken whole, or not at all."""
+    """Gives the nodes of each draw to their accumulators and streams; a draw is taken whole, or not at all."""
 
-    def __init__(self, extents: Mapping[str, tuple[int, ...]], chains: int, draws: int) -> None:
+    def __init__(
+        self, extents: Mapping[str, tuple[int, ...]], chains: int, draws: int,
+        streams: Mapping[str, Stream] | None = None,
+    ) -> None:  # fmt: skip
+        self._streams = streams or {}
         self._fields = {name: Accumulator(shape, chains, draws) for name, shape in extents.items()}
 
     def __call__(self, number: int, nodes: Mapping[str, np.ndarray]) -> None:
@@ -192,6 +197,8 @@ class Watcher:
         with _interrupt_afterwards():
             for name, field in self._fields.items():
                 field.add(nodes[name])
+            for name, stream in self._streams.items():
+                stream.add(number, nodes[name])
 
     def results(self) -> dict[str, FieldMoments]:
         """Return the moments of every field."""

@@ -167,6 +167,7 @@ def make_groups(
     groups |= {name: make_group(variables) for name, variables in extra.items() if name != "posterior"}
     groups["sample_stats"] = make_group(_acceptance_data(draws))
     groups["moments"] = make_group(_moments_data(binding, draws))
+    groups |= _streamed_groups(binding, draws)
     observed = [node.name for node in binding.model.nodes if node.name in binding.arrays]
     constant = [given.name for given in binding.model.givens if given.name in binding.arrays]
     groups["observed_data"] = make_group(_array_data(binding, observed))
@@ -205,6 +206,19 @@ def _moments_data(binding: Binding, draws: Draws) -> dict[str, Variable]:
     return found
 
 
+def _streamed_groups(binding: Binding, draws: Draws) -> dict[str, Group]:
+    """Return the draws that are on a disk: in one group those of which every so many are kept."""
+    found: dict[int, dict[str, Variable]] = {}
+    for name, own in draws.streamed.items():
+        variable = _label(own.array, LEAD, binding.layouts[name], binding)
+        variable = replace(variable, coords={**variable.coords, "draw": own.numbers()})
+        found.setdefault(own.every, {})[name] = variable
+    return {
+        "streamed" if every == 1 else f"streamed_every_{every}": make_group(own)
+        for every, own in found.items()
+    }
+
+
 def label_value(value: Value, name: str, binding: Binding) -> Variable:
     """Return a value over the draws with named axes and their labels."""
     lead = tuple(axis for axis in LEAD if axis in value.axes)
@@ -234,7 +248,7 @@ def _label(array: np.ndarray, lead: tuple[str, ...], layout: Layout, binding: Bi
     for dim, size in zip(component_dimensions(layout, binding), layout.shape, strict=True):
         dims.append(dim)
         coords[dim] = np.arange(1, size + 1)
-    return Variable(dims=tuple(dims), array=np.asarray(array), coords=coords)
+    return Variable(dims=tuple(dims), array=np.asanyarray(array), coords=coords)
 
 
 def binding_dimensions(binding: Binding, name: str) -> tuple[str, ...]:

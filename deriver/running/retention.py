@@ -42,20 +42,21 @@ def drawn_nodes(model: Model) -> tuple[str, ...]:
 
 def plan_retention(model: Model, layouts: Mapping[str, Layout], settings: Settings) -> Retention:
     """Return what is kept of each node: draws where they are asked for, or take less than ``LARGE``."""
-    more = {*settings.keep_draws, *settings.moments}
+    as_moments = {*settings.moments, *settings.stream}
+    more = {*settings.keep_draws, *as_moments}
     names = [n for n in drawn_nodes(model) if settings.keep is None or n in settings.keep or n in more]
     asked = {*(settings.keep or ()), *settings.keep_draws}
     counts = {name: int(np.prod(layouts[name].extents, dtype=int)) for name in names}
     whole, moments, notes, total = [], {}, [], 0
     for name, count in counts.items():
         size = draws_bytes(count, settings)
-        if name in settings.moments or (size > LARGE and name not in asked):
+        if name in as_moments or (size > LARGE and name not in asked):
             moments[name] = layouts[name].extents
             total += count * bytes_per_element(settings.chains, settings.draws)
-            if name not in settings.moments:
+            if name not in as_moments:
                 notes.append(
                     f"{name} has {count:,} elements, whose draws would take {in_words(size)}: kept as moments and "
-                    f"quantiles; --keep-draws {name} keeps every draw"
+                    f"quantiles; --stream {name} writes every draw to the file, --keep-draws {name} keeps them in memory"
                 )
         else:
             whole.append(name)
@@ -87,7 +88,10 @@ def check_memory(
     fields = [name for name in largest if name in retention.whole]
     remedy = "run fewer --draws, or a larger --thin; leave out what is large, or name in --keep what you need"
     if fields:
-        remedy += f"; --moments {fields[0]} keeps means, sds and quantiles of its elements only"
+        remedy += (
+            f"; --moments {fields[0]} keeps means, sds and quantiles of its elements only, and --stream "
+        )
+        remedy += f"{fields[0]} besides writes its draws to the file as they are taken"
     problems.add(
         "memory", f"what the run keeps would take {in_words(total)}, where {in_words(free)} are free ({shown})",
         expected=f"at most {in_words(int(SHARE * free))}", remedy=remedy, usage=True,

@@ -26,6 +26,7 @@ import numpy as np
 
 from deriver.errors import InternalError
 from deriver.running.moments import FieldMoments, Watcher
+from deriver.running.streaming import Stream, Streamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,8 @@ class Settings:
     """How to run the chains; ``seed`` None draws one, which the result tells.
 
     ``keep`` names the nodes that are kept, all of them by default; ``keep_draws`` those of which every draw is kept
-    however large, ``moments`` those that are kept as moments (see ``retention``).
+    however large, ``moments`` those that are kept as moments (see ``retention``).  ``stream`` names nodes kept as moments
+    of which every so many draws are written to a disk, in ``folder`` while the run lasts.
     """
 
     chains: int = 4
@@ -44,6 +46,8 @@ class Settings:
     keep: tuple[str, ...] | None = None
     keep_draws: tuple[str, ...] = ()
     moments: tuple[str, ...] = ()
+    stream: Mapping[str, int] = field(default_factory=dict)
+    folder: Path | None = None
     progress: bool | None = None
 
 
@@ -51,9 +55,9 @@ class Settings:
 class Draws:
     """``values`` by node: (chains, draws, plate axes, component axes); ``acceptance`` by node: (chains, ...).
 
-    ``moments`` by node are those of fields whose draws are not kept.  ``mixing`` is the effective draws a sweep by which
-    the sampler chose whether to update nodes ``together``; nan where it had no choice.  ``linked`` names those that it
-    can draw in one draw, ``apart`` tells why it did not, where they are too many.
+    ``moments`` by node are those of fields whose draws are not kept, or are ``streamed`` to a disk.  ``mixing`` is the
+    effective draws a sweep by which the sampler chose whether to update nodes ``together``; nan where it had no choice.
+    ``linked`` names those that it can draw in one draw, ``apart`` tells why it did not, where they are too many.
     """
 
     values: Mapping[str, np.ndarray]
@@ -62,6 +66,7 @@ class Draws:
     seconds: float
     asked: int
     moments: Mapping[str, FieldMoments] = field(default_factory=dict)
+    streamed: Mapping[str, Streamed] = field(default_factory=dict)
     together: bool = False
     mixing: float = float("nan")
     linked: str = ""
@@ -144,7 +149,11 @@ def draw_samples(
     ``keep`` names the nodes whose draws are kept, all by default; ``fields`` gives the shapes of those of which only
     moments are.
     """
-    watcher = Watcher(fields, settings.chains, settings.draws) if fields else None
+    streams = {
+        name: Stream(shape, settings.chains, settings.draws, settings.stream[name], settings.folder)
+        for name, shape in (fields or {}).items() if name in settings.stream
+    }  # fmt: skip
+    watcher = Watcher(fields, settings.chains, settings.draws, streams) if fields else None
     extra = {} if watcher is None else {"visit": watcher}
     seed = secrets.randbits(31) if settings.seed is None else settings.seed
     data = module.prepare(dict(arrays))
@@ -167,6 +176,7 @@ def draw_samples(
         seconds=time.perf_counter() - began,
         asked=settings.draws,
         moments={} if watcher is None else watcher.results(),
+        streamed={name: stream.result() for name, stream in streams.items()},
         together=bool(found.get("together", False)),
         mixing=float(found.get("mixing", np.nan)),
         linked=str(found.get("linked", "")),

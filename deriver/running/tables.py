@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +157,7 @@ def _text_column(name: str, cells: list[str]) -> Column:
     if numbers is None:
         return Column(name=name, labels=tuple(None if c in MISSING else c for c in cells), numbers=None)
     coded = any(len(cell) > 1 and cell[0] == "0" and cell.isdigit() for cell in cells)
-    labels = tuple(None if c in MISSING else c for c in cells) if coded else _number_labels(numbers)
+    labels = tuple(None if c in MISSING else c for c in cells) if coded else _number_labels(cells, numbers)
     return Column(name=name, labels=labels, numbers=numbers)
 
 
@@ -176,8 +178,19 @@ def _as_numbers(cells: Sequence[Any]) -> np.ndarray | None:
     return numbers
 
 
-def _number_labels(numbers: np.ndarray) -> tuple[Any, ...]:
-    return tuple(number_label(x) for x in numbers.tolist())
+def _number_labels(cells: Sequence[Any], numbers: np.ndarray) -> tuple[Any, ...]:
+    """Return numbers as labels; whole ones too large to be told apart as doubles are taken from their cells."""
+    return tuple(
+        number_label(x) if not EXACT <= abs(x) < math.inf else _whole_label(cell, x)
+        for cell, x in zip(cells, numbers.tolist(), strict=True)
+    )
+
+
+def _whole_label(cell: Any, x: float) -> int:
+    return int(Decimal(cell)) if isinstance(cell, int | str) else int(x)
+
+
+EXACT = 2.0**53  # every whole number below is a double
 
 
 def number_label(x: float) -> int | float | None:
@@ -201,7 +214,7 @@ def _object_column(name: str, values: Sequence[Any], categories: tuple[Any, ...]
     texts = any(isinstance(value, str) for value in plain)
     numbers = None if texts or categories is not None and texts else _as_numbers(plain)
     if numbers is not None:
-        labels = _number_labels(numbers)
+        labels = _number_labels(plain, numbers)
     else:
         mixed = texts and not all(value is None or isinstance(value, str) for value in plain)
         labels = tuple(None if value is None else str(value) if mixed else value for value in plain)

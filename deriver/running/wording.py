@@ -16,7 +16,13 @@ TABLES = {
     "start": "start",
     "method": "methods",
 }
-LISTS = {"derive": "derived", "keep-draws": "keep_draws", "keep": "keep", "moments": "moments"}
+LISTS = {
+    "derive": "derived",
+    "keep-draws": "keep_draws",
+    "keep": "keep",
+    "moments": "moments",
+    "stream": "stream",
+}
 _WHOLE = "|".join(TABLES)
 QUOTED = re.compile(rf'--({_WHOLE}) "([^"=]+)=([^"]*)"')
 PLAIN = re.compile(rf"--({_WHOLE}) ([\w.]+)=([^\s,;:]+)")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from deriver.errors import DataError
+from deriver.running.levels import order_levels
 from deriver.running.tables import Arrays, Table, read_data, table_of
 
 ROWS = {"who": ["b", "a", "b"], "day": [1, 2, 3], "y": [1.5, None, 2.5]}
@@ -74,3 +75,18 @@ def test_categories_keep_their_order() -> None:
 def test_what_is_no_data(source: object) -> None:
     with pytest.raises(DataError):
         read_data(source)
+
+
+@pytest.mark.parametrize("large", [2**53 + 1, 2**60 + 1, -(2**62) - 1, 10**30 + 1])
+def test_whole_labels_beyond_doubles_stay_apart(large: int, tmp_path: Path) -> None:
+    """Neighbours that are the same double are labels of their own, from text, from columns and from integers."""
+    near = large - 1 if large > 0 else large + 1
+    labels = (large, near, 3, large)
+    path = tmp_path / "rows.csv"
+    path.write_text("g,y\n" + "".join(f"{label},1\n" for label in labels), encoding="utf-8")
+    assert float(large) == float(near)
+    for source in (path, [{"g": label, "y": 1.0} for label in labels]):
+        table = read_data(source)
+        assert isinstance(table, Table)
+        assert table.columns["g"].labels == labels
+        assert len(order_levels([table.columns["g"]]).labels) == 3
