@@ -138,3 +138,13 @@ def test_other_systems_read_the_table_as_a_matrix() -> None:
     model = deriver.parse_model(MODEL.format(kernel=SQUARED))
     assert "to_matrix(K[:, :])" in to_stan(model)
     assert "K[1:N,1:N]" in to_jags(model)
+
+
+def test_a_derived_quantity_reads_the_table() -> None:
+    """The trace of K is N α², as x_i - x_i = 0."""
+    model = deriver.parse_model(MODEL.format(kernel=SQUARED))
+    result = deriver.run(
+        model, {"N": 5, "x": X, "y": Y}, draws=5, warmup=5, seed=1, chains=2, backend="numpy",
+        derived=["spread = tr(K[:,:])"], progress=False,
+    )  # fmt: skip
+    np.testing.assert_allclose(result.posterior["spread"], 5 * result.posterior["alpha"] ** 2)

@@ -181,21 +181,23 @@ def _gather(stored: Stored, subscripts: tuple[tree.Expression, ...], env: Enviro
 def _gather_row(
     stored: Stored, subscripts: tuple[tree.Expression, ...], open_axes: list[int], env: Environment
 ) -> Value:
-    """Return ``y[i,:]`` as a column; the plate of the colon must have one length."""
-    index = stored.layout.indices[open_axes[0]]
-    block = next(block for block in stored.layout.blocks if index in block.indices)
-    values = np.unique(block.rows[index])
-    axis = f":{index}"
-    inner = replace(env, indices={**env.indices, axis: Value(array=values, axes=(axis,))})
-    filled = tuple(
-        tree.Reference(name=axis) if k == open_axes[0] else each for k, each in enumerate(subscripts)
-    )
-    value = _gather(stored, filled, inner)
-    if value.kind != "scalar":
-        raise EvaluationError("a row of vectors has no value here")
-    place = value.axes.index(axis)
-    array = np.moveaxis(value.array, place, -1)[..., None]
-    return Value(array=array, axes=tuple(a for a in value.axes if a != axis), kind="column")
+    """Return ``y[i,:]`` as a column, ``K[:,:]`` or a row of vectors as a matrix; each plate must have one length."""
+    filled, indices = list(subscripts), dict(env.indices)
+    for place in open_axes:
+        index = stored.layout.indices[place]
+        block = next(block for block in stored.layout.blocks if index in block.indices)
+        axis = f":{index}"
+        indices[axis] = Value(array=np.unique(block.rows[index]), axes=(axis,))
+        filled[place] = tree.Reference(name=axis)
+    value = _gather(stored, tuple(filled), replace(env, indices=indices))
+    whole = value.plain()
+    opened = [f":{stored.layout.indices[place]}" for place in open_axes]
+    sides = len(open_axes) + (whole.ndim - len(value.axes))
+    if sides > 2:
+        raise EvaluationError("a row of matrices has no value here")
+    last = len(value.axes)
+    array = np.moveaxis(whole, [value.axes.index(a) for a in opened], range(last - len(opened), last))
+    return v.shaped(array, [axis for axis in value.axes if axis not in opened], sides)
 
 
 def _index_value(expression: tree.Expression, env: Environment) -> Value:
