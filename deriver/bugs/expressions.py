@@ -265,19 +265,43 @@ class Expressions:
                 picks.append((position, found[0], root))
                 found = make_number(1)
             written.append(found)
-        return self._pick(name, tuple(written), picks, (*frame.indices, *frame.roots))
+        if not picks:
+            return Reference(name=name, subscripts=tuple(written))
+        numbers = self._stated_numbers(term.name)
+        return self._pick(name, tuple(written), picks, (*frame.indices, *frame.roots), numbers)
+
+    def _stated_numbers(self, name: str) -> dict[tuple[int, ...], float]:
+        """Return the elements of a definition that are numbers, as P[2] <- 0, by their subscripts.
+
+        Where a drawn subscript picks among elements, a probability that it gates is then seen to be 0.
+        """
+        found = {}
+        for relation in self.found.relations_of(name):
+            if relation.loops or relation.link is not None or not isinstance(relation.expression, Literal):
+                continue
+            place = target_place(relation.target, self.found.arrays, {})
+            if not any(isinstance(each, slice) for each in place):
+                found[tuple(int(each) + 1 for each in place)] = float(
+                    evaluate(relation.expression, self.found.arrays, {})
+                )
+        return found
 
     def _pick(
-        self, name: str, written: tuple[Expression, ...], picks: list[Pick], taken: tuple[str, ...]
-    ) -> Expression:
-        """Return a sum over the elements among which the subscripts of ``picks`` choose, each by its indicators."""
+        self, name: str, written: tuple[Expression, ...], picks: list[Pick], taken: tuple[str, ...],
+        numbers: dict[tuple[int, ...], float],
+    ) -> Expression:  # fmt: skip
+        """Return a sum over the elements among which the subscripts of ``picks`` choose, each by its indicators.
+
+        ``numbers`` are the elements that are known.
+        """
         if not picks:
-            return Reference(name=name, subscripts=written)
+            key = tuple(int(each.value) if isinstance(each, Number) else 0 for each in written)
+            return number(numbers[key]) if key in numbers else Reference(name=name, subscripts=written)
         (position, value, root), *rest = picks
 
         def element(at: Expression, taken: tuple[str, ...] = taken) -> Expression:
             inner = (*written[:position], at, *written[position + 1 :])
-            return self._pick(name, inner, rest, taken)
+            return self._pick(name, inner, rest, taken, numbers)
 
         if self._extent(root) == 2:
             second = _less_one(value)

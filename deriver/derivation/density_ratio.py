@@ -139,6 +139,8 @@ def _check_element(
         return False
     for log_density in (log_conditional_at, log_kernel_at):
         derived = [log_density(conditional, state, index, value) for value in (new, old)]
+        if np.any(np.isnan(derived)):  # as 0 log 0 is: the joint density counts it as 0
+            return False
         ratio, expected = derived[0] - derived[1], joint[0] - joint[1]
         scale = 1.0 + abs(expected) + 1e-4 * max(map(abs, joint))
         if not abs(ratio - expected) <= TOLERANCE * scale:

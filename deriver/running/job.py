@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deriver.errors import DeriverError, InternalError
+from deriver.errors import DeriverError, InternalError, UsageError
 from deriver.language.mistakes import listing, suggest
 from deriver.model.records import Model, Stochastic
 from deriver.running.binding import Binding, bind_data
@@ -301,12 +301,18 @@ def _try_reports(
 
 def _try_response(model: Model, name: str, evaluator: DrawEvaluator) -> str:
     """Return why the distribution of a response cannot be told from the draws; "" if it can."""
+    from deriver.running.distributions import make_distribution
+    from deriver.running.likelihood import spread_arguments
+
     for statement in model.statements_of(name):
         if isinstance(statement, Stochastic):
             try:
-                evaluator.arguments(statement)
+                arguments = spread_arguments(evaluator.arguments(statement)[0])
+                make_distribution(statement.family, arguments)
             except EvaluationError as error:
                 return str(error)
+            except UsageError as error:
+                return error.mistakes[0].found
     return ""
 
 

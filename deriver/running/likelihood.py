@@ -7,23 +7,20 @@ draw and the response.  A missing response has no log likelihood (NaN).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from deriver.errors import Mistake, UsageError
 from deriver.model.records import Stochastic
 from deriver.running.binding import Binding
+from deriver.running.distributions import OWN, Arguments, Frame, make_distribution
 from deriver.running.groups import Variable
 from deriver.running.quantities import DrawEvaluator
 from deriver.running.results import binding_dimensions, label_value
 from deriver.running.sampling import Draws
 from deriver.running.values import Value, align, shaped
 
-Arguments = Mapping[str, np.ndarray]
-Frame = tuple[int, ...]
 # (distribution, observed, truncation bounds, lengths of (chain, draw, element)) -> values of that frame
 Measure = Callable[[Any, np.ndarray, Arguments, Frame], np.ndarray]
 
@@ -123,7 +120,7 @@ def _measure_statement(
     values, positions = evaluator.arguments(statement)
     observed = np.asarray(binding.arrays[statement.name])
     observed = observed[positions] if positions else observed[None]
-    spread = _spread(values)
+    spread = spread_arguments(values)
     bounds = {name: array for name, array in spread.items() if name.endswith("bound")}
     arguments = {name: array for name, array in spread.items() if name not in bounds}
     drawn = next(each for each in evaluator.env.stored.values() if each.lead == ("chain", "draw"))
@@ -132,7 +129,7 @@ def _measure_statement(
     return np.broadcast_to(result, frame + result.shape[3:]), positions
 
 
-def _spread(values: Mapping[str, Value]) -> dict[str, np.ndarray]:
+def spread_arguments(values: Mapping[str, Value]) -> dict[str, np.ndarray]:
     """Return the arguments with the axes (chain, draw, element), of length one where they do not differ."""
     axes = ("chain", "draw", "element")
     frame = Value(array=np.zeros((1, 1, 1)), axes=axes)
@@ -141,7 +138,7 @@ def _spread(values: Mapping[str, Value]) -> dict[str, np.ndarray]:
 
 
 def _log_density(distribution: Any, observed: np.ndarray, bounds: Arguments, frame: Frame) -> np.ndarray:
-    if isinstance(distribution, MultivariateNormal):
+    if isinstance(distribution, OWN):
         return distribution.logpdf(observed)
     density = distribution.logpmf if _is_discrete(distribution) else distribution.logpdf
     if not bounds:
@@ -153,7 +150,7 @@ def _log_density(distribution: Any, observed: np.ndarray, bounds: Arguments, fra
 def _predict(
     rng: np.random.Generator, distribution: Any, observed: np.ndarray, bounds: Arguments, frame: Frame
 ) -> np.ndarray:
-    if isinstance(distribution, MultivariateNormal):
+    if isinstance(distribution, OWN):
         return distribution.draw(rng, frame)
     if not bounds:
         return distribution.rvs(size=frame, random_state=rng)
@@ -171,72 +168,3 @@ def _ends(distribution: Any, bounds: Arguments) -> tuple[Any, Any]:
     step = 1 if _is_discrete(distribution) else 0
     low = 0.0 if lower is None else distribution.cdf(lower - step)
     return low, 1.0 if upper is None else distribution.cdf(upper)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultivariateNormal:
-    """``mean`` (..., p) and ``covariance`` (..., p, p), over any leading axes."""
-
-    mean: np.ndarray
-    covariance: np.ndarray
-
-    def logpdf(self, value: np.ndarray) -> np.ndarray:
-        """Return the log density at ``value`` (..., p)."""
-        difference = value - self.mean
-        solved = np.linalg.solve(self.covariance, difference[..., None])[..., 0]
-        constant = difference.shape[-1] * np.log(2 * np.pi) + np.linalg.slogdet(self.covariance)[1]
-        return -((difference * solved).sum(axis=-1) + constant) / 2
-
-    def draw(self, rng: np.random.Generator, frame: Frame) -> np.ndarray:
-        """Return draws of shape (*frame, p)."""
-        noise = rng.standard_normal((*frame, self.mean.shape[-1]))
-        return self.mean + (np.linalg.cholesky(self.covariance) @ noise[..., None])[..., 0]
-
-
-def make_distribution(family: str, a: Arguments) -> Any:
-    """Return the SciPy distribution of a family with the given keywords as the language names them."""
-    from scipy import stats
-
-    match family:
-        case "mvnormal":
-            covariance = a["cov"] if "cov" in a else np.linalg.inv(a["prec"])
-            return MultivariateNormal(mean=a["mean"], covariance=covariance)
-        case "normal":
-            return stats.norm(loc=a["mean"], scale=_sd(a))
-        case "poisson":
-            return stats.poisson(mu=a["rate"] if "rate" in a else np.exp(a["log_rate"]))
-        case "binomial":
-            return stats.binom(n=a["size"], p=a["prob"])
-        case "bernoulli":
-            return stats.bernoulli(p=a["prob"] if "prob" in a else 1 / (1 + np.exp(-a["logit"])))
-        case "negative_binomial":
-            prob = a["prob"] if "prob" in a else a["size"] / (a["size"] + a["mean"])
-            return stats.nbinom(n=a["size"], p=prob)
-        case "gamma":
-            return stats.gamma(a=a["shape"], scale=a["scale"] if "scale" in a else 1 / a["rate"])
-        case "inverse_gamma":
-            return stats.invgamma(a=a["shape"], scale=a["scale"]) if "scale" in a else stats.invgamma(
-                a=a["q"], scale=1 / a["r"]
-            )  # fmt: skip
-        case "exponential":
-            return stats.expon(scale=a["mean"] if "mean" in a else 1 / a["rate"])
-        case "beta":
-            return stats.beta(a=a["a"], b=a["b"])
-        case "student_t":
-            return stats.t(df=a["df"], loc=a["mean"], scale=a["scale"])
-        case "lognormal":
-            return stats.lognorm(s=a.get("sdlog", np.sqrt(a.get("varlog", 1.0))), scale=np.exp(a["meanlog"]))
-        case "laplace" | "cauchy" | "logistic":
-            return getattr(stats, family)(loc=a["location"], scale=a["scale"])
-        case "weibull":
-            return stats.weibull_min(c=a["shape"], scale=a["scale"])
-        case "uniform":
-            return stats.uniform(loc=a["lower"], scale=a["upper"] - a["lower"])
-    found = f"the family {family} has neither pointwise log likelihood nor predictions here"
-    raise UsageError([Mistake(code="no-density", found=found, remedy="leave the option out")])
-
-
-def _sd(a: Arguments) -> np.ndarray:
-    if "sd" in a:
-        return a["sd"]
-    return np.sqrt(a["var"]) if "var" in a else 1 / np.sqrt(a["prec"])

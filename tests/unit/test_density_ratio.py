@@ -145,3 +145,11 @@ parameters
             )
         )
     )
+
+
+def test_a_conditional_that_is_never_a_number_is_not_passed(derivation: Derivation) -> None:
+    """One state of 0 log 0 tells nothing; where all are, the conditional has not been checked."""
+    mu = derivation.node("mu")
+    nowhere = sp.log(-1 - sp.exp(mu.target))
+    with pytest.raises(InternalError, match="could not be checked"):
+        check_derivation(broken(derivation, "mu", log_kernel=mu.log_kernel + nowhere))
