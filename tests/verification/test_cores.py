@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # while its workers go on.
 PROGRAM = """
 import os
-import signal
 import sys
+import time
 from dataclasses import replace
 from deriver.cli import main
 from deriver.verification import running
@@ -39,8 +39,8 @@ def append_and_pause(file, replicate):
     global left
     append(file, replicate)
     left -= 1
-    if left == 0:
-        signal.pause()
+    while left == 0:  # no signal.pause(), which would miss an interrupt that comes just before it
+        time.sleep(0.02)
 running.StateFile.append = append_and_pause
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
