@@ -27,6 +27,9 @@ def element(posterior, name: str) -> np.ndarray:
     Positions count from 1; from 0 along a time that begins there, which its dimension tells (``t_from_0``).
     """
     base, _, rest = name.partition("[")
+    if base not in posterior:  # the missing elements of a response, by their labels
+        missing = posterior[f"{base}_missing"]
+        return missing.sel({missing.dims[-1]: rest.rstrip("]")}).to_numpy()
     array = posterior[base]
     if not rest:
         return array.to_numpy()

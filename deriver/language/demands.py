@@ -44,7 +44,7 @@ _INTERVALS = {
 }
 _WORDS = {
     "positive": "positive", "positive_vector": "positive", "probability": "between 0 and 1",
-    "nonnegative": "not negative",
+    "nonnegative": "zero or more",
 }  # fmt: skip
 
 

@@ -186,6 +186,7 @@ OUTSIDE: dict[str, tuple] = {
 ARGUMENTS: dict[str, Callable[[np.random.Generator], Any]] = {
     "real": lambda g: g.normal(),
     "positive": lambda g: 2.0 + _positive(g),
+    "nonnegative": lambda g: 2.0 + _positive(g),
     "probability": lambda g: g.uniform(0.1, 0.9),
     "count": lambda g: 7,
     "vector": lambda g: g.normal(size=3),

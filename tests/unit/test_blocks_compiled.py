@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from scipy import linalg, stats
 
-from deriver.cli import main
 from deriver.derivation.conditionals import derive
 from deriver.derivation.marginal_check import gaussian_system, list_places, log_marginal_at
 from deriver.emission import emit
@@ -246,9 +245,3 @@ def test_what_the_loops_cannot_hold_is_refused(name: str, tmp_path: Path) -> Non
     plan = make_plan(bench.derivation, blocks="on")
     with pytest.raises(UsageError, match=REFUSED[name]):
         emit(bench.derivation, plan, backend="numba", sizes={"p": 2, "q": 2})
-
-
-def test_a_block_is_verified_in_arrays(capsys: pytest.CaptureFixture[str]) -> None:
-    """A compiled sampler with a block would be tested by its plain sweep: it is refused in words."""
-    assert main(["verify", "random_intercepts", "--blocks", "on", "--backend", "numba", "--seed", "1"]) == 2
-    assert "test the same block with --backend numpy" in capsys.readouterr().err

@@ -61,7 +61,7 @@ def test_every_parametrisation_agrees_with_scipy(record: Family, form: Parametri
         names = [f"arg_{keyword}" for keyword in form.keywords]
         quantities = dict(zip(names, arguments, strict=True))
         symbols = [
-            symbol_for(name, argument, positive=role == "positive")
+            symbol_for(name, argument, positive=role in ("positive", "nonnegative"))
             for name, argument, role in zip(names, arguments, form.roles, strict=True)
         ]
         canonical = form.to_canonical(*symbols)

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # while its workers go on.
 PROGRAM = """
 import os
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -43,6 +44,7 @@ def append_and_pause(file, replicate):
         time.sleep(0.02)
 running.StateFile.append = append_and_pause
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have left it ignored
     sys.exit(main(sys.argv[1:]))
 """
 DONE = 8
