@@ -136,11 +136,15 @@ def local_quantity(quantity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Density:
-    """A factor's log density as a call, the frame of its values, and the slice that it covers."""
+    """A factor's log density as a call, the frame of its values, and the slice that it covers.
+
+    ``varies`` tells whether it differs between chains: one of the data alone has no axis of chains.
+    """
 
     value: Text
     frame: Frame
     source: Source
+    varies: bool
 
 
 def print_density(module: Module, source: Source, factor: Factor) -> Density:
@@ -157,7 +161,9 @@ def print_density(module: Module, source: Source, factor: Factor) -> Density:
     density = call(f"log_{factor.family}", *texts)
     if factor.truncation is not None:
         density = _less_mass(module, inner, factor, density, texts, axes, rules)
-    return Density(value=density, frame=Frame(axes=axes, chain=True), source=inner)
+    inside = (value, *factor.arguments, *(end for end in factor.truncation or () if end is not None))
+    varies = any(source.quantity(ref.name).chain for expr in inside for ref in expr.atoms(Ref))
+    return Density(value=density, frame=Frame(axes=axes, chain=True), source=inner, varies=varies)
 
 
 def factor_scope(module: Module, source: Source, factor: Factor) -> tuple[Source, dict]:
@@ -218,18 +224,18 @@ def density_function(
     source.add(f"total = np.zeros(len({state.text}))")
     for factor in factors:
         density = print_density(module, source, factor)
-        lead = 1
-        places = [str(lead + k) for k in range(len(density.frame.axes))]
+        places = [str(1 + k) for k in range(len(density.frame.axes))]
         if not places:
             add_terms(source, density.value, factor)
             continue
-        axis = places[0] if len(places) == 1 else f"({', '.join(places)})"
-        whole = f"    total += np.sum({density.value.text}, axis={axis})"
+        axis = f"axis={places[0]}" if len(places) == 1 else f"axis=({', '.join(places)})"
+        axis = axis if density.varies else ""
+        whole = f"    total += np.sum({', '.join(filter(None, [density.value.text, axis]))})"
         if len(whole) <= 88:
             source.lines.append(whole)
             continue
         add_named(source, density.value, factor)
-        source.add(f"total += terms.sum(axis={axis})")
+        source.add(f"total += terms.sum({axis})")
     source.add("return total")
     return make_function(name, ("state: State", "data: Data"), "Array", doc, source.lines)
 
@@ -321,7 +327,10 @@ def _add_value(source: Source, head: str, value: Text) -> None:
 
 def _likelihood_value(module: Module, source: Source, factor: Factor) -> Text:
     density = print_density(module, source, factor)
-    return density.value
+    if density.varies:
+        return density.value
+    (state, *_), name = module.state_nodes(), factor.value.name
+    return call("np.broadcast_to", density.value.text, f"(len({state.text}), *data.{name}.shape)")
 
 
 def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:

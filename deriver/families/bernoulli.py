@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def log_density(value: Expr, prob: Expr) -> Expr:
-    """log Bernoulli(value; prob), ``prob`` that of a one; for ``step(x)`` the set where x has the sign of 2y - 1."""
+    """log Bernoulli(value; prob), ``prob`` that of a one; for ``step(x)`` or 1 less it a set of x."""
     if isinstance(prob, heads.Step):
         return heads.LogIndicator(sp.S.Zero, (2 * value - 1) * prob.args[0], sp.S.Infinity)
+    if isinstance(1 - prob, heads.Step):
+        return heads.LogIndicator(sp.S.Zero, (1 - 2 * value) * (1 - prob).args[0], sp.S.Infinity)
     return value * log_of(prob) + (1 - value) * log_complement(prob)
 
 

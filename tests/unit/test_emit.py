@@ -7,7 +7,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from jinja2 import meta
+from scipy import stats
 
+import deriver
 from deriver.derivation.conditionals import derive
 from deriver.emission import emit
 from deriver.emission.environment import make_environment
@@ -221,3 +223,29 @@ parameters
     derivation = derive(parse_model(text))
     with pytest.raises(UsageError, match="a power of a matrix"):
         emit(derivation)
+
+
+ALL_SEEN = """model all_seen
+plates
+  i = 1..N
+given
+  x[i]
+data
+  u ~ N(1, 4)
+  y[i] ~ N(x[i], 1)
+  z[i] ~ N(mu, 1)
+parameters
+  mu ~ N(0, 1)
+"""
+
+
+def test_a_factor_of_the_data_alone_counts_once_for_each_chain(tmp_path) -> None:
+    module = load_source(deriver.emit(parse_model(ALL_SEEN)), tmp_path, "all_seen")
+    x, y, z = np.array([0.0, 1.0, 2.0]), np.array([0.5, 1.5, 1.0]), np.array([1.0, 0.0, 2.0])
+    data, mu = module.prepare({"x": x, "y": y, "z": z, "u": 0.3}), np.array([0.1, -0.4])
+    logs = stats.norm.logpdf
+    own = logs(z, mu[:, None], 1).sum(axis=1) + logs(mu, 0, 1)
+    expected = own + logs(y, x, 1).sum() + logs(0.3, 1, 2)
+    np.testing.assert_allclose(module.log_joint(module.State(mu=mu), data), expected, rtol=1e-12)
+    each = module.log_likelihood(module.State(mu=mu), data)
+    np.testing.assert_allclose(each["y"], np.tile(logs(y, x, 1), (2, 1)))
