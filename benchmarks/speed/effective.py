@@ -89,7 +89,7 @@ def _open_sessions(settings: Settings, case: Case, rows: Rows, peers: list[Peer]
 
 def _run_c(settings: Settings, case: Case, rows: Rows, seed: int) -> tuple[np.ndarray, float]:
     """Draws (chains, draws, k) of chains one after another, and their seconds."""
-    effort = settings.c_effort
+    effort = settings.own_effort
     runs = [
         run_sampler(
             settings.build, case, rows, draws=effort.draws, warmup=effort.warmup, seed=100 * seed + chain
@@ -177,7 +177,7 @@ def table_of_mixing(settings: Settings) -> Table:
 
 def _ess_by_sweep(settings: Settings, case: Case, sampler: Sampler) -> float:
     effort = settings.own_effort
-    draws = 4 * effort.draws
+    draws = effort.draws
     found, _ = sampler.run(draws=draws, warmup=effort.warmup, chains=effort.chains, seed=3)
     return min_ess(case.top_level(found)) / (draws * effort.chains)
 
@@ -192,13 +192,13 @@ def table_of_nile(settings: Settings) -> tuple[Table, list[str]]:
     """ESS by sweep of variances and of the median state of the local level, and what disagrees with C."""
     rows, effort = NILE.load("nile"), settings.own_effort
     sampler = make_sampler(NILE, rows, settings, settings.blocks)
-    found, _ = sampler.run(draws=4 * effort.draws, warmup=effort.warmup, chains=effort.chains, seed=5)
+    found, _ = sampler.run(draws=effort.draws, warmup=effort.warmup, chains=effort.chains, seed=5)
     runs = [
-        run_sampler(settings.build, NILE, rows, draws=4 * effort.draws, warmup=effort.warmup, seed=seed).draws
+        run_sampler(settings.build, NILE, rows, draws=effort.draws, warmup=effort.warmup, seed=seed).draws
         for seed in range(effort.chains)
     ]
     reference = np.stack(runs)
-    own, total = NILE.top_level(found), 4 * effort.draws * effort.chains
+    own, total = NILE.top_level(found), effort.draws * effort.chains
     lines = []
     for name, top, states in ((C_NAME, reference[..., 1:3], reference[..., 3:]), (OWN_NAME, own, found["z"])):
         sizes = [*bulk_ess(top), float(np.median(bulk_ess(states)))]

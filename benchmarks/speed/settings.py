@@ -44,16 +44,7 @@ class Settings:
 
     @property
     def own_effort(self) -> Effort:
-        """Of a generated sampler."""
-        return (
-            Effort(draws=1000, warmup=300, chains=4)
-            if self.quick
-            else Effort(draws=2500, warmup=1000, chains=4)
-        )
-
-    @property
-    def c_effort(self) -> Effort:
-        """Of a C sampler."""
+        """Of a generated sampler and of C, which take milliseconds: so many draws that a run is more than its start."""
         return (
             Effort(draws=5000, warmup=500, chains=4)
             if self.quick
