@@ -280,10 +280,9 @@ class Expressions:
             if relation.loops or relation.link is not None or not isinstance(relation.expression, Literal):
                 continue
             place = target_place(relation.target, self.found.arrays, {})
-            if not any(isinstance(each, slice) for each in place):
-                found[tuple(int(each) + 1 for each in place)] = float(
-                    evaluate(relation.expression, self.found.arrays, {})
-                )
+            key = tuple(each + 1 for each in place if not isinstance(each, slice))
+            if len(key) == len(place):
+                found[key] = float(evaluate(relation.expression, self.found.arrays, {}))
         return found
 
     def _pick(
