@@ -34,6 +34,13 @@ DENSITIES = {
     "dwish": lambda x, r, k: stats.wishart.logpdf(x, k, np.linalg.inv(r)),
 }
 
+# T(,) divides the density by the probability of its interval, which matters where the parameters are drawn.
+PROBABILITIES = {
+    "dnorm": lambda x, m, tau: stats.norm.cdf(x, m, tau**-0.5),
+    "dgamma": lambda x, r, rate: stats.gamma.cdf(x, r, scale=1 / rate),
+    "dbeta": lambda x, a, b: stats.beta.cdf(x, a, b),
+}
+
 
 def log_joint(found: Elaborated, drawn: Mapping[str, np.ndarray]) -> float:
     """Return the log joint density, up to a constant; ``drawn`` holds the unobserved nodes, NaN elsewhere."""
@@ -51,7 +58,21 @@ def log_joint(found: Elaborated, drawn: Mapping[str, np.ndarray]) -> float:
                     continue  # a missing response, which nothing depends on
                 arguments = [evaluate(each, arrays, counters) for each in relation.arguments]
                 total += float(DENSITIES[relation.distribution or ""](value, *arguments))
+                total -= log_probability(relation, arguments, arrays, counters)
     return total
+
+
+def log_probability(
+    relation: Relation, arguments: list[np.ndarray], arrays: dict[str, np.ndarray], counters: dict[str, int]
+) -> float:
+    """Return the log probability of the interval T(,) that the relation is truncated to; 0 without one."""
+    if relation.bounds is None or relation.bounds.word != "T":
+        return 0.0
+    below = PROBABILITIES[relation.distribution or ""]
+    lower, upper = relation.bounds.lower, relation.bounds.upper
+    left = 0.0 if lower is None else below(evaluate(lower, arrays, counters), *arguments)
+    right = 1.0 if upper is None else below(evaluate(upper, arrays, counters), *arguments)
+    return float(np.log(right - left))
 
 
 def define(found: Elaborated, arrays: dict[str, np.ndarray]) -> None:
