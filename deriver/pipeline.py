@@ -197,8 +197,10 @@ def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, block
     """Return how each node is drawn and what is computed when: Derivation -> Plan.
 
     ``blocks`` tells whether variances are updated with Gaussian nodes integrated out: "on" where the model allows it,
-    "auto" where besides the data of a run make it pay.  Such a marginal density passes an identity of its own first.
+    "auto" where besides the data of a run make it pay; with both, they are also integrated out of the weights of a
+    discrete node, where they are few.  Such a marginal density passes an identity of its own first.
     """
+    from deriver.derivation.collapsed import collapsed_marginal
     from deriver.derivation.marginal import Marginal, find_marginal
     from deriver.derivation.marginal_check import check_marginal
     from deriver.plan import make_plan
@@ -208,6 +210,10 @@ def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, block
         marginal = find_marginal(derivation)
         assert isinstance(marginal, Marginal)
         check_marginal(derivation, marginal)
+    for step in made.steps:
+        if step.collapsed:
+            nodes = tuple(each.conditional for each in step.collapsed)
+            check_marginal(derivation, collapsed_marginal(derivation, step.conditional, nodes))
     return made
 
 

@@ -153,7 +153,7 @@ def gaussian_system(
         precision[place, place] = block
         gradient[place] = linear - block @ value  # the linear term of a chain has the neighbours in it
         for other, position, spot in places:
-            slope = _slope_at(member, index, other, position)
+            slope = S.Zero if spot == place else _slope_at(member, index, other, position)
             if slope == 0:
                 continue
             shape = (place.stop - place.start, spot.stop - spot.start)

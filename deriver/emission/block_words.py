@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deriver.derivation.links import derivative
 from deriver.emission.mathtext import show
 from deriver.emission.metropolis import ordered_terms, signed_term
-from deriver.plan.records import Block, BlockMember
+from deriver.plan.records import Block, BlockMember, Step
 
 
-def joined_names(members: tuple[BlockMember, ...]) -> str:
+def joined_names(members: Sequence[BlockMember | Step]) -> str:
     """Return the names of nodes with commas, and before the last."""
     names = [member.node for member in members]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -66,6 +66,8 @@ def sweep_function(module: Module) -> FunctionView:
 
 def _update_lines(step: Step) -> list[str]:
     node = step.node
+    if step.collapsed:
+        return [f"    state = update_{node}(rng, state, data)"]
     arguments = ["rng", "state", "data"] + ([f'steps["{node}"]'] if is_tuned(step) else [])
     name = f"draw_{node}" if step.method == "gibbs" else f"update_{node}"
     local = node if node not in ("state", "data", "rng", "steps", "accepted", "np") else f"{node}_"

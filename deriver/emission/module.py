@@ -11,6 +11,8 @@ from deriver.derivation.records import Derivation
 from deriver.emission.blocks import HELPERS as BLOCK_HELPERS
 from deriver.emission.blocks import block_functions, block_key, threshold
 from deriver.emission.chain import has_rates, has_steps, starting_function, step_functions, sweep_function
+from deriver.emission.collapsed import HELPERS as COLLAPSED_HELPERS
+from deriver.emission.collapsed import collapsed_functions
 from deriver.emission.environment import render_module, template_folders
 from deriver.emission.gibbs import draw_function
 from deriver.emission.inputs import data_record, prepare_function, state_record
@@ -24,7 +26,7 @@ from deriver.emission.together import together_functions
 from deriver.emission.views import FunctionView, ModuleView
 from deriver.errors import Mistake, UsageError
 from deriver.plan.make import make_plan
-from deriver.plan.records import Plan
+from deriver.plan.records import Plan, Step
 
 BACKENDS = ("numpy", "numba")
 # A helper -> the helpers that it calls.
@@ -127,10 +129,7 @@ def write_functions(module: Module) -> list[FunctionView]:
     Raises ``UsageError`` if a reduced module cannot do without its rows.
     """
     plan, reduced = module.plan, bool(module.reduced)
-    by_node = {
-        step.node: [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
-        for step in plan.steps
-    }
+    by_node = {step.node: _functions_of(module, step) for step in plan.steps}
     blocks = block_functions(module)
     updates = [view for views in by_node.values() for view in views] + blocks + together_functions(module)
     running = [sweep_function(module), *step_functions(module), starting_function(module)]
@@ -140,6 +139,12 @@ def write_functions(module: Module) -> list[FunctionView]:
     written = [*definitions, *updates, *joint, *running]
     module.used = data_names(written)
     return written
+
+
+def _functions_of(module: Module, step: Step) -> list[FunctionView]:
+    if step.collapsed:
+        return collapsed_functions(module, step)
+    return [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
 
 
 def declared_bounds(derivation: Derivation) -> dict:
@@ -183,7 +188,8 @@ def helper_files(module: Module) -> list[str]:
         helpers |= set(CALLS.get(helper, ()))
     files = [f"numpy/densities/{family}.py.jinja" for family in sorted(module.densities)]
     files += [f"numpy/predictions/{family}.py.jinja" for family in sorted(module.predictions)]
-    folders = {helper: "blocks" if helper in BLOCK_HELPERS else "helpers" for helper in helpers}
+    of_blocks = {*BLOCK_HELPERS, *COLLAPSED_HELPERS}
+    folders = {helper: "blocks" if helper in of_blocks else "helpers" for helper in helpers}
     return files + [f"numpy/{folders[helper]}/{helper}.py.jinja" for helper in sorted(helpers)]
 
 

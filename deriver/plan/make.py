@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import sympy as sp
@@ -11,6 +11,7 @@ from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
 from deriver.derivation.chains import split_chain
+from deriver.derivation.collapsed import find_collapsed
 from deriver.derivation.factors import Definitions
 from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Conditional, Derivation
@@ -62,6 +63,8 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         )
         for conditional in derivation.conditionals
     )
+    if collapse != "off":
+        steps = _collapse_labels(derivation, steps, methods)
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
     block = found if isinstance(found, Block) else None
     settled = [statistic.quantity.name for statistic in hoisting.statistics]
@@ -191,6 +194,19 @@ def _make_step(
         chained=any(name == "coupling" for name, _ in parameters),
         partly=partly,
     )
+
+
+def _collapse_labels(
+    derivation: Derivation, steps: tuple[Step, ...], chosen: Collection[str]
+) -> tuple[Step, ...]:
+    """Return the steps, those of discrete nodes with the Gaussian ones that are integrated out of their weights."""
+    by_name = {step.node: step for step in steps}
+    done: list[Step] = []
+    for step in steps:
+        found = find_collapsed(derivation, step.conditional) if step.method == "enumerate" else ()
+        kept = step.partly or {step.node, *(each.node for each in found)} & set(chosen)
+        done.append(step if kept else replace(step, collapsed=tuple(by_name[each.node] for each in found)))
+    return tuple(done)
 
 
 def _reason(conditional: Conditional, wanted: str | None) -> str:

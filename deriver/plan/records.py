@@ -111,7 +111,8 @@ class Step:
     all at once; 0: one element after another).  ``reason`` says why it is not drawn from its conditional.
     ``reductions`` are the sums of squares that were replaced by statistics of the data.  A ``chained`` node is
     drawn whole: ``parameters`` then hold the ``coupling`` to the element before.  Of a ``partly`` observed node some
-    elements stay as they are.
+    elements stay as they are.  The ``collapsed`` are Gaussian nodes that are integrated out of the weights of a discrete
+    node, and drawn with it.
     """
 
     node: str
@@ -128,6 +129,7 @@ class Step:
     reductions: tuple[Reduction, ...] = ()
     chained: bool = False
     partly: bool = False
+    collapsed: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

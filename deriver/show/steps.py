@@ -31,7 +31,7 @@ from deriver.show.order import Order, names_in, sort_contributions, split_sign
 from deriver.show.rows import Stacked, stack_rows
 from deriver.show.stacks import for_reading
 from deriver.show.tidy import tidy
-from deriver.show.together import joint_blocks
+from deriver.show.together import collapsed_blocks, joint_blocks
 
 _MOST_CASES = 5
 _ZERO = n.Numeral(Fraction(0))
@@ -44,7 +44,8 @@ def compose(derivation: Derivation, node: str | None = None) -> Document:
     opening = (joint_density(derivation),) if node is None else ()
     plan = make_plan(derivation)
     sections = tuple(Steps(derivation, conditional).section(plan) for conditional in chosen)
-    closing = (*integrated_blocks(derivation), *joint_blocks(plan)) if node is None else ()
+    closing = (*integrated_blocks(derivation), *collapsed_blocks(derivation), *joint_blocks(plan))
+    closing = closing if node is None else ()
     return Document(title=derivation.model.name, opening=opening, sections=sections, closing=closing)
 
 

@@ -92,6 +92,8 @@ class ArrayDriver:
         tuned = steps is not None and node in steps
         function = getattr(self.module, self._updates[node])
         found = function(rng, state, data, *((steps[node],) if tuned else ()))
+        if isinstance(found, self.State):  # the node was drawn together with others
+            return found
         return replace(state, **{node: found[0] if isinstance(found, tuple) else found})
 
 

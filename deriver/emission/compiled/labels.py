@@ -24,3 +24,10 @@ def check_labels(derivation: Derivation, plan: Plan) -> None:
     for ref in sp.ordered(whole.atoms(Ref)):
         if any(plan.space.has_label(index) for index in ref.indices):
             raise unsupported(f"the label in {ref}", "use the numpy backend")
+    for step in plan.steps:
+        if step.collapsed:
+            names = ", ".join(each.node for each in step.collapsed)
+            raise unsupported(
+                f"{names}, integrated out of the weights of {step.node}",
+                "use the numpy backend, or --blocks off",
+            )
