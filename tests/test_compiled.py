@@ -66,11 +66,10 @@ class Fixed:
             if hasattr(module, name):
                 setattr(module, name, self.random_matrix)
 
-    def fill_normal(self, rng: Any, count: int) -> np.ndarray:
-        values = np.zeros(count)
-        if 0 <= self.one < count:
+    def fill_normal(self, rng: Any, values: np.ndarray) -> None:
+        values[:] = 0.0
+        if 0 <= self.one < len(values):
             values[self.one] = 1.0
-        return values
 
     def normal(self, rng: Any) -> float:
         return 1.0 if self.one == 0 else 0.0

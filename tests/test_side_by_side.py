@@ -35,8 +35,8 @@ class Weighing:
         self.calls.append((arguments, found))
         return found
 
-    def fill_normal(self, rng: Any, count: int) -> None:
-        rng.room[:count] = self.random.normal(size=count)
+    def fill_normal(self, rng: Any, values: np.ndarray) -> None:
+        values[:] = self.random.normal(size=len(values))
 
     def fill_uniform(self, rng: Any, first: int, count: int) -> None:
         rng.room[first : first + count] = self.random.uniform(size=count)

@@ -51,9 +51,10 @@ class Body:
     """A function being written.
 
     ``loops`` gives for each index in scope the text of its loop variable, which counts from 0, and for the rows
-    of a ragged plate runs over the flat rows of the range that ``layouts`` gives.  ``sides`` are the values of the dimensions, ``fits`` the first part of
-    each fit that is held in two, by the name of the second.  ``streaming`` is on while rows are read for a sum that is
-    to vectorise; ``rows`` then gives the loop variable as an unsigned number, which needs no test of its sign.
+    of a ragged plate runs over the flat rows of the range that ``layouts`` gives.  ``sides`` are the values of the
+    dimensions, ``fits`` the first part of each fit that is held in two, by the name of the second; ``triangles`` names
+    what has zeros below its diagonal.  ``streaming`` is on while rows are read for a sum that is to vectorise; ``rows``
+    then gives the loop variable as an unsigned number, which needs no test of its sign.
     ``words`` are locals that a writer uses as they are; an array of such a name is unpacked under another.
     ``slots`` counts the parts of the scratch space in use, ``components`` names the loops over components around.
     """
@@ -65,6 +66,7 @@ class Body:
     definitions: dict[str, tuple[Ref, Expr]]
     sides: dict[Expr, Expr]
     fits: dict[str, str] = field(default_factory=dict)
+    triangles: frozenset[str] = frozenset()
     blocks: list[Block] = field(default_factory=lambda: [Block(depth=1)])
     loops: dict[Symbol, str] = field(default_factory=dict)
     layouts: dict[Symbol, Bound] = field(default_factory=dict)

@@ -68,17 +68,28 @@ def named_scalar(body: Body, step: Step, name: str) -> Text:
 
 def noise(body: Body, step: Step) -> Text:
     """Return the standard normal variate of the element being drawn, drawn ahead of the loop."""
-    body.needs.helpers.add("fill_normal")
     if not step.conditional.indices:
         body.needs.helpers.add("normal")
         return call("normal", "rng")
-    with body.at(0):
-        if "noise" not in body.taken:
-            body.taken.add("noise")
-            flat = len(quantity_axes(body, body.quantity(step.node))) == 1
-            shaped = "" if flat else f".reshape(state.{step.node}.shape)"
-            body.add(f"noise = fill_normal(rng, state.{step.node}.size){shaped}")
+    _fill_noise(body, step)
     return atom(f"noise[{target_text(body, step).split('[', 1)[1]}")
+
+
+def _fill_noise(body: Body, step: Step) -> None:
+    """Draw the normals of all elements ahead, each where its element will be, if no other element is read from there."""
+    body.needs.helpers.add("fill_normal")
+    if "noise" in body.taken:
+        return
+    body.taken.add("noise")
+    own = f"state.{step.node}"
+    axes = len(quantity_axes(body, body.quantity(step.node))) + len(step.conditional.shape)
+    in_place = step.chained or not step.conditional.coupled
+    with body.at(0):
+        if in_place:
+            body.add(f"noise = {own}  # where the draws will be")
+        else:
+            body.add(f"noise = rng.room[: {own}.size].reshape({own}.shape)")
+        body.add(f"fill_normal(rng, {'noise' if axes == 1 else 'noise.reshape(noise.size)'})")
 
 
 def _write_normal(body: Body, step: Step) -> None:
@@ -106,7 +117,7 @@ def write_chain(body: Body, step: Step) -> None:
     if along is None or inner[0] != along:
         raise unsupported(f"a lag over {along} in {step.node}", "put the lag on the innermost plate")
     node = step.node
-    body.taken |= {"share", "scale", "root", "mean", "before", "shares", "pivot", "last"}
+    body.taken |= {"share", "scale", "root", "mean", "before", "later", "shares", "pivot", "last"}
     with loops(body, outer):
         body.add("scale, before = 1.0, 0.0  # of the element before, given all earlier")
         body.add("root, last = 1.0, math.nan")
@@ -122,15 +133,14 @@ def write_chain(body: Body, step: Step) -> None:
             body.add(f"before = {right.text} + share * before")
             variate, here = noise(body, step), target_text(body, step)
             with body.at(0):
-                room = f"rng.room[state.{node}.size : 2 * state.{node}.size]"
-                body.add(f"shares = {room}.reshape(state.{node}.shape)")
+                body.add(f"shares = rng.room[: state.{node}.size].reshape(state.{node}.shape)")
             body.add(f"shares[{here.split('[', 1)[1]} = share")
             body.add(f"{here} = scale * before + root * {variate.text}")
-        backward = sp.Tuple(along, inner[1] + 1, inner[2])
-        with loops(body, [backward], backwards=True):
+        body.add("later, share = 0.0, 0.0")
+        with loops(body, [inner], backwards=True):
             here = target_text(body, step)
-            earlier = ", ".join(positions(body, target.xreplace({along: along - 1})))
-            body.add(f"state.{node}[{earlier}] += shares[{here.split('[', 1)[1]} * {here}")
+            body.add(f"later = {here} + share * later")
+            body.add(f"{here}, share = later, shares[{here.split('[', 1)[1]}")
 
 
 def _write_truncated(body: Body, step: Step) -> None:
@@ -187,20 +197,8 @@ def _write_mvnormal(body: Body, step: Step) -> None:
 
 def _vector_noise(body: Body, step: Step) -> Callable[[str], Text]:
     """Return the normal variate of each component of the element being drawn, drawn ahead of the loop."""
-    body.needs.helpers.add("fill_normal")
-    base = target_text(body, step)
-    axes = len(quantity_axes(body, body.quantity(step.node)))
-    with body.at(0):
-        if "noise" not in body.taken:
-            body.taken |= {"noise", "width"}
-            shaped = "" if axes < 2 else f".reshape(state.{step.node}.shape)"
-            body.add(f"noise = fill_normal(rng, state.{step.node}.size){shaped}")
-            if axes == 1:
-                body.add(f"width = state.{step.node}.shape[1]")
-    inside = base.partition("[")[2].removesuffix("]")
-    if axes == 1:
-        rows = {"0": "", "1": "width + "}
-        return lambda a: atom(f"noise[{rows.get(a, f'{a} * width + ')}{inside}]")
+    _fill_noise(body, step)
+    inside = target_text(body, step).partition("[")[2].removesuffix("]")
     return lambda a: atom(f"noise[{a}, {inside}]" if inside else f"noise[{a}]")
 
 

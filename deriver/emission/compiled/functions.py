@@ -41,6 +41,7 @@ def new_body(module: Module, sizes: dict[Expr, Expr]) -> Body:
         fits={
             rest: fit for made in fitted(module.plan) for rest, fit in zip(made.rests, made.fits, strict=True)
         },
+        triangles=triangles(module.plan),
         taken={*RESERVED, "math", "range", "abs", "max", "min"},
     )
 
@@ -48,6 +49,18 @@ def new_body(module: Module, sizes: dict[Expr, Expr]) -> Body:
 def fitted(plan: Plan) -> list[LeastSquares]:
     """Return the least-squares fits among the statistics."""
     return [s.procedure for s in plan.statistics if isinstance(s.procedure, LeastSquares)]
+
+
+def triangles(plan: Plan) -> frozenset[str]:
+    """Return the names of the upper triangular matrices among the statistics: blocks on the diagonal of an R."""
+    found = set()
+    for made in fitted(plan):
+        columns = range(len(made.columns))
+        blocks = [(row, place) for row in columns for place in columns[row:]]
+        found |= {
+            name for (row, place), name in zip(blocks, made.roots, strict=bool(made.roots)) if row == place
+        }
+    return frozenset(found)
 
 
 def one_chain_shape(module: Module, name: str) -> str:

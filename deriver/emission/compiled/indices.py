@@ -265,11 +265,12 @@ def _range(body: Body, symbol: Symbol, name: str, *, backwards: bool) -> Iterato
             with _unsigned(body, symbol, name, start, stop):
                 yield
             return
+        if backwards:
+            ends = [_shift(stop, -sp.S.One), _shift(start, -sp.S.One), "-1"]
+    elif backwards:
+        ends = [number(body, upper - lower), "-1", "-1"]
     else:
         ends = [number(body, upper - lower + 1)]
-    if backwards:
-        first, last = ["0", *ends][-2:]
-        ends = [_shift(last, -sp.S.One), _shift(first, -sp.S.One), "-1"]
     header = f"for {name} in range({', '.join(ends)}):"
     body.loops[symbol] = name
     with body.nested(header, (symbol,)):

@@ -160,7 +160,7 @@ def _pad(lanes: Lanes, newton: Newton) -> None:
     with body.nested(f"for {lanes.lane} in range({lanes.count}, WIDTH):  # without an element", ()):
         body.add(f"for {row} in range({begin}, {len(lanes.rows)}):")
         body.add(f"    {lanes.room}[{row} * WIDTH + {lanes.lane}] = {lanes.room}[{row} * WIDTH]")
-    body.add(f"fill_normal(rng, {newton.size} * WIDTH)  # in the first rows of the room")
+    body.add(f"fill_normal(rng, {lanes.room}[: {newton.size} * WIDTH])  # the first rows")
     body.add(f"fill_uniform(rng, {newton.size} * WIDTH, {UNIFORMS} * WIDTH)")
 
 

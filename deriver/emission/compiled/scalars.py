@@ -533,6 +533,8 @@ def _cells(body: Body, ref: Ref) -> Value:
 
     if len(sides) == 1:
         return [cell(a) for a in range(sides[0])]
+    if ref.name in body.triangles:
+        return [[ZERO if b < a else cell(a, b) for b in range(sides[1])] for a in range(sides[0])]
     symmetric = ref.variable.symmetric
     return [
         [cell(b, a) if symmetric and b > a else cell(a, b) for b in range(sides[1])] for a in range(sides[0])
