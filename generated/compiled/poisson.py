@@ -94,7 +94,7 @@ WIDTH = 16  # elements of a node that are updated side by side
 
 
 class Random(NamedTuple):
-    """A stream of random numbers: the words of xoshiro256++, and room for normals and what is made of them."""
+    """A stream of random numbers: the words of xoshiro256++, and room to compute in."""
 
     words: Array  # (4,), uint64
     room: Array
@@ -180,11 +180,11 @@ def finish_normal(rng: Random, word: np.uint64) -> float:
 
 
 @compiled
-def fill_normal(rng: Random, count: int) -> Array:
-    """Return ``count`` standard normals, in the room that the stream keeps for them."""
-    words, room = rng.words, rng.room
+def fill_normal(rng: Random, values: Array) -> None:
+    """Fill an array of one axis with standard normals."""
+    words = rng.words
     s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
-    for k in range(count):
+    for k in range(len(values)):
         word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
         layer = word & np.uint64(255)
         z = (np.int64(word) >> 11) * (2 * BITS_53) * EDGES[layer]
@@ -192,9 +192,8 @@ def fill_normal(rng: Random, count: int) -> Array:
             words[0], words[1], words[2], words[3] = s0, s1, s2, s3
             z = finish_normal(rng, word)
             s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
-        room[k] = z
+        values[k] = z
     words[0], words[1], words[2], words[3] = s0, s1, s2, s3
-    return room[:count]
 
 
 @compiled
@@ -280,8 +279,12 @@ def random_gamma(rng: Random, shape: float) -> float:
     while True:
         z = normal(rng)
         root = 1 + c * z
-        v = root * root * root
-        if v > 0 and math.log(uniform(rng)) < 0.5 * z * z + d - d * v + d * math.log(v):
+        if root <= 0:
+            continue
+        v, u = root * root * root, uniform(rng)
+        if u < 1 - 0.0331 * (z * z) * (z * z):  # most draws need no logarithm
+            break
+        if math.log(u) < 0.5 * z * z + d - d * v + d * math.log(v):
             break
     boost = math.exp(math.log(uniform(rng)) / shape) if small else 1.0
     return boost * d * v
@@ -575,7 +578,7 @@ def update_beta(
         for lane in range(count, WIDTH):  # without an element
             for row in range(5, 15):
                 room[row * WIDTH + lane] = room[row * WIDTH]
-        fill_normal(rng, 2 * WIDTH)  # in the first rows of the room
+        fill_normal(rng, room[: 2 * WIDTH])  # the first rows
         fill_uniform(rng, 2 * WIDTH, 3 * WIDTH)
         for lane in range(WIDTH):
             now, centre_0, centre_1, L_00, L_10, L_11 = newton_beta(
@@ -698,7 +701,8 @@ def draw_mu(rng: Random, state: State, data: Data) -> None:
     L_11 = math.sqrt(A_11 - L_10 * L_10)
     h_0 = b_0 / L_00
     h_1 = (b_1 - L_10 * h_0) / L_11
-    noise = fill_normal(rng, state.mu.size)
+    noise = state.mu  # where the draws will be
+    fill_normal(rng, noise)
     mu_1 = (h_1 + noise[1]) / L_11
     mu_0 = (h_0 + noise[0] - L_10 * mu_1) / L_00
     state.mu[0] = mu_0
@@ -878,7 +882,7 @@ def new_chain(seed: np.random.SeedSequence, start: list[Array], data: Data) -> C
     flat = np.concatenate([np.ravel(part) for part in parts])
     words = seed.generate_state(4, np.uint64)
     largest = max(math.prod(shape) for shape in shapes)
-    room = largest + 64  # for all the normals of a node, and a small matrix
+    room = largest + 64  # for what is computed on the way to a draw
     room = max(room, 27 * WIDTH + 64)  # and for elements side by side
     rng = Random(words, np.zeros(room))
     kept = Kept(

@@ -84,7 +84,7 @@ class State(NamedTuple):
 
 
 class Random(NamedTuple):
-    """A stream of random numbers: the words of xoshiro256++, and room for normals."""
+    """A stream of random numbers: the words of xoshiro256++, and room to compute in."""
 
     words: Array  # (4,), uint64
     room: Array
@@ -158,11 +158,11 @@ def finish_normal(rng: Random, word: np.uint64) -> float:
 
 
 @compiled
-def fill_normal(rng: Random, count: int) -> Array:
-    """Return ``count`` standard normals, in the room that the stream keeps for them."""
-    words, room = rng.words, rng.room
+def fill_normal(rng: Random, values: Array) -> None:
+    """Fill an array of one axis with standard normals."""
+    words = rng.words
     s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
-    for k in range(count):
+    for k in range(len(values)):
         word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
         layer = word & np.uint64(255)
         z = (np.int64(word) >> 11) * (2 * BITS_53) * EDGES[layer]
@@ -170,9 +170,8 @@ def fill_normal(rng: Random, count: int) -> Array:
             words[0], words[1], words[2], words[3] = s0, s1, s2, s3
             z = finish_normal(rng, word)
             s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
-        room[k] = z
+        values[k] = z
     words[0], words[1], words[2], words[3] = s0, s1, s2, s3
-    return room[:count]
 
 
 @compiled
@@ -193,8 +192,12 @@ def random_gamma(rng: Random, shape: float) -> float:
     while True:
         z = normal(rng)
         root = 1 + c * z
-        v = root * root * root
-        if v > 0 and math.log(uniform(rng)) < 0.5 * z * z + d - d * v + d * math.log(v):
+        if root <= 0:
+            continue
+        v, u = root * root * root, uniform(rng)
+        if u < 1 - 0.0331 * (z * z) * (z * z):  # most draws need no logarithm
+            break
+        if math.log(u) < 0.5 * z * z + d - d * v + d * math.log(v):
             break
     boost = math.exp(math.log(uniform(rng)) / shape) if small else 1.0
     return boost * d * v
@@ -254,8 +257,9 @@ def draw_z(rng: Random, state: State, data: Data) -> None:
     inv_sigma2_z = 1 / sigma2_z
     inv_v0 = 1 / v0
     v0_m0 = m0 * inv_v0
-    noise = fill_normal(rng, state.z.size)
-    shares = rng.room[state.z.size : 2 * state.z.size].reshape(state.z.shape)
+    noise = state.z  # where the draws will be
+    fill_normal(rng, noise)
+    shares = rng.room[: state.z.size].reshape(state.z.shape)
     for t in range(1 + T):
         coupling = sigma2_z_phi if t >= 1 else 0.0
         precision = (
@@ -274,8 +278,10 @@ def draw_z(rng: Random, state: State, data: Data) -> None:
         before = linear + share * before
         shares[t] = share
         state.z[t] = scale * before + root * noise[t]
-    for t in range(T - 1, -1, -1):
-        state.z[t] += shares[t + 1] * state.z[t + 1]
+    later, share = 0.0, 0.0
+    for t in range(T, -1, -1):
+        later = state.z[t] + share * later
+        state.z[t], share = later, shares[t]
 
 
 @inlined
@@ -478,7 +484,7 @@ def new_chain(seed: np.random.SeedSequence, start: list[Array], data: Data) -> C
     flat = np.concatenate([np.ravel(part) for part in parts])
     words = seed.generate_state(4, np.uint64)
     largest = max(math.prod(shape) for shape in shapes)
-    room = 2 * largest + 64  # for a chain and its shares, and a small matrix
+    room = largest + 64  # for what is computed on the way to a draw
     rng = Random(words, np.zeros(room))
     return Chain(rng, flat, split(flat, shapes))
 

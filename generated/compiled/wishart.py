@@ -100,7 +100,7 @@ class State(NamedTuple):
 
 
 class Random(NamedTuple):
-    """A stream of random numbers: the words of xoshiro256++, and room for normals."""
+    """A stream of random numbers: the words of xoshiro256++, and room to compute in."""
 
     words: Array  # (4,), uint64
     room: Array
@@ -180,11 +180,11 @@ def finish_normal(rng: Random, word: np.uint64) -> float:
 
 
 @compiled
-def fill_normal(rng: Random, count: int) -> Array:
-    """Return ``count`` standard normals, in the room that the stream keeps for them."""
-    words, room = rng.words, rng.room
+def fill_normal(rng: Random, values: Array) -> None:
+    """Fill an array of one axis with standard normals."""
+    words = rng.words
     s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
-    for k in range(count):
+    for k in range(len(values)):
         word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
         layer = word & np.uint64(255)
         z = (np.int64(word) >> 11) * (2 * BITS_53) * EDGES[layer]
@@ -192,9 +192,8 @@ def fill_normal(rng: Random, count: int) -> Array:
             words[0], words[1], words[2], words[3] = s0, s1, s2, s3
             z = finish_normal(rng, word)
             s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
-        room[k] = z
+        values[k] = z
     words[0], words[1], words[2], words[3] = s0, s1, s2, s3
-    return room[:count]
 
 
 @compiled
@@ -215,8 +214,12 @@ def random_gamma(rng: Random, shape: float) -> float:
     while True:
         z = normal(rng)
         root = 1 + c * z
-        v = root * root * root
-        if v > 0 and math.log(uniform(rng)) < 0.5 * z * z + d - d * v + d * math.log(v):
+        if root <= 0:
+            continue
+        v, u = root * root * root, uniform(rng)
+        if u < 1 - 0.0331 * (z * z) * (z * z):  # most draws need no logarithm
+            break
+        if math.log(u) < 0.5 * z * z + d - d * v + d * math.log(v):
             break
     boost = math.exp(math.log(uniform(rng)) / shape) if small else 1.0
     return boost * d * v
@@ -343,8 +346,8 @@ def draw_beta(rng: Random, state: State, data: Data) -> None:
     Q_11 = Q[1, 1]
     Q_mu_0 = Q_00 * mu[0] + Q_10 * mu[1]
     Q_mu_1 = Q_10 * mu[0] + Q_11 * mu[1]
-    noise = fill_normal(rng, state.beta.size)
-    width = state.beta.shape[1]
+    noise = state.beta  # where the draws will be
+    fill_normal(rng, noise.reshape(noise.size))
     for i in range(n):
         A_00 = XtX[0, 0, i] * inv_sigma2 + Q_00
         A_10 = XtX[1, 0, i] * inv_sigma2 + Q_10
@@ -356,8 +359,8 @@ def draw_beta(rng: Random, state: State, data: Data) -> None:
         L_11 = math.sqrt(A_11 - L_10 * L_10)
         h_0 = b_0 / L_00
         h_1 = (b_1 - L_10 * h_0) / L_11
-        beta_1 = (h_1 + noise[width + i]) / L_11
-        beta_0 = (h_0 + noise[i] - L_10 * beta_1) / L_00
+        beta_1 = (h_1 + noise[1, i]) / L_11
+        beta_0 = (h_0 + noise[0, i] - L_10 * beta_1) / L_00
         state.beta[0, i] = beta_0
         state.beta[1, i] = beta_1
 
@@ -390,7 +393,8 @@ def draw_mu(rng: Random, state: State, data: Data) -> None:
     L_11 = math.sqrt(A_11 - L_10 * L_10)
     h_0 = b_0 / L_00
     h_1 = (b_1 - L_10 * h_0) / L_11
-    noise = fill_normal(rng, state.mu.size)
+    noise = state.mu  # where the draws will be
+    fill_normal(rng, noise)
     mu_1 = (h_1 + noise[1]) / L_11
     mu_0 = (h_0 + noise[0] - L_10 * mu_1) / L_00
     state.mu[0] = mu_0
@@ -450,7 +454,7 @@ def draw_sigma2(rng: Random, state: State, data: Data) -> None:
         deviation_0 = apart(beta[0, i], fit_beta[0, i], fit_beta_rest[0, i])
         deviation_1 = apart(beta[1, i], fit_beta[1, i], fit_beta_rest[1, i])
         scaled_0 = root_beta[0, 0, i] * deviation_0 + root_beta[0, 1, i] * deviation_1
-        scaled_1 = root_beta[1, 0, i] * deviation_0 + root_beta[1, 1, i] * deviation_1
+        scaled_1 = root_beta[1, 1, i] * deviation_1
         sum_quadratic += scaled_0 * scaled_0 + scaled_1 * scaled_1
     shape = q + sum_J / 2
     scale = sum_quadratic / 2 + 1 / r + sum_rss / 2
@@ -591,7 +595,7 @@ def new_chain(seed: np.random.SeedSequence, start: list[Array], data: Data) -> C
     flat = np.concatenate([np.ravel(part) for part in parts])
     words = seed.generate_state(4, np.uint64)
     largest = max(math.prod(shape) for shape in shapes)
-    room = largest + 64  # for all the normals of a node, and a small matrix
+    room = largest + 64  # for what is computed on the way to a draw
     rng = Random(words, np.zeros(room))
     return Chain(rng, flat, split(flat, shapes))
 
