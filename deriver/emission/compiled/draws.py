@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import sympy as sp
 from sympy import Expr
 
 from deriver.emission.compiled import dense, unrolled
@@ -18,7 +17,7 @@ from deriver.emission.compiled.functions import (
     target_text,
     whole,
 )
-from deriver.emission.compiled.indices import loops, positions, quantity_axes
+from deriver.emission.compiled.indices import loops, quantity_axes
 from deriver.emission.compiled.scalars import give_names, matrix, scalar, vector, write_sums
 from deriver.emission.gibbs import SHOWN, conditional_words
 from deriver.emission.scope import Module
@@ -112,7 +111,7 @@ def write_chain(body: Body, step: Step) -> None:
 
     ``scale`` is 1 / d_t, d_t the precision of z_t given all before it; s_t = coupling_t / d_{t-1} is its share.
     """
-    target, along = step.conditional.target, step.colour_index
+    along = step.colour_index
     *outer, inner = step.conditional.ranges
     if along is None or inner[0] != along:
         raise unsupported(f"a lag over {along} in {step.node}", "put the lag on the innermost plate")
