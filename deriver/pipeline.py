@@ -367,7 +367,7 @@ def _derive_source(
     from deriver.running.backend import choose_source
 
     derivation = derive(observed.model)
-    check_derivation(derivation)
+    check_derivation(derivation, data=observed.arrays)
     return choose_source(
         derivation, plan(derivation, methods, blocks), observed.arrays, job.settings, backend=backend,
         templates=templates,

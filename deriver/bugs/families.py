@@ -114,16 +114,12 @@ FAMILIES |= {
 
 # Distributions that have no counterpart, and what comes near.
 NEAREST = {
-    "dgen.gamma": "dgamma(r, lambda), which is dgen.gamma with b = 1, or dweib, which it is with r = 1",
-    "df": "a ratio of two gamma nodes",
     "dmt": "dmnorm, with its precision divided by a gamma node for each unit",
     "dhyper": "dbin",
     "dnchisqr": "dgamma",
-    "dbetabin": "dbin with a dbeta node as its probability",
     "dsum": "a deterministic sum, and a distribution of what remains",
     "dinterval": "a truncation of the node itself: t[i] ~ dweib(r, mu) T(c[i], )",
     "car.normal": "a random walk written out: b[t] ~ dnorm(b[t-1], tau)",
     "car.proper": "dmnorm with the precision written out",
-    "dloglik": "the distribution itself",
     "dsample": "dmulti",
 }

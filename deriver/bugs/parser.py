@@ -90,6 +90,7 @@ class _Reader:
         self._tokens, self._mistakes = tokens, mistakes
         self._position = 0
         self._depth = 0
+        self._declared: dict[str, tuple[Term, ...]] = {}
 
     @property
     def _token(self) -> Token:
@@ -130,12 +131,13 @@ class _Reader:
             self._mistakes.add(
                 "block", "the program has no model", span=Span(1, 0, 1), expected="model { ... }"
             )
-        return Program(data=tuple(blocks["data"]), model=tuple(blocks["model"]), lines=lines)
+        return Program(
+            data=tuple(blocks["data"]), model=tuple(blocks["model"]), lines=lines, declared=self._declared
+        )
 
     def _read_part(self, blocks: dict[str, list[Relation]]) -> None:
         if self._at("var"):
-            while not self._at("data", "model") and self._token.kind != "end":
-                self._advance()
+            self._read_declarations()
             return
         if not self._at("data", "model"):
             raise self._unexpected("`model {`, `data {` or `var`")
@@ -143,6 +145,16 @@ class _Reader:
         while not self._at("{") and (self._token.kind == "name" or self._at(";")):
             self._advance()
         self._read_block(blocks[word], ())
+
+    def _read_declarations(self) -> None:
+        """Read ``var a, b[N], c[N,2];`` up to the next block."""
+        self._advance()
+        while not self._at("data", "model") and self._token.kind != "end":
+            if self._at(",", ";"):
+                self._advance()
+                continue
+            declared = self._read_name()
+            self._declared[declared.name] = declared.subscripts or ()
 
     def _read_block(self, found: list[Relation], loops: tuple[Loop, ...]) -> None:
         self._expect("{", "to open the block")

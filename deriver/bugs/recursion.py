@@ -73,24 +73,24 @@ def _inline_means(relation: Relation, relations: list[Relation]) -> bool:
                 for each in own
                 if each.loops == relation.loops and each.expression
             }
-    arguments = tuple(_replace(term, definitions) for term in relation.arguments)
+    arguments = tuple(replace_names(term, definitions) for term in relation.arguments)
     if arguments == relation.arguments:
         return False
     relations[relations.index(relation)] = dataclasses.replace(relation, arguments=arguments)
     return True
 
 
-def _replace(term: Term, values: Mapping[Name, Term]) -> Term:
+def replace_names(term: Term, values: Mapping[Name, Term]) -> Term:
     """Return an expression with some elements, subscripts and all, replaced."""
     match term:
         case Name():
             return values.get(term, term)
         case Apply(arguments=arguments):
-            return dataclasses.replace(term, arguments=tuple(_replace(each, values) for each in arguments))
+            return dataclasses.replace(term, arguments=tuple(replace_names(each, values) for each in arguments))
         case Operation(left=left, right=right):
-            return dataclasses.replace(term, left=_replace(left, values), right=_replace(right, values))
+            return dataclasses.replace(term, left=replace_names(left, values), right=replace_names(right, values))
         case Minus(operand=operand):
-            return dataclasses.replace(term, operand=_replace(operand, values))
+            return dataclasses.replace(term, operand=replace_names(operand, values))
     return term
 
 

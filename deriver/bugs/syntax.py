@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from deriver.model.expressions import Span
@@ -111,11 +111,12 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """The relations of the ``data`` and ``model`` blocks, in the order written."""
+    """The relations of the ``data`` and ``model`` blocks, in the order written; ``declared`` extents by name."""
 
     data: tuple[Relation, ...] = ()
     model: tuple[Relation, ...] = ()
     lines: tuple[str, ...] = ()
+    declared: Mapping[str, tuple[Term, ...]] = field(default_factory=dict)
 
 
 def parts(term: Term) -> tuple[Term, ...]:

@@ -16,7 +16,9 @@ import numpy as np
 
 from deriver.bugs.censoring import rewrite_censoring
 from deriver.bugs.columns import split_columns
+from deriver.bugs.declared import fill_declared
 from deriver.bugs.elaborate import Elaborated, elaborate
+from deriver.bugs.likelihoods import rewrite_likelihoods
 from deriver.bugs.names import NameTable, plain_name
 from deriver.bugs.nodes import NodePlan, Site, plan_nodes
 from deriver.bugs.parser import parse_program
@@ -25,6 +27,7 @@ from deriver.bugs.recursion import rewrite_recursion
 from deriver.bugs.sorting import rewrite_sorts
 from deriver.bugs.statements import Statements
 from deriver.bugs.syntax import Program
+from deriver.bugs.unobserved import leave_out_unobserved
 from deriver.bugs.vectors import write_out_vectors
 from deriver.bugs.views import Views
 from deriver.errors import Mistake, ModelError
@@ -61,11 +64,13 @@ def translate(
     text: str, data: Mapping[str, np.ndarray], *, name: str = "model", origin: str = "model.bug"
 ) -> Translation:
     """Return the model that a BUGS program states for these data; raise ``ModelError`` with every mistake."""
-    program = write_out_vectors(parse_program(text, origin), data)
+    program = write_out_vectors(fill_declared(parse_program(text, origin)), data)
     mistakes = Mistakes(program.lines, origin)
     found = elaborate(program, data, mistakes)
     mistakes.raise_any()
     for rewrite in (
+        leave_out_unobserved,
+        partial(rewrite_likelihoods, mistakes=mistakes),
         partial(rewrite_censoring, mistakes=mistakes),
         rewrite_recursion,
         rewrite_sorts,

@@ -24,13 +24,15 @@ from deriver.derivation.numeric import (
     with_element,
 )
 from deriver.derivation.records import Conditional, Derivation
-from deriver.derivation.states import enough_rows, random_state, redraw
+from deriver.derivation.states import enough_rows, observed_state, random_state, redraw
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-8
 _PASSES = 8
 NUDGES = (-2e-3, -1e-3, 0.0, 1e-3, 2e-3)
 _MOST_STATES = 240
+_MOST_AT_RANDOM = 60  # so many are tried before the data of a run are
+_MOST_ELEMENTS = 10_000
 _UNSETTLED = 20  # so many states are tried in which events are anything
 
 
@@ -44,11 +46,18 @@ class RatioFailure:
     joint: float
 
 
-def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 20260101) -> None:
+def check_derivation(
+    derivation: Derivation,
+    *,
+    states: int = 2,
+    seed: int = 20260101,
+    data: Mapping[str, np.ndarray] | None = None,
+) -> None:
     """Check every conditional, and its log kernel, at random states with different sizes.
 
     A state at which the joint density is zero or undefined, or has lost the digits, tells nothing and is replaced by
-    another.
+    another.  Where many tell nothing, as where masks at random leave no probability for what was seen, the givens and
+    responses are those of ``data``, the arrays of a run.
     Raises ``InternalError`` naming the node when the identity fails, or cannot be evaluated: a fault of
     deriver, never a sampler.
     """
@@ -59,7 +68,11 @@ def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 202
         wanted = [c for c in derivation.conditionals if missing[c.node] > 0]
         if not wanted:
             return
-        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size)
+        state = None
+        if data is not None and number >= _MOST_AT_RANDOM:
+            state = _observed_state(derivation, data, rng)
+        if state is None:
+            state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size)
         if number >= _UNSETTLED:
             settle_events(derivation, state)
         for conditional in wanted:
@@ -78,6 +91,16 @@ def check_derivation(derivation: Derivation, *, states: int = 2, seed: int = 202
             f"the derived conditional of {unchecked[0]} in model {derivation.model.name} could not be checked: "
             f"no random state was found at which its joint density is positive and keeps its digits"
         )
+
+
+def _observed_state(derivation: Derivation, data: Mapping, rng: np.random.Generator) -> dict | None:
+    """Return a state with the data of a run, None for data that are too long for it or over ragged plates."""
+    if max((np.size(each) for each in data.values()), default=0) > _MOST_ELEMENTS:
+        return None
+    try:
+        return observed_state(derivation.model, data, rng)
+    except KeyError:
+        return None
 
 
 def settle_events(derivation: Derivation, state: Mapping) -> None:

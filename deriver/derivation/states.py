@@ -6,7 +6,7 @@ values are kinder to its arithmetic.  Sizes are small and unequal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,41 @@ def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, 
         pending = later
     names = ", ".join(declared.name for declared in pending)
     raise InternalError(f"no state could be made: {names} depend on each other")
+
+
+def observed_state(model: Model, data: Mapping[str, np.ndarray], rng: np.random.Generator) -> State:
+    """Return a state whose givens and responses are the data's, the other nodes at random.
+
+    ``data`` are the arrays of a sampler: group columns counted from 0.  Raises ``KeyError`` for data whose arrays are
+    not over the plates as they are declared, as those of ragged plates.
+    """
+    lowering = Lowering(model)
+    state: State = {}
+    nodes = [node for node in model.nodes if node.kind == "stochastic"]
+    known = [each for each in (*model.givens, *nodes) if each.name in data]
+    for declared in sorted(known, key=lambda each: getattr(each, "origin", "") not in ("size", "dimension")):
+        state[declared.name] = _observed_values(declared, lowering, state, data[declared.name])
+    for node in nodes:
+        if node.name not in state:
+            state[node.name] = random_values(node, lowering, state, rng, 2, 3)
+    return state
+
+
+def _observed_values(
+    declared: Given | Node, lowering: Lowering, state: State, array: np.ndarray
+) -> dict[tuple[int, ...], Any]:
+    """Return the elements of an array by their 1-based indices."""
+    bounds = tuple(lowering.bound(place) for place in _ranges(declared))
+    shift = 1 if declared.support.kind == "index" else 0
+    values = {}
+    for index in elements(bounds, state):
+        place = tuple(number - 1 for number in index)
+        inside = len(place) <= array.ndim and all(k < n for k, n in zip(place, array.shape, strict=False))
+        if not inside or np.isnan(array[place]).any():
+            raise KeyError(declared.name)
+        value = array[place] + shift
+        values[index] = value if np.ndim(value) else value.item()
+    return values
 
 
 def random_values(
@@ -127,7 +162,7 @@ def _counts_drawer(
         return _category_drawer(statements[0], lowering, state, rng)  # type: ignore[arg-type]
     if "multinomial" not in families:
         return None
-    (statement,) = statements
+    statement = statements[0]  # several over ranges: of one size, as the first elements and those that follow them
     size = next(a.value for a in statement.arguments if a.keyword == "size")  # type: ignore[union-attr]
     total = lowering.expression(size)
     (side,) = declared.shape
