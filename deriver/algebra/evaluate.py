@@ -158,10 +158,7 @@ def _compile_product(expr: sp.Mul) -> Compiled:
     def value(s: State, k: Indices) -> Value:
         result: Value = 1
         for number in numbers:
-            factor = number(s, k)
-            if isinstance(factor, (int, float)) and factor == 0 and not arrays:
-                return 0  # as a mask is before the logarithm of what it leaves out
-            result = result * factor
+            result = result * number(s, k)
         if not arrays:
             return result
         product = arrays[0](s, k)

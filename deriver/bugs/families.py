@@ -119,7 +119,6 @@ NEAREST = {
     "dnchisqr": "dgamma",
     "dsum": "a deterministic sum, and a distribution of what remains",
     "dinterval": "a truncation of the node itself: t[i] ~ dweib(r, mu) T(c[i], )",
-    "car.normal": "a random walk written out: b[t] ~ dnorm(b[t-1], tau)",
     "car.proper": "dmnorm with the precision written out",
     "dsample": "dmulti",
 }

@@ -14,7 +14,7 @@ from deriver.bugs.elaborate import Counters, target_place
 from deriver.bugs.formulas import apply_link, binary
 from deriver.bugs.nodes import NodePlan, Site
 from deriver.bugs.plates import Key, Plate
-from deriver.bugs.syntax import Relation
+from deriver.bugs.syntax import Name, Relation
 from deriver.bugs.views import Frame
 from deriver.language.mistakes import LineMistake
 from deriver.language.rewrite import make_number
@@ -93,7 +93,20 @@ class Pieces:
             masked = dataclasses.replace(frame, masked=True)
             part = apply_link(relation.link, self.home.expressions.term(relation.expression, masked))
         given = self.home.views.add(f"{plan.name}_is_{number + 1}", plan.indices, mask)
+        if self._is_probability(
+            plan
+        ):  # the log of a sum of terms, not a sum of logs of which some are undefined
+            given.roles.add("weight")
         return binary("*", Reference(name=given.name, subscripts=indices), part)
+
+    def _is_probability(self, plan: NodePlan) -> bool:
+        """Tell whether rows of a node are the probabilities of a categorical or multinomial one."""
+        return any(
+            isinstance(row, Name) and row.name == plan.name
+            for relation in self.home.found.relations
+            if relation.distribution in ("dcat", "dmulti", "dmultinom")
+            for row in relation.arguments[:1]
+        )
 
     def _drawn_piece(
         self, plan: NodePlan, relation: Relation, limits: list[Limits], indices: tuple[Reference, ...]

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from deriver.bugs.censoring import substitute
 from deriver.bugs.elaborate import Elaborated, target_place
 from deriver.bugs.evaluate import Unknown, evaluate
 from deriver.bugs.syntax import (
@@ -41,7 +42,8 @@ def rewrite_recursion(program: Program, found: Elaborated) -> tuple[Program, Arr
     """Return the program and its data with every such definition stated anew; None if there is none."""
     arrays = {name: array for name, array in found.arrays.items() if name in found.given}
     relations = list(program.model)
-    changed = [_inline_means(relation, relations) for relation in list(found.relations)]
+    changed = [_split_by_means(relation, relations, found) for relation in list(found.relations)]
+    changed += [_inline_means(relation, relations) for relation in list(relations)]
     changed += [_state_increment(relation, relations, found) for relation in list(found.relations)]
     names = dict.fromkeys(each.target.name for each in found.relations if _uses(each, each.target.name))
     changed += [_state_contrast(name, relations, found, arrays) for name in names]
@@ -66,8 +68,12 @@ def _inline_means(relation: Relation, relations: list[Relation]) -> bool:
     definitions: dict[Name, Term] = {}
     for name in {each.name for term in relation.arguments for each in names_in(term)}:
         own = [each for each in relations if each.target.name == name]
-        several = len(own) > 1 and not any(each.stochastic or each.link for each in own)
-        if several and any(_uses(each, relation.target.name) for each in own):
+        apart = len(own) > 1 or not all(each.loops for each in own)
+        if (
+            apart
+            and not any(each.stochastic or each.link for each in own)
+            and any(_uses(each, relation.target.name) for each in own)
+        ):
             definitions |= {
                 each.target: each.expression
                 for each in own
@@ -80,15 +86,74 @@ def _inline_means(relation: Relation, relations: list[Relation]) -> bool:
     return True
 
 
+def _split_by_means(relation: Relation, relations: list[Relation], found: Elaborated) -> bool:
+    """State a node apart for each definition of its mean, where these recur on it over other ranges than its own.
+
+    So ``gamma[k] ~ dnorm(mu[k], tau)`` with ``mu[1] <- 0``, ``mu[2] <- gamma[1]``, ``mu[k] <- 2*gamma[k-1] - gamma[k-2]``.
+    """
+    if not relation.stochastic or len(relation.loops) != 1:
+        return False
+    (loop,) = relation.loops
+    counter = Name(name=loop.variable, span=loop.span)
+    if relation.target.subscripts != (counter,):
+        return False
+    for mean in {
+        each for term in relation.arguments for each in names_in(term) if each.subscripts == (counter,)
+    }:
+        own = [each for each in relations if each.target.name == mean.name]
+        plain = not any(each.stochastic or each.link or len(each.loops) > 1 for each in own)
+        if (
+            len(own) > 1
+            and plain
+            and any(_uses(each, relation.target.name) for each in own)
+            and _covers(relation, own, found)
+        ):
+            parts = [_part(relation, mean, each) for each in own]
+            made = [each for each in parts if each is not None]
+            if len(made) == len(own):
+                place = relations.index(relation)
+                relations[place : place + 1] = made
+                return True
+    return False
+
+
+def _covers(relation: Relation, definitions: list[Relation], found: Elaborated) -> bool:
+    """Tell whether definitions of a mean are over the very elements of a node."""
+    drawn = [_place(relation, counters, found) for counters in found.counts[relation]]
+    stated = [_place(each, counters, found) for each in definitions for counters in found.counts.get(each, [])]
+    return sorted(drawn) == sorted(stated)
+
+
+def _part(relation: Relation, mean: Name, definition: Relation) -> Relation | None:
+    """Return the statement of a node over the range of one definition of its mean, which stands in its place."""
+    (place,) = definition.target.subscripts or (mean,)
+    (loop,) = relation.loops
+    own = [each.variable for each in definition.loops]
+    assert definition.expression is not None
+    if own and place != Name(name=own[0], span=place.span) or not own and any(names_in(place)):
+        return None
+    first, last = (definition.loops[0].lower, definition.loops[0].upper) if own else (place, place)
+    counter = Name(name=loop.variable, span=loop.span)
+    value = substitute(definition.expression, {own[0]: counter}) if own else definition.expression
+    arguments = tuple(replace_names(each, {mean: value}) for each in relation.arguments)
+    return dataclasses.replace(
+        relation, loops=(dataclasses.replace(loop, lower=first, upper=last),), arguments=arguments
+    )
+
+
 def replace_names(term: Term, values: Mapping[Name, Term]) -> Term:
     """Return an expression with some elements, subscripts and all, replaced."""
     match term:
         case Name():
             return values.get(term, term)
         case Apply(arguments=arguments):
-            return dataclasses.replace(term, arguments=tuple(replace_names(each, values) for each in arguments))
+            return dataclasses.replace(
+                term, arguments=tuple(replace_names(each, values) for each in arguments)
+            )
         case Operation(left=left, right=right):
-            return dataclasses.replace(term, left=replace_names(left, values), right=replace_names(right, values))
+            return dataclasses.replace(
+                term, left=replace_names(left, values), right=replace_names(right, values)
+            )
         case Minus(operand=operand):
             return dataclasses.replace(term, operand=replace_names(operand, values))
     return term

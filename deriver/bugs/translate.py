@@ -18,13 +18,17 @@ from deriver.bugs.censoring import rewrite_censoring
 from deriver.bugs.columns import split_columns
 from deriver.bugs.declared import fill_declared
 from deriver.bugs.elaborate import Elaborated, elaborate
+from deriver.bugs.gaps import fill_gaps
 from deriver.bugs.likelihoods import rewrite_likelihoods
 from deriver.bugs.names import NameTable, plain_name
 from deriver.bugs.nodes import NodePlan, Site, plan_nodes
 from deriver.bugs.parser import parse_program
+from deriver.bugs.partial_vectors import rewrite_partial_vectors
 from deriver.bugs.plates import Plates
+from deriver.bugs.ranks import rewrite_ranks
 from deriver.bugs.recursion import rewrite_recursion
 from deriver.bugs.sorting import rewrite_sorts
+from deriver.bugs.spatial import rewrite_spatial
 from deriver.bugs.statements import Statements
 from deriver.bugs.syntax import Program
 from deriver.bugs.unobserved import leave_out_unobserved
@@ -70,10 +74,14 @@ def translate(
     mistakes.raise_any()
     for rewrite in (
         leave_out_unobserved,
+        rewrite_partial_vectors,
+        fill_gaps,
+        partial(rewrite_spatial, mistakes=mistakes),
         partial(rewrite_likelihoods, mistakes=mistakes),
         partial(rewrite_censoring, mistakes=mistakes),
         rewrite_recursion,
         rewrite_sorts,
+        rewrite_ranks,
         split_columns,
     ):
         rewritten = rewrite(program, found)

@@ -45,7 +45,12 @@ def _leave_out(response: Relation, relations: list[Relation], found: Elaborated,
         or not any(_is_missing(part, found, counters) for part in parts)
     ]  # fmt: skip
     gaps = [part for part in parts if any(_is_missing(part, found, counters) for counters in kept)]
-    if gaps or len(kept) == len(found.counts[response]) or not kept or len(relations_of(response, relations)) > 1:
+    if (
+        gaps
+        or len(kept) == len(found.counts[response])
+        or not kept
+        or len(relations_of(response, relations)) > 1
+    ):
         return False
     values = np.array([data[target_place(response.target, found.arrays, counters)] for counters in kept])
     made = [_renumber(part, kept, arrays) for part in parts]

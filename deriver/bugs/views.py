@@ -202,7 +202,7 @@ def _given_line(given: Given, sizes: set[str]) -> GivenLine:
         bounds = ((">", make_number(0)), ("<", make_number(1)))
     elif (array > 0).all():
         bounds = ((">", make_number(0)),)
-    elif (array >= 0).all() and (array == np.round(array)).all():
+    elif "weight" not in given.roles and (array >= 0).all() and (array == np.round(array)).all():
         top = (("<=", make_number(1)),) if array.max() == 1 else ()
         written, bounds = TypeText(word="integer"), ((">=", make_number(0)), *top)
     return GivenLine(items=(item,), type=written, bounds=bounds)

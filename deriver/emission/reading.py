@@ -10,7 +10,7 @@ from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
 from deriver.emission.rows import IndexArray, index_name, part_name, range_suffix
-from deriver.emission.source import Frame, Source
+from deriver.emission.source import LOCALS, Frame, Source
 from deriver.emission.text import outside_brackets, split_arguments
 from deriver.plan.layout import Axis, Bound, Quantity, offset, plate_of, unsupported
 
@@ -33,8 +33,10 @@ class Reading:
 def read_reference(source: Source, ref: Ref, positions: tuple[Expr, ...] = ()) -> Reading:
     """Return how an element is read; ``positions`` (1-based) pick components of a vector or matrix."""
     quantity = source.quantity(ref.name)
-    if quantity.kind == "deterministic" and quantity.name not in source.taken:
+    unnamed = quantity.name not in source.taken or quantity.name in LOCALS - source.defined
+    if quantity.kind == "deterministic" and unnamed:
         source.define(quantity.name)
+        quantity = source.quantity(ref.name)
     pairs = list(zip(ref.indices, quantity.indices, quantity.ranges, strict=True))
     subscripts: list[tuple[str, Axis | None]] = []
     for group in _slots(source, quantity):

@@ -19,6 +19,13 @@ from deriver.errors import InternalError
 from deriver.plan.layout import Axis, Bound, Quantity, Space, free_indices
 
 
+# Locals that the emitted functions have for themselves, which are no node of that name.
+LOCALS = frozenset(
+    ["chains", "found", "half", "inner", "kept", "linear", "links", "log_det", "log_jacobian", "mean", "more"]
+    + ["order", "parts", "pivots", "precision", "right", "root", "sums", "taken_off", "terms", "total", "value"]
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """The axes that a printed array has: chain, plate axes, number of component axes."""
@@ -42,6 +49,7 @@ class Source:
     declared: Mapping[str, Bound] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    defined: set[str] = field(default_factory=set)
     locals: dict[tuple, Ref] = field(default_factory=dict)
     depth: int = 1
 
@@ -85,10 +93,14 @@ class Source:
         self.lines.append("    " * self.depth + line if line else "")
 
     def define(self, name: str) -> None:
-        """Make the value of a deterministic node known as a local."""
-        self.taken.add(name)
+        """Make the value of a deterministic node known as a local, of its name unless that is one of ``LOCALS``."""
+        local = self.fresh(f"{name}_value") if name in self.taken else name
+        if local != name:
+            self.quantities[name] = replace(self.quantity(name), name=local)
+        self.taken.add(local)
+        self.defined.add(name)
         self.needs.definitions.add(name)
-        self.add(f"{name} = compute_{name}(state, data)")
+        self.add(f"{local} = compute_{name}(state, data)")
 
     def nested(self, depth: int) -> Source:
         """Return the body of a function or loop inside this one; what it names stays inside."""
@@ -96,6 +108,7 @@ class Source:
             self,
             lines=[],
             taken=set(self.taken),
+            defined=set(self.defined),
             locals=dict(self.locals),
             quantities=dict(self.quantities),
             depth=depth,

@@ -31,7 +31,12 @@ DENSITIES = {
     "ddirch": lambda x, a: stats.dirichlet.logpdf(x / x.sum(), a),
     "dmulti": lambda x, p, n: stats.multinomial.logpmf(x, n, p / p.sum()),
     "dmnorm": lambda x, m, q: stats.multivariate_normal.logpdf(x, m, np.linalg.inv(q)),
-    "dwish": lambda x, r, k: stats.wishart.logpdf(x, k, np.linalg.inv(r)),
+    "dloglik": lambda x, value: value,
+    "dgen.gamma": lambda x, r, mu, b: stats.gengamma.logpdf(x, r, b, scale=1 / mu),
+    "dbetabin": lambda x, a, b, n: stats.betabinom.logpmf(x, n, a, b),
+    "df": lambda x, n, m: stats.f.logpdf(x, n, m),
+    "dinterval": lambda code, x, cut: 0.0 if (x > cut) == (code == 1) else -np.inf,
+    "dwish": lambda x, r, k: stats.wishart.logpdf(x, float(k), np.linalg.inv(r)),
 }
 
 # T(,) divides the density by the probability of its interval, which matters where the parameters are drawn.

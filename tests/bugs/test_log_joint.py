@@ -32,9 +32,9 @@ def elaborated(name: str) -> Elaborated:
     return elaborate(program, read_arrays(data_of(name)), Mistakes())
 
 
-def states_of(translation: Translation) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def states_of(translation: Translation, warmup: int = 3) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return a few draws of each node, and the log joint density of our model at each."""
-    job = Job(settings=Settings(chains=1, warmup=3, draws=4, seed=5, progress=False))
+    job = Job(settings=Settings(chains=1, warmup=warmup, draws=4, seed=5, progress=False))
     prepared = prepare_job(
         translation.model, Arrays(origin="data", entries=translation.data, shaped=True), job
     )

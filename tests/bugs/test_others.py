@@ -23,9 +23,6 @@ OTHERS = {
 # What the model language has no words for, with a part of the message.
 REFUSED = {
     "biopsies": "line 11: `error` is defined in one place and drawn or observed in another",
-    "hepatitis": "line 5: `t` is missing in the data",
-    "scotland_car": "line 3: `car.normal` has no counterpart here",
-    "cjs": "line 5: the elements of `z` that this states do not fill a rectangle",
     "network_meta": "line 12: not every element of `w` that stands here is stated",
 }
 
