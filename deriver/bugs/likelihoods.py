@@ -28,13 +28,17 @@ LOG_DENSITIES = {
     "dggamma": _GENERAL_GAMMA,
     "dbetabin": (
         ("a", "b", "n"),
-        "logfact(n) - logfact(x) - logfact(n - x) + loggam(x + a) + loggam(n - x + b) - loggam(n + a + b)"
-        " + loggam(a + b) - loggam(a) - loggam(b)",
+        (
+            "logfact(n) - logfact(x) - logfact(n - x) + loggam(x + a) + loggam(n - x + b) - loggam(n + a + b)"
+            " + loggam(a + b) - loggam(a) - loggam(b)"
+        ),
     ),
     "df": (
         ("n", "m"),
-        "loggam((n + m) / 2) - loggam(n / 2) - loggam(m / 2) + n / 2 * log(n / m) + (n / 2 - 1) * log(x)"
-        " - (n + m) / 2 * log(1 + n * x / m)",
+        (
+            "loggam((n + m) / 2) - loggam(n / 2) - loggam(m / 2) + n / 2 * log(n / m) + (n / 2 - 1) * log(x)"
+            " - (n + m) / 2 * log(1 + n * x / m)"
+        ),
     ),
 }
 

@@ -120,7 +120,9 @@ def _split_by_means(relation: Relation, relations: list[Relation], found: Elabor
 def _covers(relation: Relation, definitions: list[Relation], found: Elaborated) -> bool:
     """Tell whether definitions of a mean are over the very elements of a node."""
     drawn = [_place(relation, counters, found) for counters in found.counts[relation]]
-    stated = [_place(each, counters, found) for each in definitions for counters in found.counts.get(each, [])]
+    stated = [
+        _place(each, counters, found) for each in definitions for counters in found.counts.get(each, [])
+    ]
     return sorted(drawn) == sorted(stated)
 
 

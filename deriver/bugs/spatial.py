@@ -123,7 +123,7 @@ def _refuse(relation: Relation, found: str) -> LineMistake:
 
 def decompose(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the positive eigenvalues of Q, their eigenvectors as columns, and the flat directions that sum to 0."""
-    joined = weights.any(axis=1)
+    joined: np.ndarray = np.abs(weights).sum(axis=1) > 0
     penalty = np.diag(weights.sum(axis=1)) - weights
     values, vectors = np.linalg.eigh(penalty[np.ix_(joined, joined)])
     least = NULL * max(float(np.abs(values).max(initial=0.0)), 1.0)

@@ -66,7 +66,8 @@ def observed_state(model: Model, data: Mapping[str, np.ndarray], rng: np.random.
     lowering = Lowering(model)
     state: State = {}
     nodes = [node for node in model.nodes if node.kind == "stochastic"]
-    known = [each for each in (*model.givens, *nodes) if each.name in data]
+    everything: tuple[Given | Node, ...] = (*model.givens, *nodes)
+    known = [each for each in everything if each.name in data]
     for declared in sorted(known, key=lambda each: getattr(each, "origin", "") not in ("size", "dimension")):
         state[declared.name] = _observed_values(declared, lowering, state, data[declared.name])
     for node in nodes:
@@ -162,7 +163,9 @@ def _counts_drawer(
         return _category_drawer(statements[0], lowering, state, rng)  # type: ignore[arg-type]
     if "multinomial" not in families:
         return None
-    statement = statements[0]  # several over ranges: of one size, as the first elements and those that follow them
+    statement = statements[
+        0
+    ]  # several over ranges: of one size, as the first elements and those that follow them
     size = next(a.value for a in statement.arguments if a.keyword == "size")  # type: ignore[union-attr]
     total = lowering.expression(size)
     (side,) = declared.shape

@@ -18,11 +18,22 @@ from deriver.emission.text import Text, break_statement
 from deriver.errors import InternalError
 from deriver.plan.layout import Axis, Bound, Quantity, Space, free_indices
 
-
 # Locals that the emitted functions have for themselves, which are no node of that name.
 LOCALS = frozenset(
     ["chains", "found", "half", "inner", "kept", "linear", "links", "log_det", "log_jacobian", "mean", "more"]
-    + ["order", "parts", "pivots", "precision", "right", "root", "sums", "taken_off", "terms", "total", "value"]
+    + [
+        "order",
+        "parts",
+        "pivots",
+        "precision",
+        "right",
+        "root",
+        "sums",
+        "taken_off",
+        "terms",
+        "total",
+        "value",
+    ]
 )
 
 

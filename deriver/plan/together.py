@@ -167,7 +167,12 @@ class _Finder:
                 continue
             factor_of = part.coeff(refs[0])
             rest = sp.expand(part - factor_of * refs[0])
-            if factor_of == 0 or not factor_of.is_commutative or rest.has(refs[0]) or self._numbers_in(factor_of):
+            if (
+                factor_of == 0
+                or not factor_of.is_commutative
+                or rest.has(refs[0])
+                or self._numbers_in(factor_of)
+            ):
                 continue
             terms = [self._own_term(t / factor_of, refs[0], factor) for t in sp.Add.make_args(rest)]
             return sp.Add(*terms)

@@ -88,7 +88,8 @@ def _leave_out(observed: Observed, binding: Binding, name: str) -> Observed:
     whole = len(statements) == 1 and all(each.subset is None for each in statements[0].ranges)
     if _can_drop_rows(model, node, binding):
         return _drop_rows(observed, binding, node, present)
-    if whole and len(node.indices) == 1 and not parents_of(node.indices[0], model):
+    alone = len(node.indices) == 1 and not parents_of(node.indices[0], model)
+    if whole and alone and not _first_place(binding, node, node.indices[0]):
         return _range_over_subset(observed, binding, node, present)
     if whole and node.indices and not any(parents_of(index, model) for index in node.indices):
         return _to_long_format(observed, binding, node, present)
@@ -183,6 +184,13 @@ def _drop_rows(observed: Observed, binding: Binding, node: Node, present: np.nda
 # --- 2: the subset that was observed ----------------------------------------------------------------------
 
 
+def _first_place(binding: Binding, node: Node, index: str) -> int:
+    """Return the place on its plate, from 0, at which the range of a response begins: 1 for ``t in 2..T``."""
+    first = min(int(b.rows[index].min()) for b in binding.layouts[node.name].blocks if index in b.rows)
+    lower = binding.model.plate(index).lower
+    return first - (int(lower.value) if isinstance(lower, Number) else 1)
+
+
 def _range_over_subset(observed: Observed, binding: Binding, node: Node, present: np.ndarray) -> Observed:
     model, index = observed.model, node.indices[0]
     name = _new_name(model, f"observed_{node.name}")
@@ -224,8 +232,8 @@ def _to_long_format(observed: Observed, binding: Binding, node: Node, present: n
     arrays = dict(observed.arrays)
     arrays[node.name] = arrays[node.name][present]
     arrays[size] = np.asarray(int(present.sum()))
-    for index, values in zip(node.indices, np.nonzero(present), strict=True):
-        arrays[columns[index]] = values
+    for index, places in zip(node.indices, np.nonzero(present), strict=True):
+        arrays[columns[index]] = places + _first_place(binding, node, index)
     count = Reference(name=size)
     one = Number(value=Fraction(1), text="1")
     plate = Plate(index=row, lower=one, upper=count, comment=f"the observed elements of {node.name}")
