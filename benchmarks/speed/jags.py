@@ -76,7 +76,9 @@ def run_jags(
         (folder / "model.txt").write_text(MODELS[case.key], encoding="utf-8")
         (folder / "data.R").write_text(_dump(_data(case, rows)), encoding="utf-8")
         for chain in range(1, chains + 1):
-            (folder / f"start{chain}.R").write_text(_dump(_start(case, rows, 100 * seed + chain)), encoding="utf-8")
+            (folder / f"start{chain}.R").write_text(
+                _dump(_start(case, rows, 100 * seed + chain)), encoding="utf-8"
+            )
         elapsed = _drive(folder, _script(case, draws, warmup, chains))
         return _read_draws(folder, case, chains, draws), elapsed
 
