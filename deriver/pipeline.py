@@ -369,7 +369,7 @@ def run_job(
         choice = choice or _derive_source(observed, job, backend, methods, templates, blocks)
         if cache:
             kept.keep_choice(key, choice)
-    told = [*choice.added, f"sampled by {choice.backend}: {choice.reason}{note}"]
+    told = [*choice.added.splitlines(), f"sampled by {choice.backend}: {choice.reason}{note}"]
     return sample_job(prepared, choice.source, notes=told, cached=cache, auxiliary=bool(choice.added))
 
 
@@ -408,7 +408,9 @@ def _choose_augmented(
         if wanted == "on":
             raise
         return None
-    return replace(choice, added=(*augmented.words, "--augment off samples the model as it stands"))
+    return replace(
+        choice, added="\n".join([*augmented.words, "--augment off samples the model as it stands"])
+    )
 
 
 def _run_program(model: Any, data: Any, job: Job, inits: Any, **options: Any) -> Result:

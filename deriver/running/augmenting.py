@@ -10,14 +10,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deriver.language.rewrite import whole_number
-from deriver.model.expressions import Expression, Reference
+from deriver.model.expressions import Expression, Number, Reference
 from deriver.model.records import Model, Stochastic
 
-# A Pólya–gamma variable of a binomial of n trials is the sum of n draws, and with n its steps shrink beside the
-# posterior: measured on the binomial models of ``tests/suites``, effects of groups of some 40 trials gain, of 300 lose.
+# Measured on logistic regressions with effects of 20 to 50 groups, effective draws by second beside those of random
+# walks: 6 times as many where a row has 10 trials, 2.2 at 40, 1.1 at 100, 0.4 at 300, as the variable of a binomial of n
+# trials is the sum of n draws, and with n its steps shrink beside the posterior.  Where one outcome is rare they shrink
+# at fewer trials: 1.0 at 40 and 0.3 at 100 where it has a share of 6 %.
 FAMILIES = ("bernoulli", "binomial")
-MOST_TRIALS = 100
+MOST_TRIALS = 60
 MOST_DRAWS = 2500
 
 
@@ -42,13 +43,16 @@ def _statements(model: Model) -> list[Stochastic]:
 def _is_affordable(statement: Stochastic, arrays: Mapping[str, np.ndarray]) -> bool:
     size = next((each.value for each in statement.arguments if each.keyword == "size"), None)
     trials = 1.0 if size is None else _mean(size, arrays)
-    return trials <= MOST_TRIALS and trials * np.size(arrays[statement.name]) <= MOST_DRAWS
+    observed = np.asarray(arrays[statement.name])
+    share = float(np.mean(observed)) / trials if observed.size and trials > 0 else 0.0
+    return trials <= MOST_TRIALS * 4 * share * (1 - share) and trials * observed.size <= MOST_DRAWS
 
 
 def _mean(size: Expression, arrays: Mapping[str, np.ndarray]) -> float:
     """Return the mean number of trials, infinite where it is neither a number nor an array."""
-    number = whole_number(size)
-    if number is not None:
-        return float(number)
-    known = isinstance(size, Reference) and size.name in arrays and np.size(arrays[size.name])
-    return float(np.mean(arrays[size.name])) if known else float("inf")
+    match size:
+        case Number(value=value):
+            return float(value)
+        case Reference(name=name) if np.size(arrays.get(name, ())):
+            return float(np.mean(arrays[name]))
+    return float("inf")

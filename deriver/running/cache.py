@@ -31,12 +31,12 @@ _FILE = "source.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The backend, why it was chosen, and the source; ``added`` tells of the auxiliary variables that it draws."""
+    """The backend, why it was chosen, and the source; ``added`` tells, by lines, of auxiliary variables that it draws."""
 
     backend: str
     reason: str
     source: str
-    added: Sequence[str] = ()
+    added: str = ""
 
 
 def cache_folder() -> Path:
