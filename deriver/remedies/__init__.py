@@ -4,7 +4,7 @@
 ``render`` shows what it found.  ``augment`` makes those rewrites that add variables beside responses, for a whole model.
 """
 
-from deriver.remedies.augment import Augmented, augment
+from deriver.remedies.auxiliary import Augmented, augment
 from deriver.remedies.records import Explanation, Remedy, Step
 from deriver.remedies.render import remedy_of, render
 from deriver.remedies.search import explain

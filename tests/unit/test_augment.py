@@ -154,7 +154,7 @@ def test_a_slip_in_the_rewrite_is_refused(slip: str, monkeypatch: pytest.MonkeyP
         assert RIGHT in text
         return text.replace(RIGHT, slip)
 
-    monkeypatch.setattr(importlib.import_module("deriver.remedies.augment"), "text_of", write)
+    monkeypatch.setattr(importlib.import_module("deriver.remedies.auxiliary"), "text_of", write)
     assert augment(parse_model(GROUPS), "on") is None
 
 
@@ -199,17 +199,6 @@ def test_off_samples_the_source_without_them() -> None:
     many = {**DATA, "m": SIZES * 100}
     assert "omega" not in deriver.run(model, many, **SHORT).source
     assert "omega_y" in deriver.run(model, many, augment="on", **SHORT).source
-
-
-def test_a_second_run_finds_the_source_and_says_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DERIVER_CACHE", str(tmp_path))
-    first = deriver.run(parse_model(GROUPS), DATA, **SHORT)
-    monkeypatch.setattr("deriver.remedies.augment.derive", None)
-    second = deriver.run(parse_model(GROUPS), DATA, **SHORT)
-    np.testing.assert_array_equal(first.posterior["tau"], second.posterior["tau"])
-    assert [n for n in first.notes if "added" in n] == [n for n in second.notes if "added" in n] != []
 
 
 def test_missing_responses_are_left_out_and_drawn_afterwards() -> None:
