@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deriver.model.expressions import Expression, Number, Reference
+from deriver.model.expressions import Number, Reference
 from deriver.model.records import Model, Stochastic
 
 # Measured on logistic regressions with effects of 20 to 50 groups, effective draws by second beside those of random
@@ -33,6 +33,12 @@ def affordable(model: Model, arrays: Mapping[str, np.ndarray]) -> tuple[str, ...
     return tuple(each.name for each in _statements(model) if _is_affordable(each, arrays))
 
 
+def count_trials(model: Model, arrays: Mapping[str, np.ndarray]) -> float:
+    """Return the number of trials of all binary responses, those whose number is told by no array left out."""
+    counts = [_trials(each, arrays) * np.size(arrays.get(each.name, ())) for each in _statements(model)]
+    return float(sum(count for count in counts if np.isfinite(count)))
+
+
 def _statements(model: Model) -> list[Stochastic]:
     return [
         each
@@ -42,16 +48,17 @@ def _statements(model: Model) -> list[Stochastic]:
 
 
 def _is_affordable(statement: Stochastic, arrays: Mapping[str, np.ndarray]) -> bool:
-    size = next((each.value for each in statement.arguments if each.keyword == "size"), None)
-    trials = 1.0 if size is None else _mean(size, arrays)
+    trials = _trials(statement, arrays)
     observed = np.asarray(arrays[statement.name])
     share = float(np.mean(observed)) / trials if observed.size and trials > 0 else 0.0
     return trials <= MOST_TRIALS * 4 * share * (1 - share) and trials * observed.size <= MOST_DRAWS
 
 
-def _mean(size: Expression, arrays: Mapping[str, np.ndarray]) -> float:
-    """Return the mean number of trials, infinite where it is neither a number nor an array."""
-    match size:
+def _trials(statement: Stochastic, arrays: Mapping[str, np.ndarray]) -> float:
+    """Return the mean number of trials of an element, infinite where it is neither a number nor an array."""
+    match next((each.value for each in statement.arguments if each.keyword == "size"), None):
+        case None:
+            return 1.0
         case Number(value=value):
             return float(value)
         case Reference(name=name) if np.size(arrays.get(name, ())):

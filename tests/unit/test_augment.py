@@ -17,7 +17,7 @@ from deriver.language import parse_model
 from deriver.pipeline import augment, emit
 from deriver.remedies import augment as add_variables
 from deriver.remedies.edit import text_of
-from deriver.running.augmenting import MOST_DRAWS, MOST_TRIALS, affordable
+from deriver.running.augmenting import MOST_DRAWS, MOST_TRIALS, affordable, count_trials
 from deriver.running.diagnose import uninformed_nodes
 from deriver.running.mixing import mixing
 from tests.bugs.programs import data_of, program_of
@@ -145,6 +145,7 @@ def test_many_trials_draws_or_a_rare_outcome_are_not_affordable() -> None:
     rows = np.full(MOST_DRAWS, 2)
     assert affordable(model, {"m": rows, "y": rows // 2}) == ()
     assert affordable(model, {"y": few}) == ()
+    assert (count_trials(model, {"m": few, "y": few}), count_trials(model, {"y": few})) == (80, 0)
 
 
 @pytest.mark.parametrize("slip", ["PolyaGamma(m[i], 2 * (mu + b[i]))", "PolyaGamma(m[i] + 1, mu + b[i])"])
