@@ -20,6 +20,7 @@ from deriver.remedies.edit import text_of
 from deriver.running.augmenting import MOST_DRAWS, MOST_TRIALS, affordable, count_trials
 from deriver.running.diagnose import uninformed_nodes
 from deriver.running.mixing import mixing
+from deriver.running.results import make_result
 from tests.bugs.programs import data_of, program_of
 from tests.posterior_checks import STANDARD_ERRORS
 from tests.suites.catalogue import read_model
@@ -189,6 +190,18 @@ def test_what_a_run_reports_is_the_model_as_it_stands() -> None:
     assert predicted.shape == (2, 50, 4) and (predicted <= SIZES).all() and (predicted >= 0).all()
     assert not any("omega" in warning for warning in result.warnings)
     assert set(result.posterior.variables) == {"b", "mu", "tau"}
+
+
+def test_draws_of_auxiliary_variables_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+
+    def watch(binding, draws, *rest):
+        kept.append(set(draws.values))
+        return make_result(binding, draws, *rest)
+
+    monkeypatch.setattr("deriver.running.job.make_result", watch)
+    deriver.run(parse_model(GROUPS), DATA, **SHORT)
+    assert kept == [{"b", "mu", "tau"}]
 
 
 def test_off_samples_the_source_without_them() -> None:
