@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deriver.language.builder import ModelBuilder
     from deriver.pipeline import (
         assert_conditional,
+        augment,
         check,
         check_update,
         derive,
@@ -49,6 +50,7 @@ _PLACES = {
     "emit_tests": "deriver.pipeline",
     "check_update": "deriver.pipeline",
     "why": "deriver.pipeline",
+    "augment": "deriver.pipeline",
     "render": "deriver.show",
     "DeriverError": "deriver.errors",
     "ModelError": "deriver.errors",
@@ -59,7 +61,7 @@ _PLACES = {
 
 __all__ = [
     "DataError", "DeriverError", "InternalError", "ModelBuilder", "ModelError", "UsageError", "assert_conditional",
-    "check", "check_update", "derive", "emit", "emit_tests", "graph", "load_model", "packaged_models", "parse_model",
+    "augment", "check", "check_update", "derive", "emit", "emit_tests", "graph", "load_model", "packaged_models", "parse_model",
     "print_model", "render", "run", "translate", "verify", "why",
 ]  # fmt: skip
 

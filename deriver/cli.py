@@ -160,8 +160,17 @@ def _add_derive(commands: Any) -> None:
     )
     command.add_argument("--remedy", type=int, metavar="N", help="with --why: the whole model of remedy N")
     command.add_argument("--format", choices=("text", "markdown", "latex", "json"), default="text")
+    _add_augment(command)
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to a file")
     command.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+
+
+def _add_augment(command: argparse.ArgumentParser, default: str = "off") -> None:
+    command.add_argument(
+        "--augment", choices=("off", "auto", "on"), default=default,
+        help="auxiliary variables beside logistic and probit responses, given which coefficients are normal; auto: where "
+        "effects are then drawn together",
+    )  # fmt: skip
 
 
 def _add_blocks(command: argparse.ArgumentParser, default: str = "off") -> None:
@@ -174,6 +183,7 @@ def _add_blocks(command: argparse.ArgumentParser, default: str = "off") -> None:
 
 def _add_emission(command: argparse.ArgumentParser, backends: tuple[str, ...]) -> None:
     _add_blocks(command, "auto" if "auto" in backends else "off")
+    _add_augment(command, "auto" if "auto" in backends else "off")
     words = "numba: compiled loops; numpy: arrays" + (
         "; auto: by predicted time" if "auto" in backends else ""
     )
@@ -326,6 +336,7 @@ def _add_verify(commands: Any) -> None:
         "--method", action="append", default=[], metavar="NODE=METHOD", help="how to draw a node"
     )
     _add_blocks(command)
+    _add_augment(command)
     command.add_argument("--overwrite", action="store_true", help="replace the plot if it is there")
 
 
@@ -367,7 +378,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _derive(options: argparse.Namespace) -> int:
-    from deriver.pipeline import derive, load_model
+    from deriver.pipeline import augment, derive, load_model
     from deriver.running.report import takes_unicode
     from deriver.running.saving import check_output, write_text
     from deriver.show import render
@@ -378,8 +389,12 @@ def _derive(options: argparse.Namespace) -> int:
     if options.why is not None or options.remedy is not None:
         text = _explain(options, unicode)
     else:
-        derivation = derive(load_model(options.model))
-        text = render(derivation, format=options.format, node=options.node, unicode=unicode)
+        model = load_model(options.model)
+        augmented = augment(model, options.augment)
+        derivation, told = (
+            (derive(model), ()) if augmented is None else (augmented.derivation, augmented.shown)
+        )
+        text = render(derivation, format=options.format, node=options.node, unicode=unicode, opening=told)
     if options.output:
         write_text(options.output, text, options.overwrite)
         print(f"written: {options.output}")
@@ -405,13 +420,14 @@ def _explain(options: argparse.Namespace, unicode: bool) -> str:
 
 
 def _emit(options: argparse.Namespace) -> int:
-    from deriver.pipeline import emit, emit_tests, load_model
+    from deriver.pipeline import augmented_model, emit, emit_tests, load_model
     from deriver.running.saving import check_output, write_text
 
     check_output(options.output, options.overwrite)
     if options.tests:
         check_output(options.tests, options.overwrite)
-    model, methods = load_model(options.model), read_pairs("--method", options.method)
+    model = augmented_model(load_model(options.model), options.augment)
+    methods = read_pairs("--method", options.method)
     sizes = _whole_numbers("--size", options.size)
     source = emit(
         model, backend=options.backend, methods=methods, templates=options.templates, sizes=sizes,
@@ -452,7 +468,7 @@ def _run(options: argparse.Namespace) -> int:
         model, options.data, _make_job(options), backend=options.backend,
         methods=read_pairs("--method", options.method), templates=options.templates, blocks=options.blocks,
         reduce=options.reduce, dask=options.dask,
-        cache=not options.no_cache, inits=options.inits,
+        cache=not options.no_cache, inits=options.inits, augment=options.augment,
     )  # fmt: skip
     report_result(
         result, output=output, overwrite=options.overwrite, show=options.show, hdi=options.hdi,
@@ -515,11 +531,11 @@ def _translate(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from deriver.pipeline import load_model
+    from deriver.pipeline import augmented_model, load_model
     from deriver.verification.command import VerifyOptions, run_command
 
     return run_command(
-        load_model(options.model),
+        augmented_model(load_model(options.model), options.augment),
         VerifyOptions(
             sampler=options.sampler, values=read_pairs("--set", options.set), sizes=options.sizes,
             effort=options.effort, jobs=options.jobs, dask=options.dask, resume=options.resume, plot=options.plot,

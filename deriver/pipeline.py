@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deriver.derivation.records import Derivation
     from deriver.plan import Plan
     from deriver.reduction.run import Reduction
-    from deriver.remedies import Explanation
+    from deriver.remedies import Augmented, Explanation
     from deriver.running.binding import Binding
     from deriver.running.cache import Choice
     from deriver.running.job import Job
@@ -183,6 +183,12 @@ def derive(model: Model | str | Path) -> Derivation:
     return derive_conditionals(as_model(model))
 
 
+def augmented_model(model: Model | str | Path, wanted: Blocks) -> Model:
+    """Return the model with the auxiliary variables that are wanted, as it stands where it takes none."""
+    augmented = augment(model, wanted)
+    return as_model(model) if augmented is None else augmented.model
+
+
 def why(model: Model | str | Path, node: str) -> Explanation:
     """Return why a node is conjugate or not, and the changed models in which it is, each derived anew.
 
@@ -191,6 +197,18 @@ def why(model: Model | str | Path, node: str) -> Explanation:
     from deriver.remedies import explain
 
     return explain(as_model(model), node)
+
+
+def augment(model: Model | str | Path, wanted: Blocks = "on") -> Augmented | None:
+    """Return a model with auxiliary variables beside its logistic and probit responses, derived anew, or None.
+
+    Pólya–gamma variables and those of Albert and Chib leave normal conditionals in a linear predictor, and the posterior
+    of every other node as it was.  "on" adds them wherever they make a node conjugate, "auto" where the effects of a
+    response are then drawn together, "off" nowhere.
+    """
+    from deriver.remedies import augment as add_variables
+
+    return None if wanted == "off" else add_variables(as_model(model), wanted)
 
 
 def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, blocks: Blocks = "off") -> Plan:
@@ -220,17 +238,19 @@ def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, block
 def emit(
     model: Model | str | Path, *, backend: Literal["numpy", "numba"] = "numpy", methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None, sizes: Mapping[str, int] | None = None, blocks: Blocks = "off",
+    augment: Blocks = "off",
 ) -> str:  # fmt: skip
     """Return the source of a stand-alone sampler; ``methods`` overrides how a node is drawn, ``blocks`` is as in ``plan``.
 
-    ``sizes`` are the dimensions (p = 2) that the numba backend writes out.
+    ``sizes`` are the dimensions (p = 2) that the numba backend writes out; with ``augment`` the source is that of the
+    model with auxiliary variables (see the function ``augment``), whose joint density its functions hold.
 
     Every derivation passes the density-ratio identity first; one that fails is an ``InternalError``.
     """
     from deriver.derivation.density_ratio import check_derivation
     from deriver.emission import emit as write_source
 
-    derivation = derive(model)
+    derivation = derive(augmented_model(model, augment))
     check_derivation(derivation)
     return write_source(
         derivation, plan(derivation, methods, blocks), backend=backend, templates=templates, sizes=sizes
@@ -263,7 +283,7 @@ def run(
     moments: Sequence[str] = (), stream: Sequence[str] | Mapping[str, int] = (), progress: bool | None = None,
     backend: Backend = "auto", methods: Mapping[str, str] | None = None, templates: str | Path | None = None,
     log_likelihood: bool = False, posterior_predictive: bool = False, blocks: Blocks = "auto", reduce: Blocks = "auto",
-    dask: str | None = None, cache: bool = True, inits: Any = None,
+    dask: str | None = None, cache: bool = True, inits: Any = None, augment: Blocks = "auto",
 ) -> Result:  # fmt: skip
     """Derive, emit and sample: Model and data -> Result.
 
@@ -275,6 +295,8 @@ def run(
     others, and of those in ``stream`` ({"u": 10}: every tenth) draws are written to a disk besides.  ``reduce`` tells whether the rows of Parquet files are reduced to statistics while they are read ("auto":
     where they would fill a quarter of the memory), ``dask`` the address of a cluster that does it.  An interrupt keeps
     the draws so far.  ``cache`` tells whether the source of an earlier run of the same model may be used again.
+    ``augment`` tells whether auxiliary variables are drawn beside logistic and probit responses ("auto": where that
+    pays); they are not kept, and what is reported is the posterior and the likelihood of the model as it stands.
     A model may be a file in the BUGS language, with data and ``inits`` as JSON or in R's notation (or dictionaries of
     arrays).  Raises ``DataError`` or ``UsageError`` with all that is wrong before anything is sampled.
     """
@@ -297,7 +319,7 @@ def run(
     try:
         return run_job(
             model, data, job, backend=backend, methods=methods, templates=templates, blocks=blocks, reduce=reduce,
-            dask=dask, cache=cache, inits=inits,
+            dask=dask, cache=cache, inits=inits, augment=augment,
         )  # fmt: skip
     except DeriverError as error:
         raise in_python(error) from None
@@ -306,7 +328,7 @@ def run(
 def run_job(
     model: Model | str | Path, data: Any, job: Job, *, backend: Backend = "auto", methods: Mapping[str, str] | None = None,
     templates: str | Path | None = None, blocks: Blocks = "auto", reduce: Blocks = "auto", dask: str | None = None,
-    cache: bool = True, inits: Any = None,
+    cache: bool = True, inits: Any = None, augment: Blocks = "auto",
 ) -> Result:  # fmt: skip
     """Run a job: fix nodes, bind data, derive, emit, sample, and name the draws.
 
@@ -324,6 +346,7 @@ def run_job(
             templates=templates,
             blocks=blocks,
             cache=cache,
+            augment=augment,
         )
     from deriver.reduction.run import choose_reduction
     from deriver.running import cache as kept
@@ -334,18 +357,60 @@ def run_job(
         return _run_reduced(as_model(model), reduction, job, backend, methods, templates, blocks, cache)
     prepared = prepare_job(as_model(model), data, job)
     observed = prepared.observed
+    responses = _may_be_augmented(observed, augment, blocks)
     key = kept.choice_key(
         observed.model, observed.arrays, job.settings, backend=backend, methods=methods, blocks=blocks,
-        templates=templates,
+        templates=templates, augment=(augment, *responses) if responses else ("off",),
     )  # fmt: skip
     choice = kept.recall_choice(key) if cache else None
     note = ", with the source that an earlier run derived and checked" if choice is not None else ""
     if choice is None:
-        choice = _derive_source(observed, job, backend, methods, templates, blocks)
+        choice = _choose_augmented(observed, job, backend, methods, templates, blocks, augment, responses)
+        choice = choice or _derive_source(observed, job, backend, methods, templates, blocks)
         if cache:
             kept.keep_choice(key, choice)
-    told = f"sampled by {choice.backend}: {choice.reason}{note}"
-    return sample_job(prepared, choice.source, note=told, cached=cache)
+    told = [*choice.added.splitlines(), f"sampled by {choice.backend}: {choice.reason}{note}"]
+    return sample_job(prepared, choice.source, notes=told, cached=cache, auxiliary=bool(choice.added))
+
+
+def _may_be_augmented(observed: Observed, wanted: Blocks, blocks: Blocks) -> tuple[str, ...]:
+    """Return the responses that may have auxiliary variables: "auto" has them for joint draws, where they are cheap."""
+    from deriver.running.augmenting import affordable, binary_responses
+
+    if wanted == "off" or (wanted == "auto" and blocks == "off"):
+        return ()
+    if wanted == "on":
+        return binary_responses(observed.model)
+    return affordable(observed.model, observed.arrays)
+
+
+def _choose_augmented(
+    observed: Observed, job: Job, backend: Backend, methods: Mapping[str, str] | None,
+    templates: str | Path | None, blocks: Blocks, wanted: Blocks, responses: Sequence[str],
+) -> Choice | None:  # fmt: skip
+    """Return the source of the model with auxiliary variables; None where it takes none, or the backend cannot hold it."""
+    from dataclasses import replace
+
+    from deriver.remedies import augment as add_variables
+    from deriver.running.backend import choose_source
+
+    if not responses or wanted == "off":
+        return None
+    augmented = add_variables(observed.model, wanted, responses, chosen=tuple(methods or {}))
+    if augmented is None:
+        return None
+    try:
+        choice = choose_source(
+            augmented.derivation, plan(augmented.derivation, methods, "on" if blocks == "auto" else blocks),
+            observed.arrays, job.settings, backend=backend, templates=templates,
+        )  # fmt: skip
+    except UsageError:
+        if wanted == "on":
+            raise
+        return None
+    return replace(
+        choice, added="\n".join([*augmented.words, "--augment off samples the model as it stands"])
+    )
 
 
 def _run_program(model: Any, data: Any, job: Job, inits: Any, **options: Any) -> Result:
@@ -414,7 +479,7 @@ def _run_reduced(
         if cache:
             kept.keep_choice(key, choice)
     note = f"{reduction.note}; sampled by {choice.backend}: {choice.reason}{told}"
-    return sample_job(prepared, choice.source, note=note, cached=cache)
+    return sample_job(prepared, choice.source, notes=[note], cached=cache)
 
 
 def graph(model: Model | str | Path, path: str | Path) -> None:
@@ -430,7 +495,7 @@ def verify(
     sizes: Mapping[str, int] | None = None, effort: str | Effort = "default", jobs: int | None = None,
     dask: str | None = None, resume: str | Path | None = None, seed: int | None = None,
     progress: Callable[[int, int], None] | None = None, blocks: Blocks = "off",
-    backend: Literal["numpy", "numba"] = "numpy",
+    backend: Literal["numpy", "numba"] = "numpy", augment: Blocks = "off",
 ) -> Verification:  # fmt: skip
     """Hold a sampler against the model statement: density ratio, Geweke's test, simulation-based calibration.
 
@@ -438,12 +503,13 @@ def verify(
     ``sizes`` plates and dimensions; the others are chosen small and moderate.  ``effort`` is ``"quick"``,
     ``"default"`` or ``"long"``; ``resume`` a file from which an interrupted verification goes on.  ``blocks`` is as in
     ``plan``; with "on" or "auto" it is the sweep with nodes integrated out that is tested.  Of the compiled backend
-    each function is called for one chain after another.
+    each function is called for one chain after another.  With ``augment`` it is the model with auxiliary variables
+    whose sampler is tested (see the function ``augment``).
     """
     from deriver.verification.sources import emit_for_verification
     from deriver.verification.verify import verify as verify_source
 
-    derivation = derive(model)
+    derivation = derive(augmented_model(model, augment))
     if source is None:
         own = plan(derivation, methods, blocks)
         source = emit_for_verification(derivation, own, backend, sizes or {}, templates)

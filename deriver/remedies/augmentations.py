@@ -155,47 +155,60 @@ def _holding(setting: Setting) -> Iterator[tuple[int, Stochastic]]:
 def propose_polya_gamma(setting: Setting) -> Iterator[Proposal]:
     """A Bernoulli or binomial child with logit ψ: beside it ω ~ PG(m, ψ), which leaves a normal kernel in ψ."""
     for place, statement in _holding(setting):
-        logit = _logit(setting, statement) if statement.family in ("bernoulli", "binomial") else None
-        if logit is None or statement.name == setting.node:
-            continue
-        size = argument(statement, "size")
-        (name,) = fresh(setting.document, f"omega_{statement.name}")
-        count = "1" if size is None else print_expression(size)
-        latent = f"{left_side(statement, name)} ~ PolyaGamma({count}, {print_expression(logit)})"
-        document = add_beside(setting.document, place, (_aside(statement.layer), latent))
-        step = Step(
-            kind="augmentation",
-            title=f"a Pólya-gamma variable {name} beside each {statement.name}",
-            same=True,
-            why=_SAME,
-            source="Polson, Scott & Windle (2013), J. American Statistical Association 108, 1339-1349",
-        )
-        yield Proposal(step=step, document=document, node=setting.node)
+        made = add_polya_gamma(setting, place, statement)
+        if made is not None and statement.name != setting.node:
+            yield made
+
+
+def add_polya_gamma(setting: Setting, place: int, statement: Stochastic) -> Proposal | None:
+    """Return the model with a Pólya–gamma variable beside a response, or None where it is no logistic one."""
+    logit = _logit(setting, statement) if statement.family in ("bernoulli", "binomial") else None
+    if logit is None:
+        return None
+    size = argument(statement, "size")
+    (name,) = fresh(setting.document, f"omega_{statement.name}")
+    count = "1" if size is None else print_expression(size)
+    latent = f"{left_side(statement, name)} ~ PolyaGamma({count}, {print_expression(logit)})"
+    document = add_beside(setting.document, place, (_aside(statement.layer), latent))
+    step = Step(
+        kind="augmentation",
+        title=f"a Pólya-gamma variable {name} beside each {statement.name}",
+        same=True,
+        why=_SAME,
+        source="Polson, Scott & Windle (2013), J. American Statistical Association 108, 1339-1349",
+    )
+    return Proposal(step=step, document=document, node=setting.node, auxiliary=name)
 
 
 def propose_albert_chib(setting: Setting) -> Iterator[Proposal]:
     """A Bernoulli child of probability Φ(η): y[i] tells the sign of z[i] ~ N(η, 1)."""
     for place, statement in _holding(setting):
-        prob = argument(statement, "prob") if statement.family == "bernoulli" else None
-        if prob is None or statement.name == setting.node:
-            continue
-        written = resolve_name(setting, prob)
-        if not (isinstance(written, Call) and written.function == "normal_cdf"):
-            continue
-        (name,) = fresh(setting.document, f"z_{statement.name}")
-        latent = left_side(statement, name)
-        lines = [
-            (statement.layer, f"{left_side(statement, statement.name)} ~ Bernoulli(is_positive({latent}))"),
-            (_aside(statement.layer), f"{latent} ~ Normal({print_expression(written.arguments[0])}, var=1)"),
-        ]
-        step = Step(
-            kind="augmentation",
-            title=f"a normal variable {name} behind each {statement.name}, of which it tells the sign",
-            same=True,
-            why=_SAME,
-            source="Albert & Chib (1993), J. American Statistical Association 88, 669-679",
-        )
-        yield Proposal(step=step, document=replace_lines(setting.document, {place: lines}), node=setting.node)
+        made = add_albert_chib(setting, place, statement)
+        if made is not None and statement.name != setting.node:
+            yield made
+
+
+def add_albert_chib(setting: Setting, place: int, statement: Stochastic) -> Proposal | None:
+    """Return the model with a normal variable behind a response, or None where it is no probit of 0 or 1."""
+    prob = argument(statement, "prob") if statement.family == "bernoulli" else None
+    written = None if prob is None else resolve_name(setting, prob)
+    if not (isinstance(written, Call) and written.function == "normal_cdf"):
+        return None
+    (name,) = fresh(setting.document, f"z_{statement.name}")
+    latent = left_side(statement, name)
+    lines = [
+        (statement.layer, f"{left_side(statement, statement.name)} ~ Bernoulli(is_positive({latent}))"),
+        (_aside(statement.layer), f"{latent} ~ Normal({print_expression(written.arguments[0])}, var=1)"),
+    ]
+    step = Step(
+        kind="augmentation",
+        title=f"a normal variable {name} behind each {statement.name}, of which it tells the sign",
+        same=True,
+        why=_SAME,
+        source="Albert & Chib (1993), J. American Statistical Association 88, 669-679",
+    )
+    document = replace_lines(setting.document, {place: lines})
+    return Proposal(step=step, document=document, node=setting.node, auxiliary=name)
 
 
 def _logit(setting: Setting, statement: Stochastic) -> Expression | None:

@@ -54,11 +54,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A changed model, not derived yet; ``node`` is the node that takes the place of the refused one."""
+    """A changed model, not derived yet; ``node`` is the node that takes the place of the refused one.
+
+    ``auxiliary`` is the name of a node that stands beside a response.
+    """
 
     step: Step
     document: Document
     node: str
+    auxiliary: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

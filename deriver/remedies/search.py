@@ -40,7 +40,7 @@ REWRITES: tuple[Callable[[Setting], Iterator[Proposal]], ...] = (
     propose_coordinates,
     propose_whole_covariance,
 )
-_DRAWN = ("gibbs", "prior", "categorical")
+DRAWN = ("gibbs", "prior", "categorical")
 _MOST_STEPS = 2
 
 
@@ -72,7 +72,7 @@ def explain(model: Model, node: str) -> Explanation:
         made = [tried for base in frontier for tried in _try_all(base, derivation, seen)]
         found += [tried for tried in made if _mends(tried)]
         frontier = [tried for tried in made if not _mends(tried)]
-    remedies = tuple(_remedy(start, tried) for tried in _shortest(found) if _checked(tried))
+    remedies = tuple(_remedy(start, tried) for tried in _shortest(found) if passes_check(tried.derivation))
     ordered = sorted(remedies, key=lambda remedy: (not remedy.same, len(remedy.steps)))
     return Explanation(derivation=derivation, node=node, remedies=tuple(ordered), tried=len(seen) - 1)
 
@@ -113,7 +113,7 @@ def _try_all(base: _Tried, first: Derivation, seen: set[str]) -> Iterator[_Tried
                 continue
             seen.add(text)
             tried = _derive(base, proposal, text)
-            if tried is not None and _keeps(first, tried.derivation):
+            if tried is not None and keeps_conjugate(first, tried.derivation):
                 yield tried
 
 
@@ -130,11 +130,11 @@ def _derive(base: _Tried, proposal: Proposal, text: str) -> _Tried | None:
     return _Tried(steps=steps, node=proposal.node, text=text, model=model, derivation=derivation)
 
 
-def _keeps(before: Derivation, after: Derivation) -> bool:
+def keeps_conjugate(before: Derivation, after: Derivation) -> bool:
     """Tell whether every node that was conjugate still is, and every new node is."""
-    drawn = {c.node for c in before.conditionals if c.method in _DRAWN}
+    drawn = {c.node for c in before.conditionals if c.method in DRAWN}
     old = {c.node for c in before.conditionals}
-    return all(c.method in _DRAWN for c in after.conditionals if c.node in drawn or c.node not in old)
+    return all(c.method in DRAWN for c in after.conditionals if c.node in drawn or c.node not in old)
 
 
 def _mends(tried: _Tried) -> bool:
@@ -150,10 +150,10 @@ def _shortest(found: Iterable[_Tried]) -> list[_Tried]:
     return [tried for tried, own in zip(found, sets, strict=True) if not any(other < own for other in sets)]
 
 
-def _checked(tried: _Tried) -> bool:
+def passes_check(derivation: Derivation) -> bool:
     """Tell whether every conditional of a changed model passes the density-ratio identity."""
     try:
-        check_derivation(tried.derivation)
+        check_derivation(derivation)
     except InternalError:
         return False
     return True

@@ -20,6 +20,7 @@ from deriver.emission.compiled import side_names
 from deriver.emission.module import emit
 from deriver.errors import UsageError
 from deriver.plan.records import Plan, Step
+from deriver.running.augmenting import count_trials
 from deriver.running.cache import Choice
 from deriver.running.sampling import Settings
 
@@ -28,6 +29,7 @@ COMPILE_SECONDS = 6.0
 CALL_SECONDS = {"gibbs": 8e-5, "newton": 2e-3, "slice": 4e-3}
 WALK_SECONDS = 2e-4
 READ_SECONDS = 5e-9
+PIECE_SECONDS = 3e-7  # a Pólya–gamma draw of one trial
 
 
 def choose_source(
@@ -53,6 +55,9 @@ def choose_source(
         return emit_plan(plan)
 
     seconds = predict_seconds(plan, arrays, settings)
+    if any(step.conditional.family == "polya_gamma" for step in plan.steps):
+        sweeps = settings.warmup + settings.draws * settings.thin
+        seconds += sweeps * settings.chains * PIECE_SECONDS * count_trials(derivation.model, arrays)
     if backend == "numpy":
         return Choice(backend="numpy", reason="as asked", source=write("numpy"))
     if backend == "auto" and plan.block is not None and plan.block.structure == "linked":

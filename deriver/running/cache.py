@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,12 @@ _FILE = "source.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The backend, why it was chosen, and the source."""
+    """The backend, why it was chosen, and the source; ``added`` tells, by lines, of auxiliary variables that it draws."""
 
     backend: str
     reason: str
     source: str
+    added: str = ""
 
 
 def cache_folder() -> Path:
@@ -71,18 +72,27 @@ def _forget_old(cache: Path) -> None:
 def choice_key(
     model: Model, arrays: Mapping[str, np.ndarray], settings: Settings, *, backend: str,
     methods: Mapping[str, str] | None, blocks: str, templates: str | Path | None, reduced: bool = False,
+    augment: Sequence[str] = ("off",),
 ) -> str:  # fmt: skip
     """Return the digest of all that the choice of a source depends on.
 
     Of the data these are the dimensions p, and, where the backend is to be chosen, the sizes of all arrays; never a
-    value.  ``reduced`` is for a sampler that is given statistics of the rows.
+    value.  ``reduced`` is for a sampler that is given statistics of the rows; ``augment`` tells whether and beside which
+    responses auxiliary variables may stand.
     """
     sizes = {name: np.shape(array) for name, array in arrays.items()}
     dimensions = {given.name for given in model.givens if given.origin != "given" and not given.indices}
     numbers = {name: int(np.asarray(arrays[name])) for name in sorted(dimensions & set(arrays))}
     lengths = (settings.chains, settings.warmup, settings.draws, settings.thin)
     predicted = repr((lengths, sorted(sizes.items()))) if backend == "auto" else ""
-    extra = (backend, predicted, repr(numbers), _digest_of_templates(templates), repr(reduced))
+    extra = (
+        backend,
+        predicted,
+        repr(numbers),
+        _digest_of_templates(templates),
+        repr(reduced),
+        repr(tuple(augment)),
+    )
     return model_key("choice", model, methods, blocks, *extra)
 
 

@@ -108,7 +108,11 @@ def _check_acceptance(name: str, rate: np.ndarray) -> str:
 
 
 def uninformed_nodes(model: Model) -> tuple[str, ...]:
-    """Return the stochastic nodes, not data, from which no response descends."""
+    """Return the stochastic nodes, not data, of which the data say nothing.
+
+    No response descends from them, nor from what they are given: a new value, or an auxiliary one beside a response,
+    is drawn from its distribution given nodes that the data tell.
+    """
     parents = {node.name: set[str]() for node in model.nodes}
     for statement in model.statements:
         parents[statement.name] |= {ref.name for e in _inputs(statement) for ref in references(e)} & set(
@@ -121,7 +125,19 @@ def uninformed_nodes(model: Model) -> tuple[str, ...]:
         if name not in informed:
             informed.add(name)
             waiting += sorted(parents[name])
-    return tuple(n.name for n in model.nodes if n.kind == "stochastic" and n.name not in informed)
+    lone = [n.name for n in model.nodes if n.kind == "stochastic" and n.name not in informed]
+    return tuple(name for name in lone if not _ancestors(name, parents) & informed)
+
+
+def _ancestors(name: str, parents: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [*parents[name]]
+    while waiting:
+        above = waiting.pop()
+        if above not in found:
+            found.add(above)
+            waiting += parents[above]
+    return found
 
 
 def _inputs(statement: Statement) -> Sequence[Any]:

@@ -139,7 +139,7 @@ _MAKERS: dict[str, Callable[[Arguments], Any]] = {
     "half_normal": lambda a: _stats().halfnorm(scale=_sd(a)),
     "lognormal": lambda a: _stats().lognorm(s=_sd(a, "log"), scale=np.exp(a["meanlog"])),
     "poisson": lambda a: _stats().poisson(mu=a["rate"] if "rate" in a else np.exp(a["log_rate"])),
-    "binomial": lambda a: _stats().binom(n=np.asarray(a["size"]).astype(int), p=_prob(a)),
+    "binomial": lambda a: _stats().binom(n=np.asarray(a["size"]).astype(np.int64), p=_prob(a)),
     "bernoulli": lambda a: _stats().bernoulli(p=_prob(a)),
     "negative_binomial": _negative_binomial,
     "gamma": lambda a: _stats().gamma(a=a["shape"], scale=_inverse_or(a, "scale", "rate")),

@@ -113,14 +113,22 @@ def prepare_job(
     )  # fmt: skip
 
 
-def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool = True) -> Result:
+def sample_job(
+    prepared: Prepared,
+    source: str,
+    *,
+    notes: Sequence[str] = (),
+    cached: bool = True,
+    auxiliary: bool = False,
+) -> Result:
     """Return the result of the emitted source on the job's data; the draws reach a disk whatever happens.
 
-    ``note`` is told with the result; ``cached`` tells whether compiled code may be kept for later runs.
+    ``notes`` are told with the result; ``cached`` tells whether compiled code may be kept for later runs, ``auxiliary``
+    whether the source draws nodes that the model does not have, which are not kept.
     """
     module = load_sampler(source, prepared.binding.model.name, cached=cached, sealed=True)
     retention, settings = prepared.retention, prepared.job.settings
-    plain = settings.keep is None and not retention.moments
+    plain = settings.keep is None and not retention.moments and not auxiliary
     try:
         draws = draw_samples(
             module, prepared.observed.arrays, settings, prepared.start, keep=None if plain else retention.whole,
@@ -135,8 +143,8 @@ def sample_job(prepared: Prepared, source: str, *, note: str = "", cached: bool 
             prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws),
             prepared.job.report,
         )  # fmt: skip
-        notes = [text for text in (note, describe_choice(draws)) if text]
-        return replace(result, notes=(*result.notes, *retention.notes, *_notes(prepared), *notes))
+        told = [text for text in (*notes, describe_choice(draws)) if text]
+        return replace(result, notes=(*result.notes, *retention.notes, *_notes(prepared), *told))
     except Exception as error:  # whatever went wrong, the draws must reach a disk
         path = _save_raw(draws, prepared.binding.model.name)
         raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sympy import Expr
@@ -16,11 +17,16 @@ from deriver.show.stacks import for_language
 from deriver.show.surface import relation_to_language, to_language
 
 
-def to_json(derivation: Derivation, node: str | None = None) -> str:
-    """Return ``{"model": ..., "nodes": [...]}``, each parameter an expression of the model language."""
+def to_json(derivation: Derivation, node: str | None = None, opening: Sequence[str] = ()) -> str:
+    """Return ``{"model": ..., "nodes": [...]}``, each parameter an expression of the model language.
+
+    ``opening`` is what is told first, as ``"notes"`` where there is any.
+    """
     chosen = derivation.conditionals if node is None else (derivation.node(node),)
+    notes = {"notes": list(opening)} if opening else {}
     record = {
         "model": derivation.model.name,
+        **notes,
         "nodes": [describe_node(derivation, conditional) for conditional in chosen],
     }
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

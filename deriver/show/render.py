@@ -5,7 +5,9 @@ Input: a ``Derivation``.  Output: a string, the same for the same model on every
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
+from unicodedata import normalize
 
 from deriver.derivation.records import Derivation
 from deriver.errors import Mistake, UsageError
@@ -27,17 +29,19 @@ def render(
     *,
     unicode: bool = True,
     width: int = 96,
+    opening: Sequence[str] = (),
 ) -> str:
-    """Return a derivation as a person reads it, or as JSON; ``node`` chooses one node.
+    """Return a derivation as a person reads it, or as JSON; ``node`` chooses one node, ``opening`` is told first.
 
     ``unicode=False`` gives the text format in ASCII, with names as in the model language; ``width`` is that of
     the text format, in columns.  Raises ``UsageError`` for a format or node that there is not.
     """
     _check(derivation, format, node)
     if format == "json":
-        return to_json(derivation, node)
+        return to_json(derivation, node, opening)
     siblings = names_of(derivation.model)
-    document = compose(derivation, node)
+    words = tuple(text if unicode or format != "text" else _in_ascii(text) for text in opening)
+    document = compose(derivation, node, words)
     match format:
         case "text":
             return Terminal(TextSpelling(siblings, unicode), width).set_document(document)
@@ -45,6 +49,10 @@ def render(
             return Markdown(LatexSpelling(siblings), SCREEN).set_document(document)
         case "latex":
             return Latex(LatexSpelling(siblings), PAGE).set_document(document)
+
+
+def _in_ascii(text: str) -> str:
+    return normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
 
 
 def _check(derivation: Derivation, format: str, node: str | None) -> None:

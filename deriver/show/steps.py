@@ -37,11 +37,12 @@ _MOST_CASES = 5
 _ZERO = n.Numeral(Fraction(0))
 
 
-def compose(derivation: Derivation, node: str | None = None) -> Document:
-    """Return the document of a derivation, or of one node of it."""
+def compose(derivation: Derivation, node: str | None = None, words: tuple[str, ...] = ()) -> Document:
+    """Return the document of a derivation, or of one node of it, ``words`` before all else."""
     derivation = without_fixed(derivation)
     chosen = derivation.conditionals if node is None else (derivation.node(node),)
-    opening = (joint_density(derivation),) if node is None else ()
+    told = tuple(Paragraph(words=(text,)) for text in words)
+    opening = (*told, *((joint_density(derivation),) if node is None else ()))
     plan = make_plan(derivation)
     sections = tuple(Steps(derivation, conditional).section(plan) for conditional in chosen)
     closing = (*integrated_blocks(derivation), *collapsed_blocks(derivation), *joint_blocks(plan))

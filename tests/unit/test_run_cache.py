@@ -72,6 +72,32 @@ def test_a_second_run_derives_nothing_and_draws_the_same(monkeypatch: pytest.Mon
         np.testing.assert_array_equal(variable.array, second.posterior.variables[name].array)
 
 
+def test_a_second_run_with_auxiliary_variables_derives_nothing_and_says_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = """model groups
+plates
+  i = 1..n
+data
+  y[i] ~ Binomial(5, logit=b[i])
+process
+  b[i] ~ Normal(0, prec=tau)
+parameters
+  tau ~ Gamma(shape=3, rate=2)
+"""
+    data = {"n": 4, "y": np.array([1, 4, 2, 3])}
+    options = {"draws": 20, "warmup": 5, "seed": 1, "backend": "numpy"}
+    first = deriver.run(deriver.parse_model(text), data, **options)
+    monkeypatch.setattr("deriver.remedies.auxiliary.derive", None)
+    second = deriver.run(deriver.parse_model(text), data, **options)
+    assert "omega_y" in first.source and second.source == first.source
+    assert "tau" in second.posterior and "omega_y" not in second.posterior
+    told = [[note for note in result.notes if "added" in note] for result in (first, second)]
+    assert told[0] == told[1] != []
+    with pytest.raises(TypeError):
+        deriver.run(deriver.parse_model(text), {**data, "y": np.array([1, 4, 0, 0])}, augment="on", **options)
+
+
 def test_a_second_run_on_statistics_derives_nothing_and_draws_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,9 +39,10 @@ def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
         "wishart": _write_wishart,
         "inverse_wishart": _write_wishart,
         "dirichlet": _write_dirichlet,
+        "polya_gamma": _write_polya_gamma,
         **dict.fromkeys(SCALAR_DRAWS, _write_scalar),
     }
-    if family not in writers or step.conditional.method == "prior":
+    if family not in writers or (step.conditional.method == "prior" and family != "polya_gamma"):
         raise unsupported(f"a draw of {step.node} from {family or 'its prior'}", "use the numpy backend")
     if step.conditional.truncation is not None and family != "normal":
         raise unsupported(f"a truncated {family} for {step.node}", "use the numpy backend")
@@ -170,6 +171,15 @@ def _write_scalar(body: Body, step: Step) -> None:
                 if family == "inverse_gamma"
                 else join_product([gamma], [second])
             )
+        body.assign(place(target_text(body, step), ()), drawn)
+
+
+def _write_polya_gamma(body: Body, step: Step) -> None:
+    body.needs.helpers.add("random_polya_gamma")
+    with over_elements(body, step):
+        parameters(body, step, "size", "tilt")
+        size, tilt = (named_scalar(body, step, name) for name in ("size", "tilt"))
+        drawn = call("random_polya_gamma", "rng", size.text, tilt.text)
         body.assign(place(target_text(body, step), ()), drawn)
 
 

@@ -45,6 +45,8 @@ CALLS = {
     "random_inverse_wishart": ("bartlett", "cholesky", "square"),
     "bartlett": ("normal", "random_gamma"),
     "random_truncated_normal": ("normal", "uniform"),
+    "random_polya_gamma": ("random_cut_inverse_gaussian", "polya_gamma_term", "uniform"),
+    "random_cut_inverse_gaussian": ("normal", "uniform"),
     "propose_block": ("normal", "uniform", "random_gamma"),
     "adapt_block": ("fit_block",),
     "fit_block": ("cholesky",),
@@ -67,6 +69,7 @@ ORDER = (
         "logarithm",
     ),
     *("random_gamma", "random_beta"),
+    *("random_cut_inverse_gaussian", "polya_gamma_term", "random_polya_gamma"),
     *(
         "random_truncated_normal",
         "cholesky",
