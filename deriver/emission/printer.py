@@ -338,7 +338,10 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
             return call(function, print_expression(source, expr.args[1], frame).text)
         case heads.Diagonal():
             return _print_diagonal(source, expr.args[0], frame)
-        case sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack() | heads.Grid() | heads.Gated():
+        case (
+            sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack() | heads.Grid() | heads.Gated()
+            | heads.Recursion()
+        ):  # fmt: skip
             return atom(align(source, read_reference(source, lift(source, expr)), frame))
     raise InternalError(f"no array form for {type(expr).__name__}")
 
