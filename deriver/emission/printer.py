@@ -30,7 +30,10 @@ UFUNCS = {
 }
 SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "ndtr", "log_ndtr", "log_expit"}
 # The families whose truncated members have a helper for the mass that is kept.
-MASSES = ("normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta", "exponential", "student_t")
+MASSES = (
+    "normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta", "exponential", "student_t", "cauchy",
+    "half_cauchy", "half_normal", "laplace", "logistic", "lognormal", "weibull",
+)  # fmt: skip
 MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs", "lgamma": "gammaln"}
 
 
