@@ -64,9 +64,8 @@ class Definitions:
     def at(self, ref: Ref) -> Expr:
         """Return the definition of a deterministic element, in the element's own subscripts."""
         definition = self._by_name[ref.name]
-        fresh = _rename_clashes(
-            definition.expression, frozenset().union(*(i.free_symbols for i in ref.indices))
-        )
+        taken = frozenset().union(*(i.free_symbols for i in (*ref.indices, *definition.element.indices)))
+        fresh = _rename_clashes(definition.expression, taken)
         own = dict(zip(definition.element.indices, ref.indices, strict=True))
         return substitute(fresh, own)
 
