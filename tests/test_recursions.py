@@ -12,6 +12,8 @@ import pytest
 from scipy import stats
 
 import deriver
+from deriver.bugs.to_jags import to_jags
+from deriver.bugs.to_stan import to_stan
 from deriver.language import parse_model, print_model
 from tests.emitted import load_source
 from tests.test_partly_observed import check
@@ -322,3 +324,12 @@ def test_a_path_over_a_ragged_plate_is_refused_in_words() -> None:
     )
     with pytest.raises(deriver.UsageError, match="the recursion of level over a ragged plate"):
         deriver.emit(parse_model(text))
+
+
+def test_other_languages() -> None:
+    """JAGS puts definitions in order by itself; Stan takes them as they stand, so that a path of one node can be written."""
+    assert "for (t in 2:T) {\n    err[t] <- " in to_jags(parse_model(ARMA))
+    assert "err[t] <- y[t] - nu[t]" in to_jags(parse_model(ARMA_BY_MEANS))
+    assert to_stan(parse_model(GARCH)).count("s2[t - 1]") == 1
+    with pytest.raises(deriver.ModelError, match="which use each other's earlier elements"):
+        to_stan(parse_model(ARMA_BY_MEANS))

@@ -24,7 +24,7 @@ from deriver.derivation.substitution import substitute
 from deriver.errors import InternalError
 from deriver.model.expressions import Number
 from deriver.model.records import Deterministic, Model
-from deriver.model.recursions import find_groups, find_inline
+from deriver.model.recursions import find_groups, find_inline, rules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,7 @@ class _Member:
 
 def make_definitions(model: Model, lowering: Lowering) -> tuple[Definition, ...]:
     """Return one definition for each deterministic node, in the order of the statements."""
-    statements = [each for each in model.statements if isinstance(each, Deterministic)]
-    own: dict[str, list[Deterministic]] = {each.name: [] for each in statements}
-    for each in statements:
-        own[each.name].append(each)
-    rules = {name: [(each.subscripts, each.expression) for each in found] for name, found in own.items()}
+    rules = rules_of(model)
     made: dict[str, Definition] = {}
     for group in find_groups(
         {name: found for name, found in rules.items() if not _are_alike(found, lowering)}
@@ -64,8 +60,9 @@ def make_definitions(model: Model, lowering: Lowering) -> tuple[Definition, ...]
         made |= _make_recursion(group, find_inline(group, rules), model, lowering)
     for name in rules:
         if name not in made:
-            made[name] = _definition(max(own[name], key=lambda each: len(each.ranges)), lowering)
-    return tuple(made[name] for name in dict.fromkeys(each.name for each in statements))
+            own = [each for each in model.statements_of(name) if isinstance(each, Deterministic)]
+            made[name] = _definition(max(own, key=lambda each: len(each.ranges)), lowering)
+    return tuple(made[name] for name in rules)
 
 
 def _are_alike(own: list, lowering: Lowering) -> bool:

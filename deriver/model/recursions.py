@@ -8,8 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from deriver.model.expressions import Expression, Number, references
+from deriver.model.records import Deterministic, Model
 
 Rules = Mapping[str, Sequence[tuple[tuple[Expression, ...], Expression]]]
+
+
+def rules_of(model: Model) -> dict[str, list[tuple[tuple[Expression, ...], Expression]]]:
+    """Return the statements of each deterministic node."""
+    rules: dict[str, list[tuple[tuple[Expression, ...], Expression]]] = {}
+    for each in model.statements:
+        if isinstance(each, Deterministic):
+            rules.setdefault(each.name, []).append((each.subscripts, each.expression))
+    return rules
 
 
 def find_groups(rules: Rules) -> tuple[tuple[str, ...], ...]:

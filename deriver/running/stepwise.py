@@ -12,7 +12,7 @@ import numpy as np
 
 from deriver.model.expressions import Number, references
 from deriver.model.records import Deterministic, Model
-from deriver.model.recursions import find_groups
+from deriver.model.recursions import find_groups, rules_of
 from deriver.running.evaluate import Environment, Stored, evaluate
 from deriver.running.layout import Layout
 from deriver.running.values import Value, scalar
@@ -22,10 +22,7 @@ Rows = Mapping[str, np.ndarray]
 
 def find_recursions(model: Model) -> tuple[tuple[str, ...], ...]:
     """Return the groups of deterministic nodes that refer to their own earlier elements."""
-    rules: dict[str, list] = {}
-    for each in model.statements:
-        if isinstance(each, Deterministic):
-            rules.setdefault(each.name, []).append((each.subscripts, each.expression))
+    rules = rules_of(model)
     return tuple(
         group
         for group in find_groups(rules)
