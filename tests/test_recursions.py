@@ -307,6 +307,11 @@ def test_induction_gives_the_support_of_a_path() -> None:
     assert str(model.node("s2").support.lower.text) == "0"
     turned = parse_model(GARCH.replace("+ b1 * s2[t-1]", "- b1 * s2[t-1]"))
     assert turned.node("s2").support.lower is None
+    pair = parse_model(
+        "model pair\nplates\n  t = 1..T\ngiven\n  c > 0\ndata\n  y[t] ~ N(u[t], 1)\nprocess\n"
+        "  u[1] = c\n  u[t] = v[t-1] for t in 2..T\n  v[1] = c\n  v[t] = u[t-1] - c for t in 2..T\n"
+    )
+    assert pair.node("u").support.lower is None  # as v can be negative
 
 
 def test_several_statements_under_a_transform_are_no_recursion() -> None:

@@ -303,7 +303,7 @@ def _check_count_given(scope: Scope, supports: Supports, what: str, value: Refer
 def _check_definite(scope: Scope, supports: Supports, leaves: Leaves, what: str, value: Expression) -> None:
     if supports.is_definite(value):
         return
-    flaw = _find_flaw(scope, value, set()) or _find_product(supports, value)
+    flaw = _find_flaw(scope, value, set())
     if flaw is not None:
         scope.mistakes.add(
             "support", f"{what} {flaw}", span=value.span, expected="a symmetric positive definite matrix"
@@ -318,19 +318,6 @@ def _check_definite(scope: Scope, supports: Supports, leaves: Leaves, what: str,
             expected="a matrix that is positive definite wherever its parts can lie",
             remedy=_mend_matrix(state),
         )
-
-
-def _find_product(supports: Supports, value: Expression) -> str | None:
-    """Return what is wrong with a product of two matrices, or its inverse; None for anything else."""
-    match value:
-        case Call(function="inv", arguments=(inner,)) | Transpose(operand=inner):
-            return _find_product(supports, inner)
-        case Binary(operator="*", left=Reference() as left, right=Reference() as right) if left != right:
-            shapes = [supports.inference.shaper.shape(each) for each in (left, right)]
-            if all(shape is not None and shape.kind == "matrix" for shape in shapes):
-                text = print_expression(value)
-                return f"is made of `{text}`: a product of two matrices is not symmetric unless they commute"
-    return None
 
 
 def _mend_matrix(state: dict[str, float]) -> str:
