@@ -99,3 +99,17 @@ def test_the_source_divides_by_the_mass_that_a_truncation_keeps(key: str, tmp_pa
     assert module.log_joint(state, module.prepare({"y": np.array(0.7)}))[0] == pytest.approx(
         expected, rel=1e-10
     )
+
+
+def test_definitions_of_the_data_are_computed_in_order(tmp_path: Path) -> None:
+    """A centred covariate is stated above the mean that it uses."""
+    text = (
+        "model centred\nplates\n  k = 1..n\ngiven\n  x[k]\ndata\n  y[k] ~ Normal(a * u[k], sd=1)\nprocess\n"
+        "  u[k] = (x[k] - m) / s\nparameters\n  s = sqrt(sum(k: (x[k] - m)^2) / n)\n  m = sum(k: x[k]) / n\n"
+        "  a ~ HalfCauchy(scale=1)\n"
+    )
+    module = load_source(deriver.emit(deriver.parse_model(text)), tmp_path, "centred")
+    x, y = np.array([1.0, 2.0, 4.0]), np.array([0.3, -0.2, 0.9])
+    state, data = module.State(a=np.array([0.7])), module.prepare({"x": x, "y": y, "n": 3})
+    expected = stats.norm.logpdf(y, 0.7 * (x - x.mean()) / x.std()).sum() + stats.halfcauchy.logpdf(0.7)
+    assert module.log_joint(state, data)[0] == pytest.approx(expected, rel=1e-10)
