@@ -199,7 +199,37 @@ def _compile_plate_sum(expr: heads.PlateSum) -> Compiled:
     return value
 
 
+def _compile_recursion(expr: heads.Recursion, position: sp.Expr | None) -> Compiled:
+    """The values of a recursion, or the one at a position, for which nothing after it is looked at."""
+    firsts = [[compile_expression(first) for first in own] for own in expr.firsts]
+    steps = [compile_expression(step) for step in expr.steps]
+    symbol, lower, _ = expr.bound
+    start, side = compile_expression(lower), compile_expression(heads.shape_of(expr)[0])
+    wanted = None if position is None else compile_expression(position)
+
+    def value(s: State, k: Indices) -> Value:
+        last = int(side(s, k) if wanted is None else wanted(s, k))
+        paths: list[list[Value]] = [[] for _ in steps]
+        for place in range(last):
+            inside: dict = {**k, symbol: int(start(s, k)) + place - expr.lead}
+            inside |= {
+                name: paths[int(row)][-int(lag)] for name, row, lag in expr.earlier if place >= expr.lead
+            }
+            rows = range(len(steps)) if place < last - 1 or wanted is None else [expr.row]
+            new = {row: (firsts[row][place] if place < expr.lead else steps[row])(s, inside) for row in rows}
+            for row, number in new.items():
+                paths[row].append(number)
+        own = paths[expr.row]
+        return own[-1] if wanted is not None else np.array(own, dtype=float).reshape(-1, 1)
+
+    return value
+
+
 def _compile_matrix_head(expr: sp.Expr) -> Compiled:
+    if isinstance(expr, heads.Recursion):
+        return _compile_recursion(expr, None)
+    if isinstance(expr, heads.Component) and isinstance(expr.args[0], heads.Recursion):
+        return _compile_recursion(*expr.args)
     parts = [compile_expression(arg) for arg in expr.args if isinstance(arg, sp.Expr)]
     match expr:
         case heads.Inner():

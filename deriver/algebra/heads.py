@@ -214,6 +214,65 @@ class Grid(MatrixHead):
         return Grid(swapped, Tuple(row, first, last), Tuple(column, low, high))
 
 
+class Earlier(Symbol):
+    """An earlier element of a node inside a step of a recursion."""
+
+
+class Recursion(MatrixHead):
+    """The values of a deterministic node that is computed from its own earlier elements, a vector along an index.
+
+    ``Recursion(variables, row, place, bound, earlier, firsts, steps)``: nodes are computed together, step by step, as the
+    index of ``bound`` = (index, lower, upper) runs; ``steps`` has an expression for each of them and ``firsts`` the
+    elements before ``lower``, node by node.  In a step an earlier element is a symbol, which ``earlier`` lists as
+    (symbol, node, lag).  The vector is that of the ``row``-th node (from 0); ``place`` holds the subscripts of all.
+    """
+
+    def __new__(
+        cls, variables: Tuple, row: Expr | int, place: Tuple, bound: Tuple, earlier: Tuple, firsts: Tuple, steps: Tuple
+    ) -> Self:  # fmt: skip
+        return Basic.__new__(cls, variables, as_expr(row), place, bound, earlier, firsts, steps)
+
+    @property
+    def variables(self) -> Tuple:
+        return self.args[0]
+
+    @property
+    def row(self) -> int:
+        return int(self.args[1])
+
+    @property
+    def bound(self) -> Tuple:
+        return self.args[3]
+
+    @property
+    def earlier(self) -> Tuple:
+        return self.args[4]
+
+    @property
+    def firsts(self) -> Tuple:
+        return self.args[5]
+
+    @property
+    def steps(self) -> Tuple:
+        return self.args[6]
+
+    @property
+    def lead(self) -> int:
+        """How many elements stand before the first step."""
+        return len(self.firsts[0])
+
+    @property
+    def bound_symbols(self) -> set[Symbol]:
+        return {self.bound[0]}
+
+    def element(self, position: Expr) -> Ref:
+        """Return the reference to the element at a 1-based position."""
+        index = position + self.bound[1] - self.lead - 1
+        return Ref(
+            self.variables[self.row], *(each.xreplace({self.bound[0]: index}) for each in self.args[2])
+        )
+
+
 def is_even(body: Expr, one: Symbol, other: Symbol) -> bool:
     """Tell whether an expression is the same with two indices exchanged."""
     if isinstance(body, Ref) and body.variable.symmetric and set(body.indices) == {one, other}:
@@ -259,6 +318,10 @@ class LogDet(ScalarHead):
 
 class Component(ScalarHead):
     """``Component(v, k)``: the k-th entry (1-based) of a vector expression; build it with ``component``."""
+
+    def _eval_is_positive(self):
+        vector = self.args[0]
+        return vector.variables[vector.row].is_positive if isinstance(vector, Recursion) else None
 
 
 class Entry(ScalarHead):
@@ -459,6 +522,9 @@ def shape_of(expr: Expr) -> Shape:
         case Stack():
             _, lower, upper = expr.args[1]
             return (upper - lower + 1, None)
+        case Recursion():
+            _, lower, upper = expr.bound
+            return (upper - lower + 1 + expr.lead, None)
         case Grid():
             (_, low, high), (_, first, last) = expr.args[1:]
             return (high - low + 1, last - first + 1)
@@ -648,6 +714,8 @@ def component(vector: Expr, position: Expr) -> Expr:
             return vector.args[0].xreplace({index: position + lower - 1})
         case Literal() if position.is_Integer:
             return vector.args[1 + int(position)]
+        case Recursion() if position.is_Integer and position <= vector.lead:
+            return vector.firsts[vector.row][int(position) - 1]
         case Map():
             return SCALAR_FUNCTIONS[vector.function](component(vector.args[1], position))
         case PlateSum() | Gated():

@@ -72,13 +72,15 @@ def scale(terms: Terms, factor: Expr) -> Terms:
 
 def _expand_product(expr: sp.Mul, target: Expr) -> Terms:
     free, dependent = expr.as_independent(target, as_Add=False)
+    if holds_recursion(dependent, target):
+        return {dependent: free}
     parts = [expand_in(factor, target) for factor in sp.Mul.make_args(dependent)]
     return scale(reduce(multiply_terms, parts, {S.One: S.One}), free)
 
 
 def _expand_power(expr: sp.Pow, target: Expr) -> Terms:
     base, exponent = expr.base, expr.exp
-    if exponent.has(target):
+    if exponent.has(target) or holds_recursion(base, target):
         return {expr: S.One}
     terms = expand_in(base, target)
     if len(terms) == 1:
@@ -88,6 +90,11 @@ def _expand_power(expr: sp.Pow, target: Expr) -> Terms:
     if exponent.is_Integer and 1 < exponent <= 8:
         return reduce(multiply_terms, [terms] * int(exponent))
     return {expr: S.One}
+
+
+def holds_recursion(expr: Expr, target: Expr) -> bool:
+    """Tell whether the target lies below a recursion: nothing is a statistic then, and a residual keeps its digits."""
+    return any(path.has(target) for path in expr.atoms(heads.Recursion))
 
 
 def _power(monomial: Expr, exponent: Expr) -> Expr:

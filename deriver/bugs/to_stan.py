@@ -35,6 +35,7 @@ from deriver.model.expressions import (
     references,
 )
 from deriver.model.records import Deterministic, Given, Model, Node, Range, Statement, Stochastic, Support
+from deriver.model.recursions import find_groups, rules_of
 
 _FUNCTIONS = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "abs": "abs", "max": "fmax", "min": "fmin", "logit": "logit",
@@ -118,6 +119,12 @@ class _Writer:
                 self.refusals.refuse(
                     f"the name `{name}`", None, "give it another name: Stan keeps the word for itself"
                 )
+        for group in find_groups(rules_of(self.model)):
+            if len(group) > 1:
+                self.refusals.refuse(
+                    f"{', '.join(f'`{name}`' for name in group)}, which use each other's earlier elements", None,
+                    "write their loop by hand: Stan computes them in one, in this order",
+                )  # fmt: skip
         data = [*self._sizes(), *self._givens(), *self._responses()]
         parameters = list(self._parameters())
         derived = [line for each in parents_first(self.model) for line in self._definition(each)]

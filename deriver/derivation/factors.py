@@ -7,13 +7,14 @@ from dataclasses import replace
 import sympy as sp
 from sympy import Expr
 
-from deriver.algebra import heads
 from deriver.algebra.heads import Condition, Ref, index_symbol
 from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Definition, Factor
+from deriver.derivation.recursions import make_definitions
+from deriver.derivation.substitution import substitute
 from deriver.errors import InternalError, Mistake, ModelError
 from deriver.families import family as family_record
-from deriver.model.records import Deterministic, Given, Model, Node, Stochastic
+from deriver.model.records import Given, Model, Node, Stochastic
 
 
 class Definitions:
@@ -23,19 +24,7 @@ class Definitions:
         self.all = definitions
         self._by_name: dict[str, Definition] = {}
         for definition in definitions:
-            name = definition.element.name
-            if name in self._by_name:
-                raise ModelError(
-                    [
-                        Mistake(
-                            code="piecewise_definition",
-                            found=f"the deterministic node {name} has more than one statement",
-                            expected="one defining statement for a deterministic node",
-                            remedy=f"write {name} as one expression, or give its recursion a stochastic node",
-                        )
-                    ]
-                )
-            self._by_name[name] = definition
+            self._by_name[definition.element.name] = definition
 
     def defines(self, name: str) -> bool:
         """Tell whether a name is deterministic."""
@@ -75,9 +64,8 @@ class Definitions:
     def at(self, ref: Ref) -> Expr:
         """Return the definition of a deterministic element, in the element's own subscripts."""
         definition = self._by_name[ref.name]
-        fresh = _rename_clashes(
-            definition.expression, frozenset().union(*(i.free_symbols for i in ref.indices))
-        )
+        taken = frozenset().union(*(i.free_symbols for i in (*ref.indices, *definition.element.indices)))
+        fresh = _rename_clashes(definition.expression, taken)
         own = dict(zip(definition.element.indices, ref.indices, strict=True))
         return substitute(fresh, own)
 
@@ -105,38 +93,9 @@ def rename_bound(expr: Expr, mark: str, taken: frozenset[sp.Symbol] = frozenset(
     return expr.func(*(substitute(arg, rules) for arg in renamed))
 
 
-def substitute(expr: Expr, rules: dict) -> Expr:
-    """Replace exactly, and rebuild closed heads whose content changed shape."""
-    if expr in rules:
-        return rules[expr]
-    if not expr.args:
-        return expr
-    args = [substitute(arg, rules) if isinstance(arg, sp.Basic) else arg for arg in expr.args]
-    if all(new is old for new, old in zip(args, expr.args, strict=True)):
-        return expr
-    if isinstance(expr, heads.Inner):
-        return heads.inner(args[0])
-    if isinstance(expr, heads.Trace):
-        return heads.trace(args[0])
-    if isinstance(expr, heads.LogDet):
-        return heads.logdet(args[0])
-    if isinstance(expr, heads.Component):
-        return heads.component(*args)
-    if isinstance(expr, heads.Transposed):
-        return heads.transpose(args[0])
-    if isinstance(expr, sp.Pow) and not args[0].is_commutative and args[1] == -1:
-        return heads.invert(args[0]) if not isinstance(args[0], heads.Literal) else args[0] ** -1
-    return expr.func(*args)
-
-
 def build_factors(model: Model, lowering: Lowering) -> tuple[tuple[Factor, ...], Definitions]:
-    """Return the factors of the joint density in the order of the statements, and the definitions.
-
-    Raises ``ModelError`` for a deterministic node with several statements.
-    """
-    definitions = Definitions(
-        tuple(_definition(s, lowering) for s in model.statements if isinstance(s, Deterministic))
-    )
+    """Return the factors of the joint density in the order of the statements, and the definitions."""
+    definitions = Definitions(make_definitions(model, lowering))
     nodes = {node.name for node in model.nodes if node.kind == "stochastic"}
     declarations: list[Node | Given] = [*model.nodes, *model.givens]
     binary = frozenset(
@@ -150,14 +109,6 @@ def build_factors(model: Model, lowering: Lowering) -> tuple[tuple[Factor, ...],
         if isinstance(statement, Stochastic)
     ]
     return tuple(_bounded(factor, factors, definitions, nodes) for factor in factors), definitions
-
-
-def _definition(statement: Deterministic, lowering: Lowering) -> Definition:
-    element = lowering.element(
-        statement.name, *(lowering.expression(subscript) for subscript in statement.subscripts)
-    )
-    bounds = tuple(lowering.bound(place) for place in statement.ranges)
-    return Definition(element=element, expression=lowering.expression(statement.expression), bounds=bounds)
 
 
 def _factor(statement: Stochastic, lowering: Lowering, definitions: Definitions, nodes: set[str]) -> Factor:

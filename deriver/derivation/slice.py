@@ -21,6 +21,7 @@ from deriver.derivation.density import factor_log_density
 from deriver.derivation.factors import Definitions, condition_holds_trivially, rename_bound, substitute
 from deriver.derivation.isolate import expand_diagonals, free_references, isolate, range_conditions
 from deriver.derivation.records import Contribution, Factor
+from deriver.derivation.recursions import references_in
 
 Indices = tuple[Expr, ...]
 
@@ -280,7 +281,7 @@ def _parents(
     arguments: tuple[Expr, ...], names: tuple[str, ...], definitions: Definitions
 ) -> tuple[Ref, ...]:
     """Return the stochastic elements that the factor is conditioned on, in the order of ``names``."""
-    refs = {ref for a in arguments for ref in definitions.expand(a).atoms(Ref) if ref.name in names}
+    refs = {ref for a in arguments for ref in references_in(definitions.expand(a)) if ref.name in names}
     return tuple(sorted(sp.ordered(refs), key=lambda ref: names.index(ref.name)))
 
 

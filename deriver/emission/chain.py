@@ -207,7 +207,7 @@ def starting_function(module: Module) -> FunctionView:
     wide = "wide" if _may_be_impossible(module) else "1.0"
     starts = [(step, _first_value(module, step, wide)) for step in module.plan.steps]
     source.lines += spread_lines(module, [text for _, text in starts])
-    source.lines += _first_state_lines(module, [f"{s.node}={text}" for s, text in starts])
+    source.lines += _first_state_lines(module, {s.node: text for s, text in starts})
     for step in module.plan.steps:
         if _is_common_location(module, step):
             source.lines += _update_lines(step)
@@ -245,13 +245,33 @@ def starting_function(module: Module) -> FunctionView:
     return make_function("starting_values", parameters, "State", doc, source.lines)
 
 
-def _first_state_lines(module: Module, starts: list[str]) -> list[str]:
+def _first_state_lines(module: Module, starts: dict[str, str]) -> list[str]:
     """Return the lines that make the first state; where it may be impossible, states are tried until one is not."""
     if not _may_be_impossible(module):
-        return break_call("state = State(", starts, ")", 1)
+        return first_state_lines(starts, "state = ", 1)
     module.needs.helpers.add("legal_start")
-    inside = break_call("return State(", starts, ")", 2)
+    inside = first_state_lines(starts, "return ", 2)
     return ["    def first(wide: float) -> State:", *inside, "", "    state = legal_start(first, data)"]
+
+
+def first_state_lines(
+    starts: dict[str, str], head: str, depth: int, change: str = "replace(state, "
+) -> list[str]:
+    """Return the lines that make a state and assign or return it; a node whose bounds are other nodes waits for these.
+
+    ``change`` is how a record with another field begins.
+    """
+    later = {node: text for node, text in starts.items() if "state." in text}
+    begun = [f"{node}={'np.zeros(chains)' if node in later else text}" for node, text in starts.items()]
+    lines = break_call(f"{'state = ' if later else head}State(", begun, ")", depth)
+    while later:
+        ready = [
+            node for node, text in later.items() if not set(re.findall(r"state\.(\w+)", text)) & set(later)
+        ]
+        node = (ready or list(later))[0]
+        own = f"{node}={later.pop(node)}"
+        lines += break_call(f"{'state = ' if later else head}{change}", [own], ")", depth)
+    return lines
 
 
 def _may_be_impossible(module: Module) -> bool:

@@ -117,8 +117,18 @@ def _used_statistics(module: Module):
 
 
 def _fixed(module: Module) -> list[Quantity]:
+    """Return the definitions that the data settle, each after those that it uses."""
     fixed = [quantity for quantity in module.plan.quantities if quantity.kind == "fixed"]
-    return [quantity for quantity in fixed if not is_over_rows(module, quantity.indices)]
+    uses = {
+        each.element.name: {ref.name for ref in each.expression.atoms(Ref)}
+        for each in module.derivation.definitions
+    }
+    order: list[Quantity] = []
+    while len(order) < len(fixed):
+        waiting = [each for each in fixed if each not in order]
+        names = {each.name for each in waiting}
+        order += [each for each in waiting if not uses[each.name] & names]
+    return [quantity for quantity in order if not is_over_rows(module, quantity.indices)]
 
 
 # --- prepare ----------------------------------------------------------------------------------------------

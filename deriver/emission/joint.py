@@ -9,6 +9,7 @@ from sympy import Expr, Tuple
 
 from deriver.algebra.heads import Ref
 from deriver.derivation.records import Factor
+from deriver.derivation.recursions import spell_out
 from deriver.emission.gibbs import quantity_shape
 from deriver.emission.mathtext import show
 from deriver.emission.printer import MASSES, lift, print_expression
@@ -44,17 +45,15 @@ def definition_function(module: Module, name: str) -> FunctionView:
     """Return the function that computes a deterministic node from the state."""
     pieces = [d for d in module.derivation.definitions if d.element.name == name]
     quantity = module.quantity(name)
-    if any(ref.name == name for piece in pieces for ref in piece.expression.atoms(Ref)):
-        raise unsupported(
-            f"the deterministic node {name}, defined by its own earlier values", "make it a node"
-        )
     source = module.source(own_space(module, quantity))
     if len(pieces) == 1 and _covers_all(module, pieces[0], quantity):
         write_whole(source, pieces[0].expression, name)
     else:
         write_pieces(module, source, pieces, name)
     doc = [f"Return {name}, shape {quantity_shape(module, name)}."]
-    doc += [f"{show(piece.element)} = {show(piece.expression)}" for piece in pieces]
+    for left, right, conditions in (rule for piece in pieces for rule in spell_out(piece)):
+        where = "".join(f" for {show(condition)}" for condition in conditions)
+        doc.append(f"{show(left)} = {show(right)}{where}")
     return make_function(f"compute_{name}", ("state: State", "data: Data"), "Array", doc, source.lines)
 
 

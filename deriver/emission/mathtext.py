@@ -65,6 +65,8 @@ def _show(expr: sp.Basic) -> Text:
             return Text(text=_show(expr.args[0]).wrapped(ATOM) + "'", level=POWER)
         case heads.Inner():
             return _show(expr.args[0])
+        case heads.Component() if isinstance(expr.args[0], heads.Recursion):
+            return _show(expr.args[0].element(expr.args[1]))
         case heads.Component() | heads.Entry():
             inside = ",".join(show(arg) for arg in expr.args[1:])
             return atom(f"{_show(expr.args[0]).wrapped(ATOM)}[{inside}]".replace("][", ","))

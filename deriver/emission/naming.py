@@ -40,6 +40,9 @@ def references_in_order(expr: sp.Basic) -> Iterator[Ref]:
     if isinstance(expr, Ref):
         yield expr
         return
+    if isinstance(expr, heads.Component) and isinstance(expr.args[0], heads.Recursion):
+        yield expr.args[0].element(expr.args[1])
+        return
     arguments = expr.args[:1] if isinstance(expr, heads.PlateSum | heads.Gated) else expr.args
     for argument in arguments:
         yield from references_in_order(argument)

@@ -30,7 +30,10 @@ UFUNCS = {
 }
 SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "ndtr", "log_ndtr", "log_expit"}
 # The families whose truncated members have a helper for the mass that is kept.
-MASSES = ("normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta", "exponential", "student_t")
+MASSES = (
+    "normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta", "exponential", "student_t", "cauchy",
+    "half_cauchy", "half_normal", "laplace", "logistic", "lognormal", "weibull",
+)  # fmt: skip
 MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs", "lgamma": "gammaln"}
 
 
@@ -338,7 +341,10 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
             return call(function, print_expression(source, expr.args[1], frame).text)
         case heads.Diagonal():
             return _print_diagonal(source, expr.args[0], frame)
-        case sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack() | heads.Grid() | heads.Gated():
+        case (
+            sp.Pow() | heads.Literal() | heads.Exchangeable() | heads.Stack() | heads.Grid() | heads.Gated()
+            | heads.Recursion()
+        ):  # fmt: skip
             return atom(align(source, read_reference(source, lift(source, expr)), frame))
     raise InternalError(f"no array form for {type(expr).__name__}")
 

@@ -9,6 +9,7 @@ from deriver.algebra import heads
 from deriver.algebra.heads import Ref, Variable
 from deriver.emission import printer
 from deriver.emission.reading import align, read_reference
+from deriver.emission.recursion import write_recursion
 from deriver.emission.restrict import mask_text
 from deriver.emission.source import Frame, Source, count_sides, sides_of
 from deriver.emission.text import Text, force_statement
@@ -36,6 +37,8 @@ def write_value(source: Source, expr: Expr, frame: Frame, hint: str) -> str:
             return _write_stack(source, expr, frame, hint)
         case heads.Grid():
             return _write_grid(source, expr, frame, hint)
+        case heads.Recursion():
+            return write_recursion(source, expr, frame)
         case sp.Pow() if not expr.is_commutative:
             return _write_inverse(source, expr, frame, hint)
         case heads.Gated():

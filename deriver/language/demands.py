@@ -65,6 +65,8 @@ def check_demands(scope: Scope, inference: Inference, supports: Supports, order:
                 _check_definite(scope, supports, leaves, what, argument.value)
             elif role == "count":
                 _check_count(scope, supports, what, argument.value)
+            elif role == "simplex":
+                _check_simplex(scope, what, argument.value)
         _check_order(scope, supports, draft, choice)
 
 
@@ -114,6 +116,21 @@ def _make_interval(supports: Supports, name: str) -> Callable:
         return Interval(ends[0], ends[1])
 
     return interval
+
+
+def _check_simplex(scope: Scope, what: str, value: Expression) -> None:
+    """Probabilities that are given add up to 1; a vector of positive numbers need not."""
+    given = scope.givens.get(value.name) if isinstance(value, Reference) else None
+    if given is None or given.support.kind == "simplex" or len(given.shape) != 1:
+        return
+    size = print_expression(given.shape[0])
+    scope.mistakes.add(
+        "support",
+        f"{what} is `{given.name}`, of which the declaration does not say that it adds up to 1",
+        span=value.span,
+        expected=f"a given that is declared `{given.name} : simplex({size})`",
+        remedy="declare it so, and divide the numbers of the data by their sum",
+    )
 
 
 # numbers

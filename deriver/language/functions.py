@@ -43,6 +43,7 @@ FOREIGN = {
     "invlogit": "write expit(x)",
     "logdet": "write log(det(S))",
     "mean": "write sum(j: x[i,j]) / J[i]",
+    "softmax": "define the parts, p[i,k] = exp(v[i,k]) / sum(k: exp(v[i,k])), and write p[i,:]",
     "rep": "write ones(p) for a vector of ones",
     "cbind": "write [a; b] for a vector, [a, b; c, d] for a matrix",
     "quad_form": "write x' * A * x",

@@ -19,6 +19,7 @@ from deriver.language.labels import check_labels
 from deriver.language.mistakes import Mistakes
 from deriver.language.names import refuse_name
 from deriver.language.places import check_places
+from deriver.language.recursions import check_recursions
 from deriver.language.rewrite import substitute
 from deriver.language.scope import Draft, Entity, Scope
 from deriver.language.supports import Supports, find_supports
@@ -53,6 +54,7 @@ def resolve(document: Document, mistakes: Mistakes) -> Model:
     order = order_nodes(scope, edges)
     check_layers(scope, edges, order)
     inference = infer_shapes(scope)
+    check_recursions(scope, inference)
     supports = find_supports(scope, inference, order)
     check_demands(scope, inference, supports, order)
     check_labels(scope, inference, supports)

@@ -15,7 +15,8 @@ from deriver.language.choice import Choice
 from deriver.language.definite import Facts, is_definite
 from deriver.language.dimensions import SCALAR
 from deriver.language.inference import Inference
-from deriver.language.intervals import REAL, UNIT, Interval, enclose
+from deriver.language.intervals import NONNEGATIVE, POSITIVE, REAL, UNIT, Interval, enclose
+from deriver.language.recursions import recursion_groups
 from deriver.language.rewrite import make_number
 from deriver.language.scope import Draft, Scope
 from deriver.model.expressions import Binary, Call, Expression, Number, Reference, Transpose, references
@@ -102,8 +103,11 @@ def find_supports(scope: Scope, inference: Inference, order: tuple[str, ...]) ->
     supports = Supports(scope=scope, inference=inference)
     _mark_givens(scope, inference)
     positions = {id(draft): position for position, draft in enumerate(scope.drafts)}
+    groups = {name: group for group in recursion_groups(scope) for name in group}
     for name in (*order, *(name for name in scope.nodes if name not in order)):
         found = []
+        if name in groups and name not in supports.intervals:
+            _settle_recursion(supports, groups[name])
         for draft in scope.nodes[name].drafts:
             choice = inference.choices.get(positions[id(draft)])
             hidden = draft.stochastic and choice is None or any(map(supports.is_unsure, draft.expressions()))
@@ -113,6 +117,32 @@ def find_supports(scope: Scope, inference: Inference, order: tuple[str, ...]) ->
         supports.intervals[name] = _join_intervals([supports.interval_of(each) for each in found])
         _refine_interval(supports, name)
     return supports
+
+
+# Where the values of a recursion may be supposed to lie, from the narrowest.
+_SUPPOSED = (UNIT, POSITIVE, NONNEGATIVE, REAL)
+
+
+def _settle_recursion(supports: Supports, group: tuple[str, ...]) -> None:
+    """Find intervals of nodes that are computed step by step, by induction.
+
+    What holds of the first elements, and of a step if it holds of all earlier elements, holds of all.  An interval that a
+    step leaves is widened, until no step leaves any.
+    """
+    supposed = dict.fromkeys(group, 0)
+    while True:
+        supports.intervals |= {name: _SUPPOSED[place] for name, place in supposed.items()}
+        left = [
+            name
+            for name in group
+            for draft in supports.scope.nodes[name].drafts
+            if draft.expression is not None
+            and not supports.enclose(draft.expression).within(_SUPPOSED[supposed[name]])
+        ]
+        if not left:
+            return
+        for name in dict.fromkeys(left):
+            supposed[name] += 1
 
 
 def _refine_interval(supports: Supports, name: str) -> None:

@@ -20,6 +20,7 @@ from deriver.running.evaluate import EvaluationError, Stored, evaluate
 from deriver.running.layout import Layout, make_layout
 from deriver.running.problems import Problems
 from deriver.running.reading import read_expression
+from deriver.running.stepwise import compute_steps, find_recursions
 from deriver.running.values import Value, scalar, shaped
 
 LEAD = ("chain", "draw")
@@ -88,6 +89,7 @@ class DrawEvaluator:
     def __init__(self, binding: Binding, draws: Mapping[str, np.ndarray]) -> None:
         self.binding = binding
         self.model = binding.model
+        self.recursions = find_recursions(binding.model)
         stored = {
             name: Stored(array=array, layout=binding.layouts[name], lead=LEAD)
             for name, array in draws.items() if name in binding.layouts
@@ -116,6 +118,10 @@ class DrawEvaluator:
         return shaped(stored.array, (*stored.lead, *stored.layout.axes), len(stored.layout.shape))
 
     def _compute(self, name: str) -> None:
+        group = next((group for group in self.recursions if name in group), None)
+        if group is not None:
+            self._compute_recursion(group)
+            return
         layout = self.binding.layouts[name]
         total: np.ndarray | None = None
         for statement in self.model.statements_of(name):
@@ -131,6 +137,17 @@ class DrawEvaluator:
             total[(slice(None),) * len(lead_axes) + positions] = _ordered(value, lead_axes)
         assert total is not None
         self._store(name, total, layout, lead_axes)
+
+    def _compute_recursion(self, group: tuple[str, ...]) -> None:
+        """Compute nodes that rest on their own earlier elements, step by step."""
+        statements = [s for s in self.model.statements if isinstance(s, Deterministic) and s.name in group]
+        for statement in statements:
+            self._require(statement.expression, group)
+        drawn = next((each for each in self.env.stored.values() if each.lead), None)
+        lead = {} if drawn is None else dict(zip(drawn.lead, drawn.array.shape, strict=False))
+        rows = {name: self._rows(self.binding.layouts[name], self.model.node(name).ranges) for name in group}
+        made = compute_steps(statements, self.binding.layouts, rows, self.env, lead)
+        self.env = replace(self.env, stored={**self.env.stored, **made})
 
     def _lead_shape(self, value: Value) -> tuple[int, ...]:
         return tuple(value.array.shape[value.axes.index(axis)] for axis in LEAD if axis in value.axes)
@@ -198,15 +215,16 @@ class DrawEvaluator:
         indices = {index: scalar(values, ("row",)) for index, values in rows.items()}
         return evaluate(expression, replace(self.env, indices=indices)).array
 
-    def _require(self, expression: Expression) -> None:
-        """Compute the deterministic nodes that an expression mentions."""
+    def _require(self, expression: Expression, but: Sequence[str] = ()) -> None:
+        """Compute the deterministic nodes that an expression mentions, but for some."""
         names = {node.name: node.kind for node in self.model.nodes}
         for reference in references(expression):
             if names.get(reference.name) == "stochastic" and reference.name not in self.env.stored:
                 raise EvaluationError(
                     f"the draws of `{reference.name}` are not kept: add it to --keep, or to --keep-draws"
                 )
-            if names.get(reference.name) == "deterministic" and reference.name not in self.env.stored:
+            known = reference.name in self.env.stored or reference.name in but
+            if names.get(reference.name) == "deterministic" and not known:
                 self._compute(reference.name)
 
     def derived(self, wanted: Derived) -> Value:

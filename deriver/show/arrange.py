@@ -199,6 +199,8 @@ class Arranger:
     @arrange.register(heads.Entry)
     def _(self, expr: Expr) -> n.Notation:
         base, *positions = expr.args
+        if isinstance(base, heads.Recursion):
+            return self.arrange(base.element(positions[0]))
         return n.Element(self.arrange(base), tuple(map(self.arrange, positions)))
 
     @arrange.register

@@ -9,6 +9,7 @@ from sympy import Basic, Expr, Symbol, Tuple
 
 from deriver.algebra.heads import Condition, Ref, index_symbol
 from deriver.derivation.records import Contribution, Derivation, Factor
+from deriver.derivation.recursions import references_in
 from deriver.show import notation as n
 from deriver.show.arrange import Arranger
 from deriver.show.cases import Case
@@ -45,7 +46,7 @@ def _stochastic_parents(
     expr: Expr, names: tuple[str, ...], definitions: dict[str, tuple[Ref, Expr]]
 ) -> Iterable[Ref]:
     """Yield the elements of stochastic nodes that an argument holds, looking through deterministic ones."""
-    for ref in sp.ordered(expr.atoms(Ref)):
+    for ref in sp.ordered(references_in(expr)):
         if ref.name in names:
             yield ref
         elif ref.name in definitions:

@@ -56,7 +56,7 @@ class Body:
     what has zeros below its diagonal.  ``streaming`` is on while rows are read for a sum that is to vectorise; ``rows``
     then gives the loop variable as an unsigned number, which needs no test of its sign.
     ``words`` are locals that a writer uses as they are; an array of such a name is unpacked under another.
-    ``slots`` counts the parts of the scratch space in use, ``components`` names the loops over components around.
+    ``arrays`` are the locals that are arrays; ``slots`` counts the parts of the scratch space in use, ``components`` names the loops over components around.
     """
 
     space: Space
@@ -72,6 +72,7 @@ class Body:
     layouts: dict[Symbol, Bound] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
+    arrays: set[str] = field(default_factory=set)
     level: int = 0
     slots: int = 0
     components: list[str] = field(default_factory=list)

@@ -29,11 +29,11 @@ def positions(body: Body, ref: Ref) -> list[str]:
         if axis.is_rows:
             found.append(_row(body, axis, places, dict(own.bounds)))
         else:
-            found.append(_dense(body, places[axis.last], own.bounds[axis.last]))
+            found.append(place_in(body, places[axis.last], own.bounds[axis.last]))
     return found
 
 
-def _dense(body: Body, index: Expr, bound: Bound) -> str:
+def place_in(body: Body, index: Expr, bound: Bound) -> str:
     """Return the position of an index along an axis of fixed length that begins at ``bound[0]``."""
     if isinstance(index, Ref) and body.quantity(index.name).kind == "index":
         return _shift(element(body, index), _first_of(body, index) - bound[0])
@@ -154,7 +154,7 @@ def _row(body: Body, axis: Axis, places: dict[Symbol, Expr], bounds: dict[Symbol
         return _shift(body.loops[symbol], index - symbol)
     first = first_rows(body, last, (lower, upper))
     (size,) = [ref for ref in (upper - lower).atoms(Ref) if ref.indices]
-    inside = _dense(body, index, (lower, lower))
+    inside = place_in(body, index, (lower, lower))
     start = f"{first}[{', '.join(positions(body, size))}]"
     return start if inside == "0" else f"{start} + {inside}"
 
@@ -313,7 +313,7 @@ def _members(body: Body, symbol: Symbol, name: str, condition: Condition) -> Ite
             comment=f"where the rows of each {quantity.plate} begin in {rows}",
         ),
     )
-    place = _dense(body, group, (first_plate, last_plate))
+    place = place_in(body, group, (first_plate, last_plate))
     starts, order = body.alias(first, f"data.{first}"), body.alias(rows, f"data.{rows}")
     header = f"for {name} in {order}[{starts}[{place}] : {starts}[{_shift(place, sp.S.One)}]]:"
     body.loops[symbol] = name
@@ -332,7 +332,7 @@ def condition_text(body: Body, condition: Condition) -> str:
 
 def value_text(body: Body, index: Expr) -> str:
     """Return the value of an index, as the model counts it."""
-    return _dense(body, index, (sp.S.Zero, sp.S.Zero))
+    return place_in(body, index, (sp.S.Zero, sp.S.Zero))
 
 
 def quantity_axes(body: Body, quantity: Quantity) -> tuple[Axis, ...]:

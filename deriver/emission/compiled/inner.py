@@ -69,6 +69,8 @@ def kind_of(name: str, body: Body) -> str:
     """Return the annotation of an argument."""
     if name in body.loops.values():
         return "int"
+    if name in body.arrays:
+        return "Array"
     source = body.aliases.get(name, "")
     if source.startswith("rng.scratch"):
         return "Array"

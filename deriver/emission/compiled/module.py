@@ -11,7 +11,7 @@ from sympy import Expr
 from deriver.derivation.records import Derivation
 from deriver.emission.block_words import watch_words
 from deriver.emission.blocks import threshold, update_name
-from deriver.emission.chain import spread_lines, start_text
+from deriver.emission.chain import first_state_lines, spread_lines, start_text
 from deriver.emission.compiled.draws import draw_function
 from deriver.emission.compiled.functions import one_chain_shape, sizes_of
 from deriver.emission.compiled.indices import components_first
@@ -387,7 +387,7 @@ def starting_function(module: Module) -> FunctionView:
     source = module.source()
     starts = [(step, start_text(module, step)) for step in module.plan.steps]
     source.lines += spread_lines(module, [text for _, text in starts])
-    source.lines += break_call("return State(", [f"{s.node}={text}" for s, text in starts], ")", 1)
+    source.lines += first_state_lines({s.node: text for s, text in starts}, "return ", 1, "state._replace(")
     doc = ["Return values to begin with: different in every chain, groups far apart, variances large."]
     parameters = ("rng: np.random.Generator", "data: Data", "chains: int")
     return make_function("first_values", parameters, "State", doc, source.lines)

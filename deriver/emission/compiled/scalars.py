@@ -26,6 +26,7 @@ from deriver.emission.compiled.indices import (
     quantity_axes,
     value_text,
 )
+from deriver.emission.compiled.recursion import element_of
 from deriver.emission.naming import name_hint
 from deriver.emission.printer import is_negative, print_number, split_quotient
 from deriver.emission.rows import IndexArray
@@ -158,6 +159,8 @@ def _is_size(expr: Expr) -> bool:
 
 def _scalar(body: Body, expr: Expr) -> Text:
     match expr:
+        case heads.Component() if isinstance(expr.args[0], heads.Recursion):
+            return element_of(body, expr)
         case heads.Inner() | heads.Trace() | heads.LogDet() | heads.Component() | heads.Entry() if (
             dense.is_large(body, expr)
         ):
@@ -178,6 +181,9 @@ def _scalar(body: Body, expr: Expr) -> Text:
             return plate_sum(body, expr)  # type: ignore[return-value]
         case heads.Gated():
             return _gated(body, expr)  # type: ignore[return-value]
+        case heads.LogIndicator():
+            low, inside, high = (scalar(body, arg).wrapped(SUM) for arg in expr.args)
+            return Text(text=f"0.0 if {low} < {inside} < {high} else -math.inf", level=SUM - 1)
         case heads.Inner():
             return _closed(body, expr)
         case heads.Trace():
