@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from deriver import __version__
 from deriver.errors import DeriverError, InternalError, Mistake, UsageError
+from deriver.running.collector import fewer_collections
 
 WHERE_TO_REPORT = "the project's issue tracker"
 MODEL_HELP = "a .model file, a packaged model's name, or file.py:name"
@@ -602,7 +603,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command is None:
             parser.print_help()
             return 2
-        return COMMANDS[options.command](options)
+        with fewer_collections():
+            return COMMANDS[options.command](options)
     except DeriverError as error:
         print(error, file=sys.stderr)
         return 2

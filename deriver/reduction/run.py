@@ -22,6 +22,7 @@ from deriver.reduction.pieces import (
     open_source,
     table_bytes,
 )
+from deriver.running.collector import fewer_collections
 
 # The rest is imported when rows are reduced: a run that is not must not wait for it.
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ class Reduction:
 
     def bind(self, model: Model, recipe: Recipe, job: Job) -> Binding:
         """Return the model with the statistics of the rows."""
-        from deriver.reduction.assemble import bind_reduced
+        with fewer_collections():  # a lot is imported in here
+            from deriver.reduction.assemble import bind_reduced
 
-        return bind_reduced(model, self.source, job, recipe, self._scan)
+            return bind_reduced(model, self.source, job, recipe, self._scan)
 
     def _scan(self, task: Task) -> Partial:
         from deriver.reduction.scan import reduce_on_dask, reduce_pieces
