@@ -8,13 +8,14 @@ else, by which the joint one is divided; ``update_<key>`` proposes and accepts.
 
 from __future__ import annotations
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from deriver.emission.coordinates import place_steps, variance_size
 from deriver.emission.gibbs import DRAWS, PARAMETERS, bound_text
 from deriver.emission.joint import density_function, write_whole
 from deriver.emission.mathtext import show
 from deriver.emission.metropolis import ordered_terms, signed_term
+from deriver.emission.reduced import is_over_rows
 from deriver.emission.scope import Module, make_function, own_space
 from deriver.emission.source import Frame
 from deriver.emission.statements import open_gates, write_assignment, write_parameter, write_value
@@ -37,8 +38,16 @@ LONGEST = 20  # letters of a key that names every node
 
 
 def joint_moves(module: Module) -> tuple[Together, ...]:
-    """Return the joint moves that a module makes: none without rows, as they weigh the density of the rows."""
-    return () if module.reduced else module.plan.together
+    """Return the joint moves that a module makes: without rows, those whose density is made of statistics."""
+    return tuple(move for move in module.plan.together if not _needs_rows(module, move))
+
+
+def _needs_rows(module: Module, move: Together) -> bool:
+    if not module.reduced:
+        return False
+    read = [expr for c in move.carried for expr in (c.centre, c.spread, c.covariance) if expr is not None]
+    symbols = {symbol for expr in (move.kernel, *read) if expr is not None for symbol in expr.atoms(Symbol)}
+    return move.kernel is None or is_over_rows(module, symbols)
 
 
 def move_key(plan: Plan, move: Together) -> str:
@@ -167,7 +176,7 @@ def _update_function(module: Module, move: Together, key: str) -> FunctionView:
         lines += ["    return state, accepted"]
     nodes = ", ".join(step.node for step in move.members)
     doc = [f"Move {nodes} by one Metropolis-Hastings step: {move.reason}."]
-    doc += [f"{_kept(carried)} stays; the Jacobian of that is counted." for carried in move.carried]
+    doc += [f"{kept_words(carried)} stays; the Jacobian of that is counted." for carried in move.carried]
     if move.integrated is not None:
         name = move.integrated.node
         doc.append(f"The density is that without {name}: of all over that of {name} given all else.")
@@ -176,7 +185,8 @@ def _update_function(module: Module, move: Together, key: str) -> FunctionView:
     return make_function(f"update_{key}", parameters, "tuple[State, Array]", doc, lines)
 
 
-def _kept(carried: Carried) -> str:
+def kept_words(carried: Carried) -> str:
+    """Return what stays of an effect."""
     away = f"({carried.node} - centre)" if carried.centre != 0 else carried.node
     if carried.covariance is not None:
         return f"inv(L) {away}, with LL' the covariance,"

@@ -17,7 +17,7 @@ from deriver.plan.together import find_together
 def make_moves(
     derivation: Derivation, steps: tuple[Step, ...], space: Space, hoisting: Hoisting, chosen: Collection[str]
 ) -> tuple[Together, ...]:
-    """Return the joint moves of a model; ``chosen`` nodes are drawn as the user says, and by nothing else."""
+    """Return the joint moves of a model; ``chosen`` nodes, and those of a block, are in none."""
     settled = [statistic.quantity.name for statistic in hoisting.statistics]
     found = find_together(derivation, steps, chosen, settled)
     return tuple(_weighed(derivation, move, space, hoisting) for move in found)

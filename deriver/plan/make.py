@@ -67,7 +67,7 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         steps = _collapse_labels(derivation, steps, methods)
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
     block = found if isinstance(found, Block) else None
-    together = make_moves(derivation, steps, space, hoisting, methods) if block is None else ()
+    together = make_moves(derivation, steps, space, hoisting, {*methods, *(block.nodes if block else ())})
     return Plan(
         steps=steps,
         statistics=hoisting.statistics,

@@ -184,8 +184,12 @@ def farthest(module, key: str) -> float:
         state, accepted = getattr(module, f"update_{key}")(rng, state, data, steps)
         moved += accepted.mean()
     assert moved > 1
-    found = with_differences({name: getattr(state, name) for name in draws})
-    errors = [0.0]
+    return gap({name: getattr(state, name) for name in draws}, draws, worth)
+
+
+def gap(found: dict[str, np.ndarray], draws: dict[str, np.ndarray], worth: float) -> float:
+    """Return by how many standard errors the worst quantile of draws is off those of the posterior's own."""
+    found, errors = with_differences(found), [0.0]
     for name, exact in with_differences(draws).items():
         for share in (0.05, 0.25, 0.5, 0.75, 0.95):
             below = (found[name] <= np.quantile(exact, share, axis=0)).mean(axis=0)
