@@ -1,18 +1,26 @@
-"""Factors → the part of the log joint density that mentions nodes without indices, collected in them."""
+"""Factors → the part of the log joint density that mentions some nodes, collected in those without indices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import sympy as sp
 from sympy import Expr, S, Tuple
 
+from deriver.algebra.evaluate import evaluate
 from deriver.algebra.heads import Condition, Ref
 from deriver.algebra.normal_form import Terms, expand_in, merge, sum_over
 from deriver.derivation.density import factor_log_density
 from deriver.derivation.factors import Definitions
-from deriver.derivation.records import Factor
+from deriver.derivation.numeric import Completed, elements, log_joint, with_element
+from deriver.derivation.records import Derivation, Factor
 from deriver.derivation.slice import slice_factor
+from deriver.derivation.states import State, enough_rows, random_state, redraw
+from deriver.errors import InternalError
+
+_TOLERANCE = 1e-8
+_MOST_STATES = 24
 
 
 def joint_kernel(
@@ -70,3 +78,61 @@ def _kernel_terms(
     left = [term for term in sp.Add.make_args(density) if whole & {ref.name for ref in term.atoms(Ref)}]
     found += [{S.One: sum_over(sp.Add(*left), bounds, conditions)}] if left else []
     return merge(found)
+
+
+# --- the identity ---------------------------------------------------------------------------------------------
+
+
+def check_joint_kernel(
+    derivation: Derivation, kernel: Expr, names: Sequence[str], *, states: int = 2, seed: int = 20260104
+) -> None:
+    """Check at random states that the kernel of several nodes and the joint density have the same ratios.
+
+    With all elements of the nodes redrawn: log k(new) - log k(old) = log joint(new, rest) - log joint(old, rest), the
+    joint density by the families' own numeric densities.  Raises ``InternalError`` when it fails: a fault of deriver,
+    never a sampler.
+    """
+    rng = np.random.default_rng(seed)
+    size, done = enough_rows(derivation.model), 0
+    for number in range(_MOST_STATES):
+        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size - number % 2)
+        try:
+            moved = _redrawn(derivation, names, state, rng)
+            exact = [log_joint(derivation.factors, derivation.definitions, each) for each in (moved, state)]
+            derived = [
+                float(evaluate(kernel, Completed(each, derivation.definitions), {}))
+                for each in (moved, state)
+            ]
+        except (KeyError, OverflowError):  # sizes that no data could have; a number too large
+            continue
+        if not np.all(np.isfinite([*exact, *derived])):
+            continue
+        scale = 1.0 + max(map(abs, (*exact, *derived)))
+        if not abs(derived[0] - derived[1] - (exact[0] - exact[1])) <= _TOLERANCE * scale:
+            raise InternalError(_disagreement(derivation, names, derived, exact))
+        done += 1
+        if done == states:
+            return
+    raise InternalError(
+        f"the joint density of {', '.join(names)} in model {derivation.model.name} could not be checked"
+    )
+
+
+def _redrawn(derivation: Derivation, names: Sequence[str], state: State, rng: np.random.Generator) -> State:
+    """Return the state with every element of some nodes replaced."""
+    moved: State = dict(state)
+    for name in names:
+        for index in elements(derivation.node(name).ranges, state):
+            value = redraw(derivation.model, name, index, moved, rng)
+            moved = with_element(moved, name, index, value)
+    return moved
+
+
+def _disagreement(
+    derivation: Derivation, names: Sequence[str], derived: Sequence[float], exact: Sequence[float]
+) -> str:
+    return (
+        f"the density in which {', '.join(names)} of model {derivation.model.name} are moved together disagrees with the "
+        f"joint density: log ratio {derived[0] - derived[1]:.12g} against {exact[0] - exact[1]:.12g}.  "
+        f"This is a fault of deriver; please report it with the model."
+    )

@@ -39,7 +39,7 @@ THRESHOLDS = {"conjugate": "0.12", "other": "0.35"}
 HELPERS = (
     *("block_steps", "block_move", "complete_square", "first_block_steps"),
     *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "least_mixing"),
-    *("first_move_steps", "joint_move", "move_steps"),
+    *("first_move_steps", "in_units", "joint_move", "move_steps"),
     *linked.HELPERS,
 )
 STATE = ("state: State", "data: Data")

@@ -49,9 +49,9 @@ def sweep_function(module: Module) -> FunctionView:
     if module.plan.block is None:
         for step in module.plan.steps:
             body += _update_lines(step)
-        body += move_lines(module)
     else:
         body += _block_lines(module)
+    body += move_lines(module)
     body.append("    return state, accepted" if rates else "    return state")
     parameters = ["rng: np.random.Generator", "state: State", "data: Data"]
     parameters += ["steps: dict[str, Any]"] if has_steps(module) else []
@@ -59,7 +59,7 @@ def sweep_function(module: Module) -> FunctionView:
     doc = ["Draw every node once, each given all the others."]
     if module.plan.block is not None:
         doc.append("Where it pays, some nodes are drawn together, in an order that keeps the target.")
-    elif joint_moves(module):
+    if joint_moves(module):
         doc.append("Then nodes that depend on each other strongly are moved together.")
     return make_function("sweep", parameters, result, doc, body)
 
@@ -127,7 +127,7 @@ def step_functions(module: Module) -> list[FunctionView]:
         entries.append(entry)
         parameters.append(f'collapse: str = "{module.plan.collapse}"')
         doc.append('collapse "on" updates nodes together from the first sweep.')
-        lines = _adapt_block_lines(module, tuned)
+        lines = _adapt_block_lines(module, tuned) + adapt_lines(module)
     body = [*made, *([size] if size else [])]
     body += break_call("return {", entries, "}", 1)
     first = make_function("first_steps", parameters, "dict[str, Any]", doc, body)

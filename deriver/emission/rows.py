@@ -7,6 +7,7 @@ chain z[i,0..T[i]] after the first of each group, ``t_earlier`` those before the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sympy import Expr
 
@@ -32,6 +33,7 @@ class Needs:
     special: set[str] = field(default_factory=set)
     definitions: set[str] = field(default_factory=set)
     kept_sums: dict[str, int] = field(default_factory=dict)
+    proposals: dict[str, Any] = field(default_factory=dict)
     lanes: int = 0
     slots: int = 0
     sides: set[str] = field(default_factory=set)

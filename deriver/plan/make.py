@@ -19,10 +19,10 @@ from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
 from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
+from deriver.plan.joint_moves import make_moves
 from deriver.plan.layout import Quantity, Space, offset
 from deriver.plan.records import Block, Collapse, Method, Newton, Plan, Step
 from deriver.plan.statistics import Hoisting
-from deriver.plan.together import find_together
 
 SWEEPS_OF_CHEAP_WALK = 5
 COLLAPSE: tuple[Collapse, ...] = ("auto", "on", "off")
@@ -67,8 +67,7 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         steps = _collapse_labels(derivation, steps, methods)
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
     block = found if isinstance(found, Block) else None
-    settled = [statistic.quantity.name for statistic in hoisting.statistics]
-    together = find_together(derivation, steps, methods, settled) if block is None else ()
+    together = make_moves(derivation, steps, space, hoisting, {*methods, *(block.nodes if block else ())})
     return Plan(
         steps=steps,
         statistics=hoisting.statistics,

@@ -183,11 +183,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """An effect that a joint move takes along: (effect - ``centre``) / ``spread`` stays, both in its own indices."""
+    """An effect that a joint move takes along: (effect - ``centre``) / ``spread`` stays, both in its own indices.
+
+    Of a vector, inv(L) (effect - ``centre``) stays, with LL' its ``covariance`` where there is one.
+    """
 
     node: str
     centre: Expr
-    spread: Expr
+    spread: Expr = S.One
+    covariance: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +201,8 @@ class Together:
     It comes after every node has been drawn by its own step.  ``factors`` are those whose densities it changes;
     ``reason`` tells why the nodes are moved together.  ``integrated`` is a node that is drawn from its full conditional,
     its elements independent of each other: the move weighs the density without it, and then it is drawn.
+    ``log_kernel`` is the part of the log joint density that mentions what moves, ``kernel`` the same with statistics of
+    the data replaced by their names; None where the move weighs the densities of ``factors`` themselves.
     """
 
     members: tuple[Step, ...]
@@ -204,6 +210,13 @@ class Together:
     factors: tuple[Factor, ...]
     reason: str
     integrated: Step | None = None
+    log_kernel: Expr | None = None
+    kernel: Expr | None = None
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """Return the nodes that change: the members, and what goes along."""
+        return (*(step.node for step in self.members), *(carried.node for carried in self.carried))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """Derivation → nodes that are moved together besides being drawn one by one, found from the structure of the model.
 
-Four kinds of moves, each a Metropolis–Hastings step that keeps the target whatever the structure says, as it weighs the
+Five kinds of moves, each a Metropolis–Hastings step that keeps the target whatever the structure says, as it weighs the
 joint density: numbers that share a density and whose conditionals are not all of a family (plain); coefficients of a
-linear predictor, the effects beside them moved so that the predictor stays (a shift); a scale of effects, the effects
+linear predictor, the effects beside them moved so that the predictor stays (a shift); the centre of effects, the effects
+moved so that they keep their distance from it; a scale of effects, or the covariance of vectors, the effects
 moved so that they stay what they are in units of it (Liu and Sabatti 2000, Biometrika 87, 353-369; Yu and Meng 2011,
-J. Comp. Graph. Stat. 20, 531-570); parameters of effects whose full conditional is known, these integrated out and then
+J. Comp. Graph. Stat. 20, 531-570: the centred form of a model and the non-centred one interwoven); parameters of effects whose full conditional is known, these integrated out and then
 drawn (Liu 1994, J. Amer. Stat. Assoc. 89, 958-966).  The structure decides how well a move mixes, never whether it is
 right; the sampler drops moves that do not pay.
 """
@@ -38,7 +39,8 @@ def find_together(
            for e in derivation.definitions):  # fmt: skip
         return ()
     finder = _Finder(derivation, {s.node: s for s in steps if s.node not in chosen}, frozenset(statistics))
-    found = [*finder.plain(), *finder.fixed(), *finder.shifts(), *finder.scales(), *finder.integrals()]
+    found = [*finder.plain(), *finder.fixed(), *finder.shifts()]
+    found += [*finder.centres(), *finder.scales(), *finder.covariances(), *finder.integrals()]
     return tuple(replace(move, factors=finder.factors_of(move)) for move in found)
 
 
@@ -46,6 +48,7 @@ class _Finder:
     def __init__(self, derivation: Derivation, steps: dict[str, Step], statistics: frozenset[str]) -> None:
         definitions = Definitions(derivation.definitions)
         self.derivation, self.steps, self.statistics = derivation, steps, statistics
+        self.derived = {conditional.node for conditional in derivation.conditionals}
         self.defined = {definition.element.name for definition in derivation.definitions}
         self.arguments = {
             place: tuple(definitions.expand(argument) for argument in factor.arguments)
@@ -65,8 +68,7 @@ class _Finder:
 
     def factors_of(self, move: Together) -> tuple[Factor, ...]:
         """Return the factors that a move changes."""
-        moved = {step.node for step in move.members} | {carried.node for carried in move.carried}
-        return tuple(f for f in self.derivation.factors if moved & {f.value.name, *f.parents})
+        return tuple(f for f in self.derivation.factors if set(move.moved) & {f.value.name, *f.parents})
 
     def is_number(self, name: str) -> bool:
         """Tell whether a node is one number or vector, real, that a joint move can hold."""
@@ -87,9 +89,8 @@ class _Finder:
         return kind == "real" and all(end is None or end.is_number for end in ends)
 
     def _has_moving_ends(self, step: Step) -> bool:
-        nodes = {conditional.node for conditional in self.derivation.conditionals}
         return any(
-            ref.name in nodes or ref.name in self.defined
+            ref.name in self.derived or ref.name in self.defined
             for end in step.conditional.support[1:]
             if end is not None
             for ref in end.atoms(Ref)
@@ -112,6 +113,26 @@ class _Finder:
         if step is None or not step.conditional.indices or step.conditional.shape or name in self.ends:
             return False
         return not step.partly and step.conditional.support == ("real", None, None)
+
+    def is_vector_effect(self, name: str) -> bool:
+        """Tell whether a node is a vector for each group, unbounded."""
+        step = self.steps.get(name)
+        if (
+            step is None
+            or not step.conditional.indices
+            or len(step.conditional.shape) != 1
+            or name in self.ends
+        ):
+            return False
+        return not step.partly and step.conditional.support == ("real", None, None)
+
+    def is_of_covariance(self, name: str) -> bool:
+        """Tell whether a node is one number, or matrix, of which a covariance can be made."""
+        step = self.steps.get(name)
+        if step is None or step.partly or step.conditional.indices or name in self.ends:
+            return False
+        kind = step.conditional.support[0]
+        return self.is_number(name) or (kind in ("spd", "correlation") and len(step.conditional.shape) == 2)
 
     # --- numbers that share a density -----------------------------------------------------------------------
 
@@ -155,7 +176,7 @@ class _Finder:
             others = max(found, key=lambda each: len(self._numbers_in(each)))
             names = self._numbers_in(others)
             if any(map(self.is_awkward, [effect, *names])):
-                carried = Carried(node=effect, centre=-others, spread=sp.S.One)
+                carried = Carried(node=effect, centre=-others)
                 why = f"their sum with {effect} is what the data tell of"
                 yield self._move(names, (carried,), why)
 
@@ -198,29 +219,72 @@ class _Finder:
     def _numbers_in(self, expr: Expr) -> set[str]:
         return {ref.name for ref in expr.atoms(Ref) if self.is_number(ref.name)}
 
-    # --- scales and effects -----------------------------------------------------------------------------------
+    # --- effects, and what they scatter about and how far ---------------------------------------------------
+
+    def centres(self) -> Iterator[Together]:
+        """Numbers and vectors about which effects scatter, with the effects, which keep their distance from them."""
+        for place, factor in enumerate(self.derivation.factors):
+            effect = factor.value.name
+            rules = self._indices_of_effect(factor)
+            if rules is None or not (self.is_effect(effect) or self.is_vector_effect(effect)):
+                continue
+            centre = self.arguments[place][0]
+            names = self._numbers_in(centre)
+            if names and not any(ref.name == effect for ref in centre.atoms(Ref)):
+                carried = Carried(node=effect, centre=centre.xreplace(rules))
+                yield self._move(names, (carried,), f"{effect} keeps its distance from its centre")
 
     def scales(self) -> Iterator[Together]:
         """Scales of effects with the effects, which stay what they are in units of the scale."""
         for place, factor in enumerate(self.derivation.factors):
             effect = factor.value.name
-            if factor.family != "normal" or not self.is_effect(effect) or factor.truncation is not None:
+            rules = self._indices_of_effect(factor)
+            if rules is None or not self.is_effect(effect):
                 continue
             centre, variance = self.arguments[place]
             names = self._numbers_in(variance)
-            own = [f for f in self.derivation.factors if f.value.name == effect]
-            simple = len(own) == 1 and not factor.conditions and names
-            if not simple or any(ref.name not in names for ref in variance.atoms(Ref)):
+            if not names or any(ref.name not in names for ref in variance.atoms(Ref)):
                 continue
-            if any(ref.name == effect for ref in centre.atoms(Ref)) or not self.is_awkward(effect):
-                continue
-            if self.is_settled(effect):
-                continue
-            rules = dict(zip(factor.value.indices, self.steps[effect].conditional.indices, strict=True))
-            if not all(isinstance(index, Symbol) for index in rules):
+            if any(ref.name == effect for ref in centre.atoms(Ref)):
                 continue
             carried = Carried(node=effect, centre=centre.xreplace(rules), spread=sp.sqrt(variance))
             yield self._move(names, (carried,), f"{effect} stays what it is in units of its scale")
+
+    def covariances(self) -> Iterator[Together]:
+        """What the covariance of vectors is made of with the vectors, which stay in units of its root."""
+        for place, factor in enumerate(self.derivation.factors):
+            effect = factor.value.name
+            rules = self._indices_of_effect(factor)
+            if rules is None or not self.is_vector_effect(effect):
+                continue
+            centre, covariance = self.arguments[place]
+            names = {ref.name for ref in covariance.atoms(Ref) if self.is_of_covariance(ref.name)}
+            drawn = {ref.name for ref in covariance.atoms(Ref) if ref.name in self.derived}
+            if not names or drawn - names or covariance.free_symbols & set(rules):
+                continue
+            if any(ref.name == effect for ref in centre.atoms(Ref)):
+                continue
+            carried = Carried(node=effect, centre=centre.xreplace(rules), covariance=covariance)
+            yield self._move(
+                names, (carried,), f"{effect} stays what it is in units of the root of its covariance"
+            )
+
+    def _indices_of_effect(self, factor: Factor) -> dict[Expr, Symbol] | None:
+        """Return the own indices of an effect by those of its density, if that is one normal density, for all elements."""
+        effect = factor.value.name
+        step = self.steps.get(effect)
+        once = sum(f.value.name == effect for f in self.derivation.factors) == 1
+        if (
+            factor.family not in ("normal", "mvnormal")
+            or step is None
+            or not once
+            or not self.is_awkward(effect)
+        ):
+            return None
+        if factor.conditions or factor.truncation is not None or factor.moving_bounds is not None:
+            return None
+        rules = dict(zip(factor.value.indices, step.conditional.indices, strict=True))
+        return rules if all(isinstance(index, Symbol) for index in rules) else None
 
     # --- effects integrated out -----------------------------------------------------------------------------
 

@@ -40,7 +40,9 @@ def describe_move(move: Together) -> str:
     how = f", {along} going along" if along else " together" if len(move.members) > 1 else ""
     if move.integrated is not None:
         how += f", {move.integrated.node} integrated out and then drawn"
+    one_backend = move.kernel is None or any(step.conditional.indices for step in move.members)
+    where = " (NumPy backend)" if one_backend else ""
     return (
-        f"Moved besides (NumPy backend): {names}{how}, by a Metropolis-Hastings step at the end of each sweep, as "
+        f"Moved besides{where}: {names}{how}, by a Metropolis-Hastings step at the end of each sweep, as "
         f"{move.reason}."
     )

@@ -118,13 +118,15 @@ class CompiledDriver:
 
         Where nodes can be updated together, sweeps do so; the function ``sample`` chooses for itself.
         """
-        fields = [name for name in ("steps", "block") if name in self.module.Chain._fields]
+        fields = [name for name in ("steps", "block", "moves") if name in self.module.Chain._fields]
         if not fields:
             return None
         running = self.module.starting_chains(data, 1, int(rng.integers(2**31)))
         if "block" in fields:
             self.module.update_together(running, True)
         self.module.advance(running[0], data, sweeps)
+        if "moves" in fields:
+            self.module.fit_moves(running, 100)
         return {name: getattr(running[0], name) for name in fields}
 
     def sweep(self, rng: np.random.Generator, state: Any, data: Any, steps: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 from functools import cache
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 import sympy as sp
 from scipy.special import betainc
 
+from deriver.algebra.heads import Ref
+from deriver.derivation.joint_kernel import check_joint_kernel
 from deriver.emission.module import emit
 from deriver.emission.together import move_key
+from deriver.errors import InternalError
 from deriver.language import parse_model
-from deriver.pipeline import derive, plan
+from deriver.pipeline import derive, load_model, plan
 from deriver.show import render
 from tests.emitted import load_source
 
@@ -60,20 +64,43 @@ process
 parameters
   s ~ Normal(0, var=1)
 """
-CHAINS = {MODEL: 40_000, RATES: 15_000, LEVELS: 40_000}
+VECTORS = """model vectors
+plates
+  i = 1..n
+  j = 1..J
+given
+  x[i,j] : vector(2)
+data
+  y[i,j] ~ Poisson(log_rate=x[i,j]' * b[i])
+process
+  b[i] ~ N(mu, inv(Q))
+parameters
+  mu ~ N(0, eye(2))
+  Q ~ Wish(eye(2) / 3, 6)
+"""
+V = np.array([[[1.0, -0.5], [1.0, 1.0]], [[1.0, 0.5], [1.0, 0.0]], [[1.0, -1.0], [1.0, 0.5]]])
+W = np.array([[0.0, 3.0], [2.0, 1.0], [1.0, 4.0]])
+CENTRED = MODEL.replace("alpha + beta * x[i] + b[i]", "b[i]").replace(
+    "Normal(0, sd", "Normal(alpha + beta * x[i], sd"
+)
+CHAINS = {MODEL: 40_000, RATES: 15_000, LEVELS: 40_000, VECTORS: 20_000, CENTRED: 40_000}
 KEYS = {
-    "alpha_beta": MODEL, "alpha_beta_with_b": MODEL, "sigma_with_b": MODEL, "m_k_without_p": RATES, "c_s": LEVELS
+    "alpha_beta": MODEL, "alpha_beta_with_b": MODEL, "sigma_with_b": MODEL, "m_k_without_p": RATES, "c_s": LEVELS,
+    "mu_with_b": VECTORS, "Q_with_b": VECTORS, "alpha_beta_with_b ": CENTRED,
 }  # fmt: skip
 BROKEN = {
     "no_jacobian_of_a_bound": ("sigma_with_b", "log_jacobian_sigma = np.log(sigma) + np.log(2 - sigma)",
                                "log_jacobian_sigma = 0 * sigma"),
     "no_jacobian_of_the_effects": ("sigma_with_b", "log_jacobian = log_jacobian + np.sum(log_ratio, axis=1)",
                                    "pass"),
-    "a_density_left_out": ("alpha_beta_with_b", "total += log_normal(state.beta, 0, 1)", "pass"),
+    "a_density_left_out": ("alpha_beta_with_b", "- state.beta**2 / 2", ""),
     "no_jacobian_of_groups": ("m_k_without_p", "log_jacobian_m = np.log(m - 0.1) + np.log(0.5 - m)", "log_jacobian_m = 0 * m"),
     "no_mass_of_what_is_integrated": ("m_k_without_p", "terms = terms - log_mass_beta", "terms = terms - 0 * log_mass_beta"),
     "not_drawn_after": ("m_k_without_p", "p=draw_p(rng, state, data)", "p=state.p"),
-    "a_density_of_groups_left_out": ("c_s", "total += np.sum(log_normal(state.c, 0, 1), axis=1)", "pass"),
+    "a_density_of_groups_left_out": ("c_s", "- np.sum(state.c**2, axis=1) / 2", ""),
+    "no_jacobian_of_vectors": ("Q_with_b", "log_jacobian = log_jacobian + log_scale", "pass"),
+    "no_jacobian_of_a_matrix": ("Q_with_b", "log_jacobian = log_jacobian_Q", "log_jacobian = 0 * log_jacobian_Q"),
+    "a_centre_of_its_own": ("mu_with_b", "- np.einsum(\"cp,cp->c\", state.mu, state.mu) / 2", ""),
 }  # fmt: skip
 
 
@@ -98,14 +125,37 @@ def prior_of_rates(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return {"m": m, "k": k, "p": p}, (R * np.log(p) + (5 - R) * np.log1p(-p) + inside).sum(axis=(1, 2))
 
 
+def prior_of_centred(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    draws, logs = prior_of_counts(rng, size)
+    draws["b"] = draws["alpha"][:, None] + draws["beta"][:, None] * X + draws["b"]
+    return draws, logs
+
+
+def prior_of_vectors(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    lower = np.zeros((size, 2, 2))  # of a standard Wishart (Bartlett)
+    lower[:, 0, 0], lower[:, 1, 1] = np.sqrt(rng.chisquare(6, size)), np.sqrt(rng.chisquare(5, size))
+    lower[:, 1, 0] = rng.standard_normal(size)
+    Q = lower @ np.swapaxes(lower, 1, 2) / 3
+    root, mu = np.linalg.cholesky(np.linalg.inv(Q)), rng.standard_normal((size, 2))
+    b = mu[:, None] + np.einsum("spq,siq->sip", root, rng.standard_normal((size, 3, 2)))
+    eta = np.einsum("ijp,sip->sij", V, b)
+    return {"mu": mu, "Q": Q, "b": b}, (W * eta - np.exp(eta)).sum(axis=(1, 2))
+
+
 def prior_of_levels(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     c, s = rng.standard_normal((size, 2)), rng.standard_normal(size)
     eta = c[:, :, None] + s[:, None, None] * X
     return {"c": c, "s": s}, (np.array([Y, Y[::-1]]) * eta - np.exp(eta)).sum(axis=(1, 2))
 
 
-PRIORS = {MODEL: prior_of_counts, RATES: prior_of_rates, LEVELS: prior_of_levels}
-DATA = {MODEL: {"x": X, "y": Y}, RATES: {"r": R}, LEVELS: {"x": X, "y": np.array([Y, Y[::-1]])}}
+PRIORS = {
+    MODEL: prior_of_counts, RATES: prior_of_rates, LEVELS: prior_of_levels, VECTORS: prior_of_vectors,
+    CENTRED: prior_of_centred,
+}  # fmt: skip
+DATA = {
+    MODEL: {"x": X, "y": Y}, RATES: {"r": R}, LEVELS: {"x": X, "y": np.array([Y, Y[::-1]])},
+    VECTORS: {"x": V, "y": W}, CENTRED: {"x": X, "y": Y},
+}  # fmt: skip
 
 
 @cache
@@ -122,8 +172,9 @@ def posterior(model: str) -> tuple[dict[str, np.ndarray], float]:
 def farthest(module, key: str) -> float:
     """Return by how many standard errors the worst quantile of what is moved is off after twelve moves."""
     draws, worth = posterior(KEYS[key])
+    model, key = KEYS[key], key.strip()
     rng = np.random.default_rng(2)
-    data = module.prepare(DATA[KEYS[key]])
+    data = module.prepare(DATA[model])
     state = module.State(**draws)
     steps = module.first_steps(state)[key]
     moved = 0.0
@@ -133,8 +184,12 @@ def farthest(module, key: str) -> float:
         state, accepted = getattr(module, f"update_{key}")(rng, state, data, steps)
         moved += accepted.mean()
     assert moved > 1
-    found = with_differences({name: getattr(state, name) for name in draws})
-    errors = [0.0]
+    return gap({name: getattr(state, name) for name in draws}, draws, worth)
+
+
+def gap(found: dict[str, np.ndarray], draws: dict[str, np.ndarray], worth: float) -> float:
+    """Return by how many standard errors the worst quantile of draws is off those of the posterior's own."""
+    found, errors = with_differences(found), [0.0]
     for name, exact in with_differences(draws).items():
         for share in (0.05, 0.25, 0.5, 0.75, 0.95):
             below = (found[name] <= np.quantile(exact, share, axis=0)).mean(axis=0)
@@ -182,6 +237,39 @@ def moves_of(text: str, **options) -> dict[str, tuple[str, ...]]:
 
 def test_what_is_moved_together_follows_from_the_model() -> None:
     assert moves_of(MODEL) == {"alpha_beta": (), "alpha_beta_with_b": ("b",), "sigma_with_b": ("b",)}
+
+
+def test_vectors_are_moved_with_their_centre_and_with_their_covariance() -> None:
+    assert moves_of(VECTORS) == {"mu_with_b": ("b",), "Q_with_b": ("b",)}
+    assert moves_of(CENTRED) == {"alpha_beta_with_b": ("b",), "sigma_with_b": ("b",)}
+    regression = VECTORS.replace("N(mu,", "N(g[i] * mu,").replace("given\n", "given\n  g[i] : matrix(2,2)\n")
+    assert moves_of(regression) == moves_of(VECTORS)
+    parts = VECTORS.replace("inv(Q)", "[s^2, s * t * r; s * t * r, t^2]").split("  Q ~")[0]
+    parts += "  s ~ Uniform(0, 3)\n  t ~ Uniform(0, 3)\n  r ~ Uniform(-1, 1)\n"
+    assert moves_of(parts) == {"mu_with_b": ("b",), "s_t_r_with_b": ("b",)}
+    own = VECTORS.replace("inv(Q)", "h[i] * eye(2)").replace("  Q ~ Wish(eye(2) / 3, 6)", "  h[i] ~ IG(2, 1)")
+    assert moves_of(own) == {"mu_with_b": ("b",)}
+    assert moves_of(VECTORS, methods={"b": "newton"}) == {}
+
+
+def test_log_sds_are_moved_by_what_the_data_settle() -> None:
+    """The rows of a Gaussian response enter by a fit of each group, whose sums stay."""
+    derivation = derive(load_model("random_log_sd"))
+    made = plan(derivation)
+    assert [move_key(made, move) for move in made.together] == [
+        "mu_sigma_with_log_sigma", "sigma2_sigma_with_log_sigma"
+    ]  # fmt: skip
+    assert not any("y[i,j]" in str(ref) for move in made.together for ref in move.kernel.atoms(Ref))
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_density_of_a_move_is_held_against_the_joint_density(broken: bool) -> None:
+    derivation = derive(parse_model(VECTORS))
+    move = plan(derivation).together[1]
+    logdets = [term for term in sp.Add.make_args(move.log_kernel) if "logdet" in str(term).lower()]
+    kernel = move.log_kernel - (logdets[0] if broken else 0)
+    with pytest.raises(InternalError, match="disagrees") if broken else nullcontext():
+        check_joint_kernel(derivation, kernel, move.moved)
 
 
 def test_few_groups_and_parameters_of_what_is_integrated_are_moved_too() -> None:

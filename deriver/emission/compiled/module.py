@@ -16,6 +16,7 @@ from deriver.emission.compiled.draws import draw_function
 from deriver.emission.compiled.functions import one_chain_shape, sizes_of
 from deriver.emission.compiled.indices import components_first
 from deriver.emission.compiled.labels import check_labels, check_partly
+from deriver.emission.compiled.moves import Move, compiled_moves, move_functions
 from deriver.emission.compiled.newton import newton_functions
 from deriver.emission.compiled.together import block_functions
 from deriver.emission.compiled.walks import walk_functions
@@ -48,7 +49,7 @@ CALLS = {
     "random_polya_gamma": ("random_cut_inverse_gaussian", "polya_gamma_term", "uniform"),
     "random_cut_inverse_gaussian": ("normal", "uniform"),
     "propose_block": ("normal", "uniform", "random_gamma"),
-    "adapt_block": ("fit_block",),
+    "adapt_block": ("fit_block", "learn_block"),
     "fit_block": ("cholesky",),
     "draw_vector": ("factor",),
     "invert": ("factor",),
@@ -79,8 +80,10 @@ ORDER = (
         "random_inverse_wishart",
     ),
     *("factor", "draw_vector", "invert"),
-    *("copy_numbers", "sum_logs", "propose_block", "fit_block", "adapt_block"),
+    *("copy_numbers", "sum_logs", "propose_block", "fit_block", "learn_block", "adapt_block", "add_jump"),
 )
+# A compiled move goes over the rows once, as the update of the effects does: it pays where it adds at least as much.
+LEAST_GAIN = "1.0"
 
 
 def emit_compiled(
@@ -105,7 +108,8 @@ def emit_compiled(
     by_node = {step.node: update_functions(module, known, step) for step in plan.steps}
     updates = [view for views in by_node.values() for view in views]
     together, lengths = written_block(module, known, reduced=reduced)
-    compiled = [*updates, *together, *sweep_functions(module)]
+    moves = compiled_moves(module, known)
+    compiled = [*updates, *together, *move_functions(moves), *sweep_functions(module, moves)]
     compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
     module.needs.helpers = {"least_mixing"} if plan.block is not None else set()
     start = starting_function(module)
@@ -126,32 +130,34 @@ def emit_compiled(
         "compiled": compiled,
         "inlined": inlined_heads(module),
         "merged": "def sweep",
-        "entries": ("def climb_", "def to_coordinates"),
+        "entries": ("def climb_", "def to_coordinates("),
         "unread": unread_lines(module, compiled),
         "helpers": helper_files(module),
         "compiled_helpers": [f"numba/helpers/{name}.py.jinja" for name in compiled_helpers],
-        **step_values(module),
+        **step_values(module, moves),
         **component_lines(module),
         **scratch_values(module),
-        **block_values(module, lengths),
+        **block_values(module, lengths, moves),
+        **move_values(module, moves),
     }
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
 
 
-def step_values(module: Module) -> dict[str, object]:
+def step_values(module: Module, moves: list[Move]) -> dict[str, object]:
     """Return what the templates need of how nodes are updated."""
     plan = module.plan
     return {
         "kept": module.needs.kept_sums,
         "lanes": module.needs.lanes,
-        "rates": [step.node for step in rated_steps(plan)],
+        "rates": [*(step.node for step in rated_steps(plan)), *(move.key for move in moves)],
         "tuned": [step.node for step in plan.steps if is_tuned(step)],
         "climbs": [step.node for step in plan.steps if step.method == "newton"],
         "chained": any(step.chained for step in plan.steps),
         "scales": [step.node for step in plan.steps if is_scale(step)],
-        "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)},
+        "rate_shapes": {step.node: rate_shape(module, step) for step in rated_steps(plan)}
+        | {move.key: "(1,)" for move in moves},
     }
 
 
@@ -297,16 +303,22 @@ def rated_steps(plan: Plan) -> list[Step]:
     return [step for step in plan.steps if returns_rate(step) or step in inside]
 
 
-def sweep_functions(module: Module) -> list[FunctionView]:
+def sweep_functions(module: Module, moves: list[Move]) -> list[FunctionView]:
     """Return ``sweep``: every node once, in order; and ``sweep_together`` where the plan has a block."""
     plan = module.plan
     body = [line for step in plan.steps for line in _update_lines(module, step)]
     parameters = ["rng: Random", "state: State", "data: Data"]
     parameters += ["kept: Kept"] if module.needs.kept_sums else []
-    rated = ["rates: Rates"] if any(returns_rate(step) for step in plan.steps) else []
+    rated = ["rates: Rates"] if moves or any(returns_rate(step) for step in plan.steps) else []
     tuned = ["steps: Steps", "gain: float"] if any(is_tuned(step) for step in plan.steps) else []
     doc = ["Update every node once, each given all the others."]
-    plain = make_function("sweep", [*parameters, *rated, *tuned], "None", doc, body)
+    after = [line for move in moves for line in _move_lines(move)]
+    doc += ["Then nodes that depend on each other strongly are moved together."] if moves else []
+    moved = ["moves: Moves"] if moves else []
+    warming = ["warming: bool"] if moves else []
+    plain = make_function(
+        "sweep", [*parameters, *rated, *tuned, *moved, *warming], "None", doc, [*body, *after]
+    )
     if plan.block is None:
         return [plain]
     others = [plan.step(effect.node) for effect in plan.block.effects]
@@ -314,8 +326,14 @@ def sweep_functions(module: Module) -> list[FunctionView]:
     body = break_call(f"{update_name(plan)}(", ["rng", "state", "data", "block", "rates", "warming"], ")", 1)
     body += [line for step in others for line in _update_lines(module, step)]
     doc = ["Update every node once, those of the block together, in an order that keeps the target."]
-    own = [*parameters, "rates: Rates", *tuned, "block: BlockSteps", "warming: bool"]
-    return [plain, make_function("sweep_together", own, "None", doc, body)]
+    own = [*parameters, "rates: Rates", *tuned, "block: BlockSteps", *moved, "warming: bool"]
+    return [plain, make_function("sweep_together", own, "None", doc, [*body, *after])]
+
+
+def _move_lines(move: Move) -> list[str]:
+    kept = [f"kept.{move.kept}"] if move.kept else []
+    own = [f"moves.{move.key}", f"rates.{move.key}", "warming"]
+    return break_call(f"move_{move.key}(", ["rng", "state", "data", *kept, *own], ")", 1)
 
 
 def _update_lines(module: Module, step: Step) -> list[str]:
@@ -327,10 +345,21 @@ def _update_lines(module: Module, step: Step) -> list[str]:
     return break_call(f"{name}(", ["rng", "state", "data", *extra], ")", 1)
 
 
-def block_values(module: Module, lengths: dict[str, object]) -> dict[str, object]:
+def move_values(module: Module, moves: list[Move]) -> dict[str, object]:
+    """Return what the templates need of the joint moves."""
+    lines: list[str] = []
+    for move in moves:
+        kept = module.needs.kept_sums.get(move.kept, 0)
+        shape = f"({kept}, *{rate_shape(module, module.plan.step(move.kept))})" if move.kept else "(0, 0)"
+        away = f"shapes.{move.away}" if move.away else "(0,)"
+        lines += break_call(f"{move.key}=steps(", [str(move.size), away, shape], "),", 2)
+    return {"moves": moves, "first_moves": [line.strip() for line in lines], "least_gain": LEAST_GAIN}
+
+
+def block_values(module: Module, lengths: dict[str, object], moves: list[Move]) -> dict[str, object]:
     """Return what the templates need of the plan's block."""
     plan = module.plan
-    rated_alone = any(returns_rate(step) for step in plan.steps)
+    rated_alone = bool(moves) or any(returns_rate(step) for step in plan.steps)
     if plan.block is None:
         return {"block": False, "rated_alone": rated_alone}
     first = plan.step(plan.block.effects[0].node)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import sympy as sp
+from sympy import Expr
 
 from deriver.algebra.heads import Ref, Variable
 from deriver.emission.compiled import unrolled
@@ -41,7 +42,7 @@ from deriver.emission.compiled.scalars import (
 )
 from deriver.emission.mathtext import show
 from deriver.emission.scope import Module, make_function
-from deriver.emission.text import atom, break_call
+from deriver.emission.text import Text, atom, break_call
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import unsupported
 from deriver.plan.records import Step
@@ -87,6 +88,7 @@ def newton_functions(module: Module, sizes: dict, step: Step) -> list[FunctionVi
         _write_climb(climb, step, newton)
     if newton.kept:
         module.needs.kept_sums[node] = newton.size + len(newton.sums)
+        module.needs.proposals[node] = newton
     up_doc = [f"Take {node} up to its mode by Newton steps, halved until they rise."]
     up = finish(f"climb_{node}", climb, up_doc, parameters=["state: State", "data: Data"])
     return [*functions, up, _update_view(module, body, step, newton)]
@@ -106,8 +108,29 @@ def names_of(body: Body, step: Step, base: str) -> list[str]:
     return [f"{base}_{a}" for a in range(body.side(step.conditional.shape[0]))]
 
 
-def write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
-    """Return the proposal, with ``sums_<node>`` and ``newton_<node>``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSums:
+    """The sums over rows that a Newton proposal needs, as ``sums_<node>`` adds them up.
+
+    ``known`` has the values of the ``parts``, in terms of ``moving``; ``names`` are what the function returns.
+    """
+
+    moving: Ref
+    exprs: tuple[Expr, Expr, Expr]
+    parts: list[Expr]
+    known: dict
+    names: tuple[str, ...]
+    rows: Inner
+
+    def numbers(self, target: Ref) -> dict[Expr, str]:
+        """Return the parts that are one number, in terms of the node, and their names."""
+        back = {self.moving: target}
+        single = [part for part in self.parts if isinstance(self.known[part], Text)]
+        return {part.xreplace(back): self.known[part].text for part in single}
+
+
+def write_row_sums(body: Body, step: Step) -> RowSums:
+    """Return the sums over rows of a node's Newton proposal."""
     assert step.newton is not None
     node = step.node
     moving = Ref(Variable(f"{node} (moving)", step.conditional.shape))
@@ -124,6 +147,17 @@ def write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
         known |= {part: value(body, part) for part in sums}
         names = tuple(dict.fromkeys(cell.text for part in sums for cell in cells_of(known[part])))
         body.block.lines += break_call("return (", [*names, *([""] if len(names) == 1 else [])], ")", 1)
+    return RowSums(
+        moving=moving, exprs=(kernel, gradient, curvature), parts=sums, known=known, names=names, rows=rows
+    )
+
+
+def write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
+    """Return the proposal, with ``sums_<node>`` and ``newton_<node>``."""
+    found = write_row_sums(body, step)
+    rows, sums, known, names = found.rows, found.parts, found.known, found.names
+    kernel, gradient, curvature = found.exprs
+    node, points = step.node, names_of(body, step, step.node)
     around = arguments_of(body, rows, points)
     with inner_function(body, known) as inner:
         write_sums(body, [kernel, gradient, curvature])
@@ -142,7 +176,8 @@ def write_newton(body: Body, step: Step) -> tuple[Newton, list[FunctionView]]:
         sums=names,
         sum_arguments=tuple(around),
         arguments=tuple(arguments_of(body, inner, [*points, *names])),
-        kept=bool(sums) and not any(_moves(body, ref) for part in sums for ref in part.atoms(Ref) - {moving}),
+        kept=bool(sums)
+        and not any(_moves(body, ref) for part in sums for ref in part.atoms(Ref) - {found.moving}),
     )
     _free(body, rows)
     _free(body, inner)

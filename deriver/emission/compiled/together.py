@@ -6,6 +6,8 @@ outside the block, the anchor stays, and the density at the current value is kno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sympy import Expr
 
 from deriver.emission.block_words import joined_names, order_words
@@ -32,10 +34,10 @@ def block_functions(module: Module, sizes: dict[Expr, Expr]) -> tuple[list[Funct
     block = module.plan.block
     assert block is not None
     views, total = marginal_functions(module, sizes, block)
-    there, length = _to_coordinates(module, sizes, block)
+    there, length = to_coordinates(module, sizes, block.variances)
     module.needs.helpers |= HELPERS
     functions = [
-        *views, there, _from_coordinates(module, sizes, block), _update(module, sizes, block, total)
+        *views, there, from_coordinates(module, sizes, block.variances), _update(module, sizes, block, total)
     ]  # fmt: skip
     lengths: dict[str, object] = {"size": length, "sums": total.sums, "found": total.found}
     return functions, lengths
@@ -51,11 +53,20 @@ def _side(body: Body, step: Step) -> int:
     return body.side(step.conditional.shape[0])
 
 
-def _to_coordinates(module: Module, sizes: dict[Expr, Expr], block: Block) -> tuple[FunctionView, int]:
+def to_coordinates(
+    module: Module, sizes: dict[Expr, Expr], steps: Sequence[Step], suffix: str = ""
+) -> tuple[FunctionView, int]:
+    """Return ``to_coordinates``, which puts nodes on an unbounded scale, and how many numbers that are."""
     body = new_body(module, sizes)
     body.taken.add("u")
     at, words = 0, []
-    for step in block.variances:
+    for step in steps:
+        if _is_vector(step):
+            for a in range(body.side(step.conditional.shape[0])):
+                body.add(f"u[{at}] = state.{step.node}[{a}]")
+                at += 1
+            words.append(step.node)
+            continue
         if step.conditional.shape:
             lower = unrolled.write_cholesky(body, matrix(body, step.conditional.target))
             for a, row in enumerate(lower):
@@ -70,18 +81,31 @@ def _to_coordinates(module: Module, sizes: dict[Expr, Expr], block: Block) -> tu
         body.add(f"u[{at}] = {scale.forth(f'state.{step.node}[0]')}")
         words.append(scale.words or step.node)
         at += 1
-    nodes = ", ".join(step.node for step in block.variances)
+    nodes = ", ".join(step.node for step in steps)
     doc = [f"Put {nodes} into u on an unbounded scale.", f"In this order: {'; '.join(words)}."]
     parameters = ("state: State", "data: Data", "u: Array")
-    return make_function("to_coordinates", parameters, "None", doc, body.lines()), at
+    return make_function(f"to_coordinates{suffix}", parameters, "None", doc, body.lines()), at
 
 
-def _from_coordinates(module: Module, sizes: dict[Expr, Expr], block: Block) -> FunctionView:
+def _is_vector(step: Step) -> bool:
+    """Tell whether a node is a vector without bounds, which stays as it is."""
+    return len(step.conditional.shape) == 1 and step.conditional.support == ("real", None, None)
+
+
+def from_coordinates(
+    module: Module, sizes: dict[Expr, Expr], steps: Sequence[Step], suffix: str = ""
+) -> FunctionView:
+    """Return ``from_coordinates``, which puts nodes back from there, with the log Jacobian."""
     body = new_body(module, sizes)
-    body.taken |= {"u", "log_jacobian", *(step.node for step in block.variances)}
+    body.taken |= {"u", "log_jacobian", *(step.node for step in steps)}
     body.add("log_jacobian = 0.0")
     at = 0
-    for step in block.variances:
+    for step in steps:
+        if _is_vector(step):
+            for a in range(body.side(step.conditional.shape[0])):
+                body.add(f"state.{step.node}[{a}] = u[{at}]")
+                at += 1
+            continue
         if step.conditional.shape:
             at = _write_matrix(body, step, at)
             continue
@@ -99,7 +123,7 @@ def _from_coordinates(module: Module, sizes: dict[Expr, Expr], block: Block) -> 
     body.add("return log_jacobian")
     doc = ["Put the values that u stands for into the state; return log |d/du|, -inf where they are refused."]
     parameters = ("state: State", "data: Data", "u: Array")
-    return make_function("from_coordinates", parameters, "float", doc, body.lines())
+    return make_function(f"from_coordinates{suffix}", parameters, "float", doc, body.lines())
 
 
 def _write_matrix(body: Body, step: Step, at: int) -> int:
