@@ -186,183 +186,6 @@ def draw_Q(rng: np.random.Generator, state: State, data: Data) -> Array:
     return random_wishart(rng, df, inverse_scale, state.Q.shape)
 
 
-def to_coordinates_mu_with_beta(state: State, data: Data) -> Array:
-    """Return mu on an unbounded scale, (chains, d).
-
-    In this order: mu.
-    """
-    return state.mu
-
-
-def from_coordinates_mu_with_beta(
-    state: State, data: Data, u: Array
-) -> tuple[State, Array]:
-    """Return the state with the values that u stands for, and log |d/du|.
-
-    u is as to_coordinates_mu_with_beta gives it.
-    """
-    mu = u
-    log_jacobian = np.zeros(len(u))
-    moved = replace(state, mu=mu)
-    return moved, log_jacobian
-
-
-def centre_mu_with_beta(state: State, data: Data) -> Array:
-    """Return the centre of beta, in its shape.
-
-    centre = mu
-    """
-    beta_value = state.mu
-    chains = len(state.beta)
-    beta_value_full = np.broadcast_to(
-        beta_value[:, None], (chains, data.n, *beta_value.shape[1:])
-    )
-    return beta_value_full
-
-
-def log_density_mu_with_beta(state: State, data: Data) -> Array:
-    """Return the log densities that mention what is moved, shape (chains,).
-
-    log [mu, beta | .] =
-      - (mu' - mu0') * inv(Sigma0) * (mu - mu0) / 2
-      + sum(i,j: beta[i]' * x[i,j] * y[i,j] - exp(beta[i]' * x[i,j]))
-      - sum(i: (beta[i]' - mu') * Q * (beta[i] - mu)) / 2
-    """
-    deviation = state.mu - data.mu0
-    beta_x = np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
-    deviation_2 = state.beta - state.mu[:, None]
-    sum_mu_beta = np.einsum("cip,ciq->cpq", deviation_2, deviation_2)
-    log_kernel = (
-        np.einsum("ip,cip->c", data.Xty, state.beta)
-        - np.einsum("cp,pq,cq->c", deviation, data.inv_Sigma0, deviation) / 2
-        - np.sum(np.exp(beta_x), axis=1)
-        - np.einsum("cpq,cqp->c", sum_mu_beta, state.Q) / 2
-    )
-    return log_kernel
-
-
-def update_mu_with_beta(
-    rng: np.random.Generator, state: State, data: Data, steps: MoveSteps
-) -> tuple[State, Array]:
-    """Move mu by one Metropolis-Hastings step: beta keeps its distance from its centre.
-
-    (beta - centre) stays; the Jacobian of that is counted.
-    """
-    if steps.dropped:
-        return state, np.zeros(len(state.mu))
-
-    def place(u: Array) -> tuple[State, Array]:
-        moved, log_jacobian = from_coordinates_mu_with_beta(state, data, u)
-        beta = state.beta - centre_mu_with_beta(state, data)
-        beta = beta + centre_mu_with_beta(moved, data)
-        moved = replace(moved, beta=beta)
-        return moved, log_jacobian
-
-    def log_density(moved: State) -> Array:
-        return log_density_mu_with_beta(moved, data)
-
-    u = to_coordinates_mu_with_beta(state, data)
-    return joint_move(rng, state, u, place, log_density, steps)
-
-
-def to_coordinates_Q_with_beta(state: State, data: Data) -> Array:
-    """Return Q on an unbounded scale, (chains, d).
-
-    In this order: the entries of its log-Cholesky factor.
-    """
-    return to_log_cholesky(state.Q)
-
-
-def from_coordinates_Q_with_beta(
-    state: State, data: Data, u: Array
-) -> tuple[State, Array]:
-    """Return the state with the values that u stands for, and log |d/du|.
-
-    u is as to_coordinates_Q_with_beta gives it.
-    """
-    Q, log_jacobian_Q = from_log_cholesky(u, data.p)
-    log_jacobian = log_jacobian_Q
-    moved = replace(state, Q=Q)
-    return moved, log_jacobian
-
-
-def centre_Q_with_beta(state: State, data: Data) -> Array:
-    """Return the centre of beta, in its shape.
-
-    centre = mu
-    """
-    beta_value = state.mu
-    chains = len(state.beta)
-    beta_value_full = np.broadcast_to(
-        beta_value[:, None], (chains, data.n, *beta_value.shape[1:])
-    )
-    return beta_value_full
-
-
-def covariance_Q_with_beta(state: State, data: Data) -> Array:
-    """Return the covariance of beta, (chains, p, p).
-
-    covariance = inv(Q)
-    """
-    covariance = np.linalg.inv(state.Q)
-    return covariance
-
-
-def log_density_Q_with_beta(state: State, data: Data) -> Array:
-    """Return the log densities that mention what is moved, shape (chains,).
-
-    log [Q, beta | .] =
-      (nu / 2 - 1/2 - p / 2) * logdet(Q)
-      - nu * tr(Q * S) / 2
-      + sum(i,j: beta[i]' * x[i,j] * y[i,j] - exp(beta[i]' * x[i,j]))
-      + sum(i: logdet(Q) / 2 - (beta[i]' - mu') * Q * (beta[i] - mu) / 2)
-    """
-    beta_x = np.einsum("cjp,jp->cj", state.beta[:, data.i_of_j], data.x)
-    deviation = state.beta - state.mu[:, None]
-    sum_mu_beta = np.einsum("cip,ciq->cpq", deviation, deviation)
-    log_kernel = (
-        np.einsum("ip,cip->c", data.Xty, state.beta)
-        + np.linalg.slogdet(state.Q)[1] * (data.nu / 2 - 0.5 - data.p / 2)
-        + np.linalg.slogdet(state.Q)[1] * data.n / 2
-        - np.sum(np.exp(beta_x), axis=1)
-        - np.einsum("cpq,cqp->c", sum_mu_beta, state.Q) / 2
-        - data.nu * np.einsum("cpq,qp->c", state.Q, data.S) / 2
-    )
-    return log_kernel
-
-
-def update_Q_with_beta(
-    rng: np.random.Generator, state: State, data: Data, steps: MoveSteps
-) -> tuple[State, Array]:
-    """Move Q by one Metropolis-Hastings step: beta stays what it is in units of the
-    root of its covariance.
-
-    inv(L) (beta - centre), with LL' the covariance, stays; the Jacobian of that is
-    counted.
-    """
-    if steps.dropped:
-        return state, np.zeros(len(state.Q))
-
-    def place(u: Array) -> tuple[State, Array]:
-        moved, log_jacobian = from_coordinates_Q_with_beta(state, data, u)
-        beta = state.beta - centre_Q_with_beta(state, data)
-        beta, log_scale = in_units(
-            beta,
-            covariance_Q_with_beta(state, data),
-            covariance_Q_with_beta(moved, data),
-        )
-        log_jacobian = log_jacobian + log_scale
-        beta = beta + centre_Q_with_beta(moved, data)
-        moved = replace(moved, beta=beta)
-        return moved, log_jacobian
-
-    def log_density(moved: State) -> Array:
-        return log_density_Q_with_beta(moved, data)
-
-    u = to_coordinates_Q_with_beta(state, data)
-    return joint_move(rng, state, u, place, log_density, steps)
-
-
 def log_joint(state: State, data: Data) -> Array:
     """Return the log of the joint density of data and state, shape (chains,)."""
     total = np.zeros(len(state.beta))
@@ -392,41 +215,15 @@ def predict(rng: np.random.Generator, state: State, data: Data) -> dict[str, Arr
 
 
 def sweep(
-    rng: np.random.Generator, state: State, data: Data, steps: dict[str, Any]
+    rng: np.random.Generator, state: State, data: Data
 ) -> tuple[State, dict[str, Array]]:
-    """Draw every node once, each given all the others.
-
-    Then nodes that depend on each other strongly are moved together.
-    """
+    """Draw every node once, each given all the others."""
     accepted: dict[str, Array] = {}
     beta, accepted["beta"] = update_beta(rng, state, data)
     state = replace(state, beta=beta)
     state = replace(state, mu=draw_mu(rng, state, data))
     state = replace(state, Q=draw_Q(rng, state, data))
-    state, accepted["mu_with_beta"] = update_mu_with_beta(
-        rng, state, data, steps["mu_with_beta"]
-    )
-    state, accepted["Q_with_beta"] = update_Q_with_beta(
-        rng, state, data, steps["Q_with_beta"]
-    )
     return state, accepted
-
-
-def first_steps(state: State) -> dict[str, Any]:
-    """Return the sizes of the proposals to begin with."""
-    mu_with_beta = first_move_steps(len(state.mu), state.mu.shape[-1])
-    Q_with_beta = first_move_steps(
-        len(state.Q), state.Q.shape[-1] * (state.Q.shape[-1] + 1) // 2
-    )
-    return {"mu_with_beta": mu_with_beta, "Q_with_beta": Q_with_beta}
-
-
-def adapt_steps(
-    steps: dict[str, Any], state: State, accepted: dict[str, Array], number: int
-) -> None:
-    """Adapt the proposals after a sweep of the warm-up, after which they stay."""
-    steps["mu_with_beta"].adapt(accepted["mu_with_beta"])
-    steps["Q_with_beta"].adapt(accepted["Q_with_beta"])
 
 
 def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
@@ -442,12 +239,10 @@ def starting_values(rng: np.random.Generator, data: Data, chains: int) -> State:
         mu=rng.standard_normal((chains, data.p)),
         Q=spread_out(rng, 1 / spread * np.eye(data.p), (chains, 1, 1)),
     )
-    steps = first_steps(state)
     beta = climb(state.beta, derivatives_beta, state, data)
     state = replace(state, beta=beta)
-    for number in range(30):
-        state, accepted = sweep(rng, state, data, steps)
-        adapt_steps(steps, state, accepted, number)
+    for _ in range(30):
+        state, _ = sweep(rng, state, data)
     return state
 
 
@@ -480,14 +275,11 @@ def sample(
         state = replace(state, **{name: given})
     names = list(vars(state)) if keep is None else list(keep)
     kept = {name: np.empty(kept_shape(state, name, draws)) for name in names}
-    steps = first_steps(state)
     rates: dict[str, Array] = {}
     total, done = warmup + draws * thin, 0
     try:
         for number in range(total):
-            state, accepted = sweep(rng, state, data, steps)
-            if number < warmup:
-                adapt_steps(steps, state, accepted, number)
+            state, accepted = sweep(rng, state, data)
             if number >= warmup:
                 rates = {k: rates.get(k, 0) + rate for k, rate in accepted.items()}
             place, left = divmod(number + 1 - warmup, thin)
@@ -553,108 +345,6 @@ def bartlett(rng: np.random.Generator, df: Array, size: Sequence[int]) -> Array:
     return lower
 
 
-def block_move(
-    rng: np.random.Generator,
-    u: Array,
-    log_target: Callable[[Array], tuple[Array, ...]],
-    steps: BlockSteps,
-    known: tuple[Array, ...] = (),
-) -> tuple[Array, Array, tuple[Array, ...]]:
-    """Take a Metropolis-Hastings step of u (chains, d).
-
-    ``log_target`` returns the log density and what else was found on the way, (chains,
-    ...) each; ``known`` is what it returns at u, if that is known.  Return the new value,
-    whether it was accepted, and what log_target returns there.
-    """
-    with np.errstate(all="ignore"):
-        proposal, log_ratio = steps.propose(rng, u)
-        old = known or log_target(u)
-        new = log_target(proposal)
-        taken = np.log(rng.random(len(u))) < new[0] - old[0] + log_ratio
-    pairs = zip(old, new, strict=True)
-    choices = [(taken.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs]
-    steps.known = tuple(np.where(*choice) for choice in choices)
-    steps.place = np.where(taken[:, None], proposal, u)
-    return steps.place, taken.astype(float), steps.known
-
-
-@dataclass
-class BlockSteps:
-    """Proposals for nodes updated together, u (chains, d) on an unbounded scale.
-
-    Most are independent of the current value: multivariate t with 5 degrees of freedom,
-    fitted to the warm-up.  The others are random-walk steps, so that no chain sticks
-    where the fit is bad.  ``collapse`` tells whether the nodes are updated together.
-    """
-
-    collapse: bool
-    centre: Array  # (d,)
-    root: Array  # (d, d), the Cholesky factor of the covariance
-    inverse: Array  # (d, d), of the root
-    scale: Array  # (chains,), of the random walk
-    mean: Array  # (d,), of the draws since the last fit but one
-    covariance: Array  # (d, d), about that mean
-    place: Array  # (chains, d), where the chains are
-    count: int = 0
-    sweeps: int = 0
-    walks: float = 1.0  # the share of random-walk steps
-    walked: bool = True  # whether the last step was one
-    rate: float = 0.5  # acceptance of the others, a moving average
-    anchor: tuple[Any, ...] = ()  # data, a state from which the density is seen, sums
-    seen: tuple[Any, ...] = ()  # at which data and values ...
-    known: tuple[Array, ...] = ()  # ... the density is known
-
-    def recall(self, *values: Any) -> tuple[Array, ...]:
-        """Return what is known of the density at these very data and values."""
-        same = list(map(id, values)) == list(map(id, self.seen))
-        return self.known if same else ()
-
-    def propose(self, rng: np.random.Generator, u: Array) -> tuple[Array, Any]:
-        """Return proposals, and the log ratios of proposing back and forth."""
-        noise = rng.standard_normal(u.shape) @ self.root.T
-        self.walked = bool(rng.random() < self.walks)
-        if self.walked:
-            return u + self.scale[:, None] * noise, 0.0
-        proposal = self.centre + np.sqrt(5 / rng.chisquare(5, (len(u), 1))) * noise
-        return proposal, self.log_density(u) - self.log_density(proposal)
-
-    def log_density(self, u: Array) -> Array:
-        """Return the log density of the independent proposals, up to a constant."""
-        apart = (u - self.centre) @ self.inverse.T
-        return -(5 + len(self.centre)) / 2 * np.log1p(np.sum(apart**2, axis=1) / 5)
-
-    def adapt(self, accepted: Array) -> None:
-        """Learn from a sweep of the warm-up; fit at 50, 100, 200 and then every 100."""
-        self.sweeps += 1
-        if self.walked:
-            gain = min(1.0, 5 / self.sweeps**0.6)
-            self.scale = self.scale * np.exp((accepted - 0.3) * gain)
-        else:
-            self.rate += 0.02 * (np.mean(accepted) - self.rate)
-            self.walks = 0.05 if self.rate > 0.2 else 0.5
-        chains = len(self.place)
-        self.count += chains
-        share = chains / self.count
-        middle = np.mean(self.place, axis=0)
-        gap, apart = middle - self.mean, self.place - middle
-        within = apart.T @ apart / chains + (1 - share) * np.outer(gap, gap)
-        self.mean = self.mean + share * gap
-        self.covariance = (1 - share) * self.covariance + share * within
-        if self.sweeps in (50, 100, 200) or self.sweeps % 100 == 0:
-            self.fit()
-
-    def fit(self) -> None:
-        """Fit the proposals to the draws gathered, and forget early ones."""
-        self.centre = self.mean
-        ridge = 1e-8 * np.diag(np.diag(self.covariance) + 1e-4)
-        self.root = np.linalg.cholesky(self.covariance + ridge)
-        self.inverse = np.linalg.inv(self.root)
-        self.anchor, self.seen = (), ()
-        if self.sweeps == 100:
-            self.walks = 0.05
-        self.count = 0 if self.sweeps <= 200 else self.count
-
-
 def climb(
     value: Array,
     derivatives: Callable[[Array, State, Data], tuple[Array, Array, Array]],
@@ -683,118 +373,12 @@ def climb(
     return value
 
 
-def first_block_steps(chains: int, size: int, collapse: bool) -> BlockSteps:
-    """Return the proposals to begin with: steps of a random walk."""
-    scale = np.full(chains, 2.4 / np.sqrt(size))
-    middle, root, place = np.zeros(size), 0.2 * np.eye(size), np.zeros((chains, size))
-    return BlockSteps(collapse, middle, root, root, scale, middle, root, place)
-
-
-def first_move_steps(chains: int, size: int) -> MoveSteps:
-    """Return the proposals to begin with; none for more than 12 numbers."""
-    steps = vars(first_block_steps(chains, size, True))
-    return MoveSteps(**steps, dropped=size > 12)
-
-
-def from_log_cholesky(u: Array, p: int) -> tuple[Array, Array]:
-    """Return the matrix LL' of the entries u of L (logs on the diagonal), and log |d/du|."""
-    lower = np.zeros((*u.shape[:-1], p, p))
-    lower[..., *np.tril_indices(p)] = u
-    logs = np.diagonal(lower, axis1=-2, axis2=-1)
-    log_jacobian = np.sum((p + 1 - np.arange(p)) * logs, axis=-1)
-    lower = np.tril(lower, -1) + np.exp(logs)[..., None] * np.eye(p)
-    return lower @ np.swapaxes(lower, -1, -2), log_jacobian
-
-
 def group_sum(values: Array, group: Array, groups: int, axis: int) -> Array:
     """Sum values over the rows (along axis) of each group; zero for an empty group."""
     rows = np.moveaxis(values, axis, -1)
     flat = rows.reshape(-1, rows.shape[-1])
     sums = [np.bincount(group, weights=row, minlength=groups) for row in flat]
     return np.moveaxis(np.reshape(sums, (*rows.shape[:-1], groups)), -1, axis)
-
-
-def in_units(vectors: Array, before: Array, after: Array) -> tuple[Array, Array]:
-    """Return vectors (chains, ..., p) that stay what they are in units of a root.
-
-    The root is the Cholesky factor of a covariance (chains, p, p), as it was ``before``
-    and is ``after``.  The log Jacobian, (chains,), is returned too.
-    """
-    old, new = np.linalg.cholesky(before), np.linalg.cholesky(after)
-    rows = vectors.reshape(len(vectors), -1, vectors.shape[-1])
-    apart = np.linalg.solve(old, np.swapaxes(rows, 1, 2))
-    moved = np.swapaxes(new @ apart, 1, 2).reshape(vectors.shape)
-    logs = [np.log(np.diagonal(root, axis1=1, axis2=2)) for root in (old, new)]
-    return moved, rows.shape[1] * np.sum(logs[1] - logs[0], axis=1)
-
-
-def joint_move(
-    rng: np.random.Generator,
-    state: State,
-    u: Array,
-    place: Callable[[Array], tuple[State, Array]],
-    log_density: Callable[[State], Array],
-    steps: MoveSteps,
-) -> tuple[State, Array]:
-    """Take a Metropolis-Hastings step of several nodes, which u (chains, d) stands for.
-
-    ``place`` returns the state with the values of u and the log Jacobian.  A chain where
-    the density has lost its digits (too near to a bound) stays as it is; so do all, where
-    a matrix that is proposed for one of them is singular.
-    """
-
-    def log_target(u: Array) -> tuple[Array, ...]:
-        try:
-            moved, log_jacobian = place(u)
-            return (log_density(moved) + log_jacobian,)
-        except np.linalg.LinAlgError:
-            return (np.full(len(u), -np.inf),)
-
-    u = np.nan_to_num(u, posinf=50.0, neginf=-50.0)
-    steps.begun = u
-    with np.errstate(all="ignore"):
-        now = log_target(u)[0]
-        known = np.where(np.isfinite(now), now, np.inf)
-        u, accepted, _ = block_move(rng, u, log_target, steps, (known,))
-        moved = vars(place(u)[0])
-    values = {}
-    for name, old in vars(state).items():
-        if moved[name] is not old:
-            taken = accepted.reshape(-1, *[1] * (old.ndim - 1)) > 0
-            values[name] = np.where(taken, moved[name], old)
-    return replace(state, **values), accepted
-
-
-@dataclass
-class MoveSteps(BlockSteps):
-    """Proposals for a move of several nodes besides their own updates.
-
-    It is dropped where there are too many numbers to propose at once, and where from
-    sweep 200 to 400 it moved them, in every direction, less than a quarter as far as their
-    own updates did: squares of the jumps, in units of the fitted covariance.
-    """
-
-    dropped: bool = False
-    begun: Array | None = None  # (chains, d), where the chains were before the move
-    left: Array | None = None  # (chains, d), after the move of the sweep before
-    jumps: Array | None = None  # (2, d, d), squares: of other updates, its own
-
-    def adapt(self, accepted: Array) -> None:
-        """Learn from a sweep of the warm-up, and whether the move pays."""
-        if self.dropped:
-            return
-        super().adapt(accepted)
-        if self.left is not None and 200 < self.sweeps <= 400:
-            apart = np.array([self.begun - self.left, self.place - self.begun])
-            apart = apart @ self.inverse.T
-            found = np.swapaxes(apart, 1, 2) @ apart
-            self.jumps = found if self.jumps is None else self.jumps + found
-        self.left = self.place
-        if self.sweeps == 400 and self.jumps is not None:
-            others, own = self.jumps
-            ridge = 1e-9 * (1e-9 + np.trace(others + own)) * np.eye(len(own))
-            gains = np.linalg.eigvals(np.linalg.solve(others + ridge, own))
-            self.dropped = bool(np.max(gains.real) < 0.25)
 
 
 def newton_step(
@@ -913,11 +497,3 @@ def spread_out(
 ) -> Array:
     """Return a positive value times lognormal factors of the shape ``size``."""
     return value * np.exp(rng.normal(0, 0.5, size))
-
-
-def to_log_cholesky(matrix: Array) -> Array:
-    """Return the entries of the Cholesky factors of (..., p, p), logs on the diagonal."""
-    lower = np.linalg.cholesky(matrix)
-    diagonal = np.diagonal(lower, axis1=-2, axis2=-1)
-    shown = np.tril(lower, -1) + np.log(diagonal)[..., None] * np.eye(matrix.shape[-1])
-    return shown[..., *np.tril_indices(matrix.shape[-1])]

@@ -307,84 +307,6 @@ def draw_sigma2_sigma(rng: np.random.Generator, state: State, data: Data) -> Arr
     return random_inverse_gamma(rng, shape, scale, state.sigma2_sigma.shape)
 
 
-def to_coordinates_mu_sigma_with_log_sigma(state: State, data: Data) -> Array:
-    """Return mu_sigma on an unbounded scale, (chains, d).
-
-    In this order: mu_sigma.
-    """
-    return state.mu_sigma[:, None]
-
-
-def from_coordinates_mu_sigma_with_log_sigma(
-    state: State, data: Data, u: Array
-) -> tuple[State, Array]:
-    """Return the state with the values that u stands for, and log |d/du|.
-
-    u is as to_coordinates_mu_sigma_with_log_sigma gives it.
-    """
-    mu_sigma = u[:, 0]
-    log_jacobian = np.zeros(len(u))
-    moved = replace(state, mu_sigma=mu_sigma)
-    return moved, log_jacobian
-
-
-def centre_mu_sigma_with_log_sigma(state: State, data: Data) -> Array:
-    """Return the centre of log_sigma, in its shape.
-
-    centre = mu_sigma
-    """
-    log_sigma_value = state.mu_sigma
-    chains = len(state.beta)
-    return np.broadcast_to(log_sigma_value[:, None], (chains, data.n))
-
-
-def log_density_mu_sigma_with_log_sigma(state: State, data: Data) -> Array:
-    """Return the log densities that mention what is moved, shape (chains,).
-
-    log [mu_sigma, log_sigma | .] =
-      - (mu_sigma - m)^2 / (2 * v)
-      - sum(i: (log_sigma[i] - mu_sigma)^2) / (2 * sigma2_sigma)
-      + sum(i,j: -(y[i,j] - beta[i]' * x[i,j])^2 * exp(-2 * log_sigma[i]) / 2 -
-          log_sigma[i])
-    """
-    deviation = state.log_sigma - state.mu_sigma[:, None]
-    off_beta = state.beta - data.fit_beta - data.fit_beta_rest
-    scaled = np.einsum("ipq,ciq->cip", data.root_beta, off_beta)
-    scaled_2 = np.einsum("cip,cip->ci", scaled, scaled) + data.rss
-    log_kernel = (
-        -np.sum(deviation**2, axis=1) / (2 * state.sigma2_sigma)
-        - np.einsum("ci,ci->c", scaled_2, np.exp(-2 * state.log_sigma)) / 2
-        - np.einsum("ci,i->c", state.log_sigma, data.J)
-        - (state.mu_sigma - data.m) ** 2 / (2 * data.v)
-    )
-    return log_kernel
-
-
-def update_mu_sigma_with_log_sigma(
-    rng: np.random.Generator, state: State, data: Data, steps: MoveSteps
-) -> tuple[State, Array]:
-    """Move mu_sigma by one Metropolis-Hastings step: log_sigma keeps its distance from
-    its centre.
-
-    (log_sigma - centre) stays; the Jacobian of that is counted.
-    """
-    if steps.dropped:
-        return state, np.zeros(len(state.mu_sigma))
-
-    def place(u: Array) -> tuple[State, Array]:
-        moved, log_jacobian = from_coordinates_mu_sigma_with_log_sigma(state, data, u)
-        log_sigma = state.log_sigma - centre_mu_sigma_with_log_sigma(state, data)
-        log_sigma = log_sigma + centre_mu_sigma_with_log_sigma(moved, data)
-        moved = replace(moved, log_sigma=log_sigma)
-        return moved, log_jacobian
-
-    def log_density(moved: State) -> Array:
-        return log_density_mu_sigma_with_log_sigma(moved, data)
-
-    u = to_coordinates_mu_sigma_with_log_sigma(state, data)
-    return joint_move(rng, state, u, place, log_density, steps)
-
-
 def to_coordinates_sigma2_sigma_with_log_sigma(state: State, data: Data) -> Array:
     """Return sigma2_sigma on an unbounded scale, (chains, d).
 
@@ -542,9 +464,6 @@ def sweep(
     state = replace(state, rho=rho)
     state = replace(state, mu_sigma=draw_mu_sigma(rng, state, data))
     state = replace(state, sigma2_sigma=draw_sigma2_sigma(rng, state, data))
-    state, accepted["mu_sigma_with_log_sigma"] = update_mu_sigma_with_log_sigma(
-        rng, state, data, steps["mu_sigma_with_log_sigma"]
-    )
     state, accepted["sigma2_sigma_with_log_sigma"] = update_sigma2_sigma_with_log_sigma(
         rng, state, data, steps["sigma2_sigma_with_log_sigma"]
     )
@@ -553,12 +472,10 @@ def sweep(
 
 def first_steps(state: State) -> dict[str, Any]:
     """Return the sizes of the proposals to begin with."""
-    mu_sigma_with_log_sigma = first_move_steps(len(state.mu_sigma), 1)
     sigma2_sigma_with_log_sigma = first_move_steps(len(state.sigma2_sigma), 1)
     return {
         "log_sigma": np.ones_like(state.log_sigma),
         "rho": np.ones_like(state.rho),
-        "mu_sigma_with_log_sigma": mu_sigma_with_log_sigma,
         "sigma2_sigma_with_log_sigma": sigma2_sigma_with_log_sigma,
     }
 
@@ -569,7 +486,6 @@ def adapt_steps(
     """Adapt the proposals after a sweep of the warm-up, after which they stay."""
     steps["log_sigma"] = adapt(steps["log_sigma"], accepted["log_sigma"], number)
     steps["rho"] = adapt(steps["rho"], accepted["rho"], number)
-    steps["mu_sigma_with_log_sigma"].adapt(accepted["mu_sigma_with_log_sigma"])
     steps["sigma2_sigma_with_log_sigma"].adapt(accepted["sigma2_sigma_with_log_sigma"])
 
 

@@ -118,3 +118,34 @@ def test_names_of_the_model_are_not_overwritten(names: tuple[str, str], tmp_path
         data |= {pair[0]: rng.normal(size=(3, 2)), pair[1]: 0.7}
         found.append(module.sample(module.prepare(data), draws=3, warmup=2, chains=1, seed=4)["beta"])
     np.testing.assert_array_equal(*found)
+
+
+NOISY = """
+model noisy
+plates
+  i = 1..n
+  j = 1..J
+given
+  {0}[i]
+  s2 > 0
+data
+  y[i,j] ~ N(beta[i], s2)
+process
+  beta[i] ~ N({0}[i] * mu, tau2)
+parameters
+  mu ~ N(0, 100)
+  tau2 ~ IG(2, 1)
+"""
+
+
+def test_a_given_named_noise_is_not_taken_for_the_normals(tmp_path: Path) -> None:
+    """Normals are drawn ahead of a loop under a local name, which an array of the model may have."""
+    found = []
+    for name in ("w", "noise"):
+        derivation = derive(parse_model(NOISY.format(name)))
+        source = emit(derivation, make_plan(derivation), backend="numba", sizes={})
+        module = load_uncompiled(source, tmp_path, f"noisy_{name}")
+        rng = np.random.default_rng(3)
+        data = {"y": rng.normal(size=(4, 2)), name: rng.normal(size=4), "s2": 0.5}
+        found.append(module.sample(module.prepare(data), draws=3, warmup=2, chains=1, seed=4)["beta"])
+    np.testing.assert_array_equal(*found)

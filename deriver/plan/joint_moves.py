@@ -15,11 +15,15 @@ from deriver.plan.together import find_together
 
 
 def make_moves(
-    derivation: Derivation, steps: tuple[Step, ...], space: Space, hoisting: Hoisting, chosen: Collection[str]
-) -> tuple[Together, ...]:
-    """Return the joint moves of a model; ``chosen`` nodes, and those of a block, are in none."""
+    derivation: Derivation, steps: tuple[Step, ...], space: Space, hoisting: Hoisting, chosen: Collection[str],
+    *, interwoven: bool = True,
+) -> tuple[Together, ...]:  # fmt: skip
+    """Return the joint moves of a model; ``chosen`` nodes, and those of a block, are in none.
+
+    ``interwoven`` adds those of effects with their centre, and of vectors with their covariance.
+    """
     settled = [statistic.quantity.name for statistic in hoisting.statistics]
-    found = find_together(derivation, steps, chosen, settled)
+    found = find_together(derivation, steps, chosen, settled, interwoven=interwoven)
     return tuple(_weighed(derivation, move, space, hoisting) for move in found)
 
 

@@ -33,7 +33,8 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
     """Return how every node is drawn; ``methods`` overrides the choice for the nodes it names.
 
     ``blocks`` tells whether nodes are updated together, with others integrated out: "on" wherever the model allows
-    it, "auto" where besides the sampler finds that it pays, "off" nowhere.
+    it, "auto" where besides the sampler finds that it pays, "off" nowhere; with "off" effects are not
+    moved with their centre, or vectors with their covariance, either.
     Raises ``UsageError`` for an unknown node or method, or a method that the node cannot have.
     """
     methods = dict(methods or {})
@@ -67,7 +68,8 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         steps = _collapse_labels(derivation, steps, methods)
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)
     block = found if isinstance(found, Block) else None
-    together = make_moves(derivation, steps, space, hoisting, {*methods, *(block.nodes if block else ())})
+    apart = {*methods, *(block.nodes if block else ())}
+    together = make_moves(derivation, steps, space, hoisting, apart, interwoven=collapse != "off")
     return Plan(
         steps=steps,
         statistics=hoisting.statistics,

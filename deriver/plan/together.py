@@ -29,18 +29,22 @@ INTEGRATED = ("beta", "gamma", "inverse_gamma", "normal")
 
 
 def find_together(
-    derivation: Derivation, steps: tuple[Step, ...], chosen: Collection[str], statistics: Collection[str]
-) -> tuple[Together, ...]:
+    derivation: Derivation, steps: tuple[Step, ...], chosen: Collection[str], statistics: Collection[str],
+    *, interwoven: bool = True,
+) -> tuple[Together, ...]:  # fmt: skip
     """Return the joint moves of a model; ``chosen`` nodes are drawn as the user says, and by nothing else.
 
-    ``statistics`` are the names of the sums that the data settle.
+    ``statistics`` are the names of the sums that the data settle; ``interwoven`` is as in ``make_moves``.
     """
     if any(len([d for d in derivation.definitions if d.element.name == e.element.name]) > 1
            for e in derivation.definitions):  # fmt: skip
         return ()
     finder = _Finder(derivation, {s.node: s for s in steps if s.node not in chosen}, frozenset(statistics))
     found = [*finder.plain(), *finder.fixed(), *finder.shifts()]
-    found += [*finder.centres(), *finder.scales(), *finder.covariances(), *finder.integrals()]
+    found += finder.centres() if interwoven else ()
+    found += finder.scales()
+    found += finder.covariances() if interwoven else ()
+    found += finder.integrals()
     return tuple(replace(move, factors=finder.factors_of(move)) for move in found)
 
 

@@ -43,7 +43,7 @@ def compose(derivation: Derivation, node: str | None = None, words: tuple[str, .
     chosen = derivation.conditionals if node is None else (derivation.node(node),)
     told = tuple(Paragraph(words=(text,)) for text in words)
     opening = (*told, *((joint_density(derivation),) if node is None else ()))
-    plan = make_plan(derivation)
+    plan = make_plan(derivation, blocks="auto")
     sections = tuple(Steps(derivation, conditional).section(plan) for conditional in chosen)
     closing = (*integrated_blocks(derivation), *collapsed_blocks(derivation), *joint_blocks(plan))
     closing = closing if node is None else ()

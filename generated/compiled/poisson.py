@@ -110,37 +110,6 @@ class Rates(NamedTuple):
     """By node and element, how many proposals of one chain were accepted."""
 
     beta: Array
-    mu_with_beta: Array
-    Q_with_beta: Array
-
-
-# What the rows of u and the entries of numbers are, of nodes that are proposed together.
-PLACE, PROPOSAL, CENTRE, MEAN, NOISE = range(5)
-COLLAPSE, KNOWN, NOW, WALKED, WALKS, SCALE, RATE, SWEEPS, COUNT = range(9)
-
-
-class MoveSteps(NamedTuple):
-    """Proposals of one chain for a move of several nodes besides their own updates.
-
-    The first of the numbers tells whether the move is made; the others are what they are
-    for nodes that are updated together.
-    """
-
-    anchor: State  # into which what is proposed is written
-    away: Array  # what stays of the effects that go along
-    kept: Array  # sums over rows at what is proposed
-    left: Array  # (d,): where the move of the sweep before left the chain
-    jumps: Array  # (2, d, d): squares, of other updates and the move's own
-    u: Array  # (5, d)
-    spread: Array  # (2, d, d): root of the proposals' covariance, and the draws'
-    numbers: Array
-
-
-class Moves(NamedTuple):
-    """The moves of several nodes besides their own updates."""
-
-    mu_with_beta: MoveSteps
-    Q_with_beta: MoveSteps
 
 
 @compiled
@@ -370,78 +339,6 @@ def random_wishart(rng: Random, df: float, matrix: Array) -> None:
                 rest -= matrix[c, a] * root[c * p + b]
             root[a * p + b] = rest / matrix[a, a]
     square(root, matrix)
-
-
-@compiled
-def copy_numbers(values: Array, into: Array) -> None:
-    """Copy the numbers of an array into one of its shape; assigning arrays is slow to compile."""
-    here, there = values.reshape(values.size), into.reshape(into.size)
-    for k in range(len(here)):
-        there[k] = here[k]
-
-
-@compiled
-def propose_block(rng: Random, block: MoveSteps) -> float:
-    """Propose a value for nodes updated together; return the log ratio of there and back.
-
-    Most proposals are independent of the current value: multivariate t with 5 degrees of
-    freedom, fitted to the warm-up.  The others are random-walk steps, so that no chain
-    sticks where the fit is bad.
-    """
-    u, root, numbers = block.u, block.spread[0], block.numbers
-    size = u.shape[1]
-    walked = uniform(rng) < numbers[WALKS]
-    numbers[WALKED] = 1.0 if walked else 0.0
-    wide = numbers[SCALE] if walked else math.sqrt(2.5 / random_gamma(rng, 2.5))
-    ahead = 0.0
-    for a in range(size):
-        u[NOISE, a] = wide * normal(rng)
-        ahead += u[NOISE, a] * u[NOISE, a]
-        u[PROPOSAL, a] = u[PLACE, a] if walked else u[CENTRE, a]
-        for b in range(a + 1):
-            u[PROPOSAL, a] += root[a, b] * u[NOISE, b]
-    if walked:
-        return 0.0
-    behind = 0.0
-    for a in range(size):
-        apart = u[PLACE, a] - u[CENTRE, a]
-        for b in range(a):
-            apart -= root[a, b] * u[NOISE, b]
-        u[NOISE, a] = apart / root[a, a]
-        behind += u[NOISE, a] * u[NOISE, a]
-    return (5 + size) / 2 * (math.log1p(ahead / 5) - math.log1p(behind / 5))
-
-
-@compiled
-def learn_block(block: MoveSteps, accepted: float) -> None:
-    """Learn from a step of the warm-up: the size of the walks, and where the draws are."""
-    u, covariance, numbers = block.u, block.spread[1], block.numbers
-    numbers[SWEEPS] += 1
-    if numbers[WALKED] == 1.0:
-        gain = min(1.0, 5.0 / numbers[SWEEPS] ** 0.6)
-        numbers[SCALE] *= math.exp((accepted - 0.3) * gain)
-    else:
-        numbers[RATE] += 0.02 * (accepted - numbers[RATE])
-        numbers[WALKS] = 0.05 if numbers[RATE] > 0.2 else 0.5
-    numbers[COUNT] += 1
-    share = 1 / numbers[COUNT]
-    for a in range(u.shape[1]):
-        u[NOISE, a] = u[PLACE, a] - u[MEAN, a]
-        u[MEAN, a] += share * u[NOISE, a]
-        for b in range(a + 1):
-            apart = (1 - share) * u[NOISE, a] * u[NOISE, b]
-            covariance[a, b] += share * (apart - covariance[a, b])
-
-
-@compiled
-def add_jump(steps: MoveSteps, left: Array, reached: Array, whose: int) -> None:
-    """Add the squares of a jump, from sweep 200 to 400: of other updates 0, the move's 1."""
-    if not 200 < steps.numbers[SWEEPS] <= 400:
-        return
-    for a in range(len(left)):
-        for b in range(len(left)):
-            square = (reached[a] - left[a]) * (reached[b] - left[b])
-            steps.jumps[whose, a, b] += square
 
 
 def prepare(data: Mapping[str, ArrayLike]) -> Data:
@@ -843,384 +740,12 @@ def draw_Q(rng: Random, state: State, data: Data) -> None:
     random_wishart(rng, df, state.Q)  # from inverse scale to the draw, in place
 
 
-@compiled
-def to_coordinates_mu_with_beta(state: State, data: Data, u: Array) -> None:
-    """Put mu into u on an unbounded scale.
-
-    In this order: mu.
-    """
-    u[0] = state.mu[0]
-    u[1] = state.mu[1]
-
-
-@compiled
-def from_coordinates_mu_with_beta(state: State, data: Data, u: Array) -> float:
-    """Put the values that u stands for into the state; return log |d/du|, -inf where
-    they are refused.
-    """
-    log_jacobian = 0.0
-    state.mu[0] = u[0]
-    state.mu[1] = u[1]
-    return log_jacobian
-
-
-@compiled
-def away_mu_with_beta(state: State, data: Data, away: Array) -> float:
-    """Put what stays of beta into away; return its log volume."""
-    n = data.n
-    mu = state.mu
-    volume = 0.0
-    mu_0 = mu[0]
-    mu_1 = mu[1]
-    for i in range(n):
-        apart_0 = state.beta[0, i] - mu_0
-        apart_0_2 = state.beta[1, i] - mu_1
-        away[0, i] = apart_0
-        away[1, i] = apart_0_2
-    return volume
-
-
-@compiled
-def back_mu_with_beta(state: State, data: Data, away: Array) -> float:
-    """Put beta where away leads to; return its log volume."""
-    n = data.n
-    mu = state.mu
-    volume = 0.0
-    mu_0 = mu[0]
-    mu_1 = mu[1]
-    for i in range(n):
-        kept_0 = away[0, i]
-        kept_0_2 = away[1, i]
-        state.beta[0, i] = mu_0 + kept_0
-        state.beta[1, i] = mu_1 + kept_0_2
-    return volume
-
-
-@compiled
-def total_beta(state: State, data: Data, kept: Array) -> tuple[float, ...]:
-    """Return sums over the rows of all beta: those that are kept, or new ones where it
-    has moved.
-    """
-    n = data.n
-    first_j = data.first_j
-    columns_of_x = data.columns_of_x
-    all_sum_x = 0.0
-    for i in range(n):
-        beta_0 = state.beta[0, i]
-        beta_1 = state.beta[1, i]
-        if kept[0, i] != beta_0 or kept[1, i] != beta_1:  # changed by another
-            sums = sums_beta(beta_0, beta_1, first_j, i, columns_of_x)
-            kept[0, i], kept[1, i] = beta_0, beta_1
-            for a, total in enumerate(sums):
-                kept[2 + a, i] = total
-        all_sum_x += kept[2, i]
-    return (all_sum_x,)
-
-
-@compiled
-def log_density_mu_with_beta(state: State, data: Data, sum_x: float) -> float:
-    """Return the log densities that mention what is moved.
-
-    log [mu, beta | .] =
-      - (mu' - mu0') * inv(Sigma0) * (mu - mu0) / 2
-      + sum(i,j: beta[i]' * x[i,j] * y[i,j] - exp(beta[i]' * x[i,j]))
-      - sum(i: (beta[i]' - mu') * Q * (beta[i] - mu)) / 2
-    """
-    n = data.n
-    beta = state.beta
-    mu = state.mu
-    Xty = data.Xty
-    mu0 = data.mu0
-    inv_Sigma0 = data.inv_Sigma0
-    Q = state.Q
-    sum_mu_beta_00 = 0.0
-    sum_mu_beta_10 = 0.0
-    sum_mu_beta_11 = 0.0
-    sum_Xty_beta = 0.0
-    mu_0 = mu[0]
-    mu_1 = mu[1]
-    for i in range(n):
-        deviation_0 = beta[0, i] - mu_0
-        deviation_1 = beta[1, i] - mu_1
-        sum_mu_beta_00 += deviation_0 * deviation_0
-        sum_mu_beta_10 += deviation_1 * deviation_0
-        sum_mu_beta_11 += deviation_1 * deviation_1
-        sum_Xty_beta += Xty[0, i] * beta[0, i] + Xty[1, i] * beta[1, i]
-    deviation_0_2 = mu_0 - mu0[0]
-    deviation_1_2 = mu_1 - mu0[1]
-    product_0 = inv_Sigma0[0, 0] * deviation_0_2 + inv_Sigma0[1, 0] * deviation_1_2
-    product_1 = inv_Sigma0[1, 0] * deviation_0_2 + inv_Sigma0[1, 1] * deviation_1_2
-    quadratic = deviation_0_2 * product_0 + deviation_1_2 * product_1
-    quadratic_2 = (
-        sum_mu_beta_00 * Q[0, 0]
-        + 2 * (sum_mu_beta_10 * Q[1, 0])
-        + sum_mu_beta_11 * Q[1, 1]
-    )
-    log_kernel = sum_Xty_beta - quadratic / 2 - sum_x - quadratic_2 / 2
-    return log_kernel
-
-
-@compiled
-def move_mu_with_beta(
-    rng: Random,
-    state: State,
-    data: Data,
-    kept: Array,
-    steps: MoveSteps,
-    rate: Array,
-    warming: bool,
-) -> None:
-    """Move mu by one Metropolis-Hastings step: beta keeps its distance from its centre.
-
-    (beta - centre) stays; the Jacobian of that is counted.
-    """
-    numbers = steps.numbers
-    if numbers[COLLAPSE] == 0.0:
-        return
-    anchor, u = steps.anchor, steps.u
-    copy_numbers(state.Q, anchor.Q)
-    to_coordinates_mu_with_beta(state, data, u[PLACE])
-    now = from_coordinates_mu_with_beta(anchor, data, u[PLACE])
-    now += away_mu_with_beta(state, data, steps.away)
-    now += log_density_mu_with_beta(state, data, *total_beta(state, data, kept))
-    log_ratio = propose_block(rng, steps)
-    then = from_coordinates_mu_with_beta(anchor, data, u[PROPOSAL])
-    if then > -math.inf:
-        then += back_mu_with_beta(anchor, data, steps.away)
-        then += log_density_mu_with_beta(
-            anchor, data, *total_beta(anchor, data, steps.kept)
-        )
-    taken = math.log(uniform(rng)) < then - now + log_ratio
-    if warming:
-        add_jump(steps, steps.left, u[PLACE], 0)
-        add_jump(steps, u[PLACE], u[PROPOSAL if taken else PLACE], 1)
-    if taken:
-        copy_numbers(anchor.mu, state.mu)
-        copy_numbers(anchor.beta, state.beta)
-        copy_numbers(steps.kept, kept)
-        copy_numbers(u[PROPOSAL], u[PLACE])
-        rate[0] += 1.0
-    if warming:
-        learn_block(steps, 1.0 if taken else 0.0)
-        copy_numbers(u[PLACE], steps.left)
-
-
-@compiled
-def to_coordinates_Q_with_beta(state: State, data: Data, u: Array) -> None:
-    """Put Q into u on an unbounded scale.
-
-    In this order: the entries of the Cholesky factor of Q, logs on its diagonal.
-    """
-    Q = state.Q
-    L_00 = math.sqrt(Q[0, 0])
-    L_10 = Q[1, 0] / L_00
-    L_11 = math.sqrt(Q[1, 1] - L_10 * L_10)
-    u[0] = math.log(L_00)
-    u[1] = L_10
-    u[2] = math.log(L_11)
-
-
-@compiled
-def from_coordinates_Q_with_beta(state: State, data: Data, u: Array) -> float:
-    """Put the values that u stands for into the state; return log |d/du|, -inf where
-    they are refused.
-    """
-    log_jacobian = 0.0
-    L_00 = math.exp(u[0])
-    log_jacobian += 3 * u[0]
-    L_10 = u[1]
-    L_11 = math.exp(u[2])
-    log_jacobian += 2 * u[2]
-    state.Q[0, 0] = L_00 * L_00
-    state.Q[1, 0] = L_10 * L_00
-    state.Q[0, 1] = state.Q[1, 0]
-    state.Q[1, 1] = L_10 * L_10 + L_11 * L_11
-    return log_jacobian
-
-
-@compiled
-def away_Q_with_beta(state: State, data: Data, away: Array) -> float:
-    """Put what stays of beta into away; return its log volume."""
-    Q = state.Q
-    n = data.n
-    mu = state.mu
-    Q_00 = Q[0, 0]
-    Q_10 = Q[1, 0]
-    Q_11 = Q[1, 1]
-    det = Q_00 * Q_11 - Q_10 * Q_10
-    inv_Q_00 = Q_11 / det
-    inv_Q_10 = -Q_10 / det
-    inv_Q_11 = Q_00 / det
-    root_00 = math.sqrt(inv_Q_00)
-    root_10 = inv_Q_10 / root_00
-    root_11 = math.sqrt(inv_Q_11 - root_10 * root_10)
-    log_unit = math.log(root_00 * root_11)
-    volume = 0.0
-    mu_0 = mu[0]
-    mu_1 = mu[1]
-    for i in range(n):
-        volume += log_unit
-        apart_0 = state.beta[0, i] - mu_0
-        apart_0_2 = state.beta[1, i] - mu_1
-        h_0 = apart_0 / root_00
-        h_1 = (apart_0_2 - root_10 * h_0) / root_11
-        away[0, i] = h_0
-        away[1, i] = h_1
-    return volume
-
-
-@compiled
-def back_Q_with_beta(state: State, data: Data, away: Array) -> float:
-    """Put beta where away leads to; return its log volume."""
-    Q = state.Q
-    n = data.n
-    mu = state.mu
-    Q_00 = Q[0, 0]
-    Q_10 = Q[1, 0]
-    Q_11 = Q[1, 1]
-    det = Q_00 * Q_11 - Q_10 * Q_10
-    inv_Q_00 = Q_11 / det
-    inv_Q_10 = -Q_10 / det
-    inv_Q_11 = Q_00 / det
-    root_00 = math.sqrt(inv_Q_00)
-    root_10 = inv_Q_10 / root_00
-    root_11 = math.sqrt(inv_Q_11 - root_10 * root_10)
-    log_unit = math.log(root_00 * root_11)
-    volume = 0.0
-    mu_0 = mu[0]
-    mu_1 = mu[1]
-    for i in range(n):
-        volume += log_unit
-        kept_0 = away[0, i]
-        kept_0_2 = away[1, i]
-        moved_0 = root_00 * kept_0
-        moved_0_2 = root_10 * kept_0 + root_11 * kept_0_2
-        state.beta[0, i] = mu_0 + moved_0
-        state.beta[1, i] = mu_1 + moved_0_2
-    return volume
-
-
-@compiled
-def log_density_Q_with_beta(state: State, data: Data, sum_x: float) -> float:
-    """Return the log densities that mention what is moved.
-
-    log [Q, beta | .] =
-      (nu / 2 - 1/2 - p / 2) * logdet(Q)
-      - nu * tr(Q * S) / 2
-      + sum(i,j: beta[i]' * x[i,j] * y[i,j] - exp(beta[i]' * x[i,j]))
-      + sum(i: logdet(Q) / 2 - (beta[i]' - mu') * Q * (beta[i] - mu) / 2)
-    """
-    n = data.n
-    beta = state.beta
-    mu = state.mu
-    Xty = data.Xty
-    Q = state.Q
-    nu = data.nu
-    S = data.S
-    sum_mu_beta_00 = 0.0
-    sum_mu_beta_10 = 0.0
-    sum_mu_beta_11 = 0.0
-    sum_Xty_beta = 0.0
-    mu_0 = mu[0]
-    mu_1 = mu[1]
-    for i in range(n):
-        deviation_0 = beta[0, i] - mu_0
-        deviation_1 = beta[1, i] - mu_1
-        sum_mu_beta_00 += deviation_0 * deviation_0
-        sum_mu_beta_10 += deviation_1 * deviation_0
-        sum_mu_beta_11 += deviation_1 * deviation_1
-        sum_Xty_beta += Xty[0, i] * beta[0, i] + Xty[1, i] * beta[1, i]
-    L_00 = math.sqrt(Q[0, 0])
-    L_10 = Q[1, 0] / L_00
-    L_11 = math.sqrt(Q[1, 1] - L_10 * L_10)
-    logdet_Q = 2 * math.log(L_00 * L_11)
-    quadratic = Q[0, 0] * S[0, 0] + 2 * (Q[1, 0] * S[1, 0]) + Q[1, 1] * S[1, 1]
-    quadratic_2 = (
-        sum_mu_beta_00 * Q[0, 0]
-        + 2 * (sum_mu_beta_10 * Q[1, 0])
-        + sum_mu_beta_11 * Q[1, 1]
-    )
-    log_kernel = (
-        logdet_Q * (nu / 2 - 0.5 - 2 / 2)
-        + logdet_Q * n / 2
-        + sum_Xty_beta
-        - nu * quadratic / 2
-        - sum_x
-        - quadratic_2 / 2
-    )
-    return log_kernel
-
-
-@compiled
-def move_Q_with_beta(
-    rng: Random,
-    state: State,
-    data: Data,
-    kept: Array,
-    steps: MoveSteps,
-    rate: Array,
-    warming: bool,
-) -> None:
-    """Move Q by one Metropolis-Hastings step: beta stays what it is in units of the
-    root of its covariance.
-
-    inv(L) (beta - centre), with LL' the covariance, stays; the Jacobian of that is
-    counted.
-    """
-    numbers = steps.numbers
-    if numbers[COLLAPSE] == 0.0:
-        return
-    anchor, u = steps.anchor, steps.u
-    copy_numbers(state.mu, anchor.mu)
-    to_coordinates_Q_with_beta(state, data, u[PLACE])
-    now = from_coordinates_Q_with_beta(anchor, data, u[PLACE])
-    now += away_Q_with_beta(state, data, steps.away)
-    now += log_density_Q_with_beta(state, data, *total_beta(state, data, kept))
-    log_ratio = propose_block(rng, steps)
-    then = from_coordinates_Q_with_beta(anchor, data, u[PROPOSAL])
-    if then > -math.inf:
-        then += back_Q_with_beta(anchor, data, steps.away)
-        then += log_density_Q_with_beta(
-            anchor, data, *total_beta(anchor, data, steps.kept)
-        )
-    taken = math.log(uniform(rng)) < then - now + log_ratio
-    if warming:
-        add_jump(steps, steps.left, u[PLACE], 0)
-        add_jump(steps, u[PLACE], u[PROPOSAL if taken else PLACE], 1)
-    if taken:
-        copy_numbers(anchor.Q, state.Q)
-        copy_numbers(anchor.beta, state.beta)
-        copy_numbers(steps.kept, kept)
-        copy_numbers(u[PROPOSAL], u[PLACE])
-        rate[0] += 1.0
-    if warming:
-        learn_block(steps, 1.0 if taken else 0.0)
-        copy_numbers(u[PLACE], steps.left)
-
-
 @merged
-def sweep(
-    rng: Random,
-    state: State,
-    data: Data,
-    kept: Kept,
-    rates: Rates,
-    moves: Moves,
-    warming: bool,
-) -> None:
-    """Update every node once, each given all the others.
-
-    Then nodes that depend on each other strongly are moved together.
-    """
+def sweep(rng: Random, state: State, data: Data, kept: Kept, rates: Rates) -> None:
+    """Update every node once, each given all the others."""
     update_beta(rng, state, data, kept.beta, rates.beta)
     draw_mu(rng, state, data)
     draw_Q(rng, state, data)
-    move_mu_with_beta(
-        rng, state, data, kept.beta, moves.mu_with_beta, rates.mu_with_beta, warming
-    )
-    move_Q_with_beta(
-        rng, state, data, kept.beta, moves.Q_with_beta, rates.Q_with_beta, warming
-    )
 
 
 def compute_z(state: State, data: Data) -> Array:
@@ -1283,7 +808,6 @@ def run(
     data: Data,
     kept: Kept,
     rates: Rates,
-    moves: Moves,
     spans: Array,
     flat: Array,
     draws: Array,
@@ -1298,7 +822,7 @@ def run(
     row for each draw; first is the number of the first of these sweeps.
     """
     for number in range(first, first + sweeps):
-        sweep(rng, state, data, kept, rates, moves, warming)
+        sweep(rng, state, data, kept, rates)
         if not warming and (number + 1) % thin == 0:
             row, place = (number + 1) // thin - 1, 0
             for span in range(len(spans)):
@@ -1311,7 +835,7 @@ def run(
 NUMBERS = frozenset()
 SIDES = {"beta": 1}
 # What no compiled function reads.
-UNREAD = ["J", "p", "x", "Sigma0", "y", "i_of_j"]
+UNREAD = ["J", "p", "x", "mu0", "Sigma0", "y", "i_of_j"]
 
 
 def components_first(value: Array, sides: int, lead: int = 0) -> Array:
@@ -1338,7 +862,6 @@ class Chain(NamedTuple):
     state: State
     kept: Kept
     rates: Rates
-    moves: Moves
 
 
 def split(flat: Array, shapes: State) -> State:
@@ -1349,69 +872,6 @@ def split(flat: Array, shapes: State) -> State:
         parts.append(flat[..., at : at + size].reshape(*flat.shape[:-1], *shape))
         at += size
     return State(*parts)
-
-
-def first_moves(data: Data) -> Moves:
-    """Return the proposals to begin with: steps of a random walk."""
-    shapes = node_shapes(data)
-
-    def steps(size: int, away: tuple[int, ...], kept: tuple[int, ...]) -> MoveSteps:
-        numbers = np.zeros(9)
-        numbers[[COLLAPSE, WALKS, SCALE, RATE]] = 1.0, 1.0, 2.4 / math.sqrt(size), 0.5
-        return MoveSteps(
-            anchor=State(*(np.zeros(shape) for shape in shapes)),
-            away=np.zeros(away),
-            kept=np.full(kept, np.nan),
-            left=np.zeros(size),
-            jumps=np.zeros((2, size, size)),
-            u=np.zeros((5, size)),
-            spread=np.stack([0.2 * np.eye(size), np.zeros((size, size))]),
-            numbers=numbers,
-        )
-
-    return Moves(
-        mu_with_beta=steps(2, shapes.beta, (8, *shapes.beta[1:])),
-        Q_with_beta=steps(3, shapes.beta, (8, *shapes.beta[1:])),
-    )
-
-
-def moves_in_use(running: list[Chain]) -> list[str]:
-    """Return the names of the moves that have not been dropped."""
-    found = running[0].moves._asdict().items()
-    return [name for name, steps in found if steps.numbers[COLLAPSE] == 1.0]
-
-
-def fit_moves(running: list[Chain], number: int) -> None:
-    """Fit the proposals of the moves to the draws of all chains, as at 50, 100, 200, ... sweeps.
-
-    At 400 drop a move that from sweep 200 on moved the nodes, in every direction, less
-    than 1.0 times as far as their own updates did: squares of the jumps.
-    """
-    for name in moves_in_use(running):
-        each = [getattr(chain.moves, name) for chain in running]
-        means = np.array([steps.u[MEAN] for steps in each])
-        centre = means.mean(axis=0)
-        covariance = np.mean([steps.spread[1] for steps in each], axis=0)
-        covariance = np.tril(covariance) + np.tril(covariance, -1).T
-        covariance += (means - centre).T @ (means - centre) / len(means)
-        ridge = 1e-8 * np.diag(np.diag(covariance) + 1e-4)
-        root = np.linalg.cholesky(covariance + ridge)
-        others, own = np.sum([steps.jumps for steps in each], axis=0)
-        ridge = 1e-9 * (1e-9 + np.trace(others + own)) * np.eye(len(own))
-        gain = np.max(np.linalg.eigvals(np.linalg.solve(others + ridge, own)).real)
-        for steps in each:
-            steps.u[CENTRE], steps.spread[0] = centre, root
-            if number == 100:
-                steps.numbers[WALKS] = 0.05
-            if number <= 200:
-                steps.numbers[COUNT] = 0.0
-            if number == 400 and np.trace(others) > 0 and gain < 1.0:
-                steps.numbers[COLLAPSE] = 0.0  # dropped
-
-
-def next_fit(number: int) -> int:
-    """Return after how many sweeps the proposals of the moves are fitted next."""
-    return 50 if number < 50 else (number // 100 + 1) * 100
 
 
 def new_chain(seed: np.random.SeedSequence, start: list[Array], data: Data) -> Chain:
@@ -1430,11 +890,8 @@ def new_chain(seed: np.random.SeedSequence, start: list[Array], data: Data) -> C
     )
     rates = Rates(
         beta=np.zeros(shapes.beta[1:]),
-        mu_with_beta=np.zeros((1,)),
-        Q_with_beta=np.zeros((1,)),
     )
-    own = (rng, flat, split(flat, shapes), kept, rates)
-    return Chain(*own, first_moves(data))
+    return Chain(rng, flat, split(flat, shapes), kept, rates)
 
 
 def advance(
@@ -1450,8 +907,7 @@ def advance(
     rows = np.empty((0, 0)) if kept is None else kept
     parts = np.array(spans, dtype=np.int64).reshape(-1, 2)
     where = (parts, chain.flat, rows, first, sweeps, thin, kept is None)
-    what = (chain.rng, chain.state, swept(data), chain.kept)
-    run(*what, chain.rates, chain.moves, *where)
+    run(chain.rng, chain.state, swept(data), chain.kept, chain.rates, *where)
 
 
 def starting_chains(data: Data, chains: int, seed: int | None) -> list[Chain]:
@@ -1539,15 +995,11 @@ def sample(
                 left = (warmup if warming else total) - number
                 size = 1 if visit is not None and not warming else block
                 sweeps = min(size * thin, left)
-                if warming and moves_in_use(running):
-                    sweeps = min(sweeps, next_fit(number) - number)
                 part = (number if warming else number - warmup, sweeps, warming)
                 began = time.perf_counter()
                 for job in [pool.submit(go, chain, *part) for chain in range(chains)]:
                     job.result()
                 number += sweeps
-                if warming and number == next_fit(number - 1):
-                    fit_moves(running, number)
                 if visit is not None and not warming:
                     flat = np.array([chain.flat for chain in running])
                     visit((number - warmup) // thin - 1, together(flat, data)._asdict())
@@ -1570,10 +1022,9 @@ def sample(
         at += stop - begin
     swept = max(done * thin, 1)
     found["acceptance"] = {}
-    single = NUMBERS | set(Moves._fields)
     for name in Rates._fields:
         counts = np.array([getattr(chain.rates, name) for chain in running]) / swept
-        found["acceptance"][name] = counts[:, 0] if name in single else counts
+        found["acceptance"][name] = counts[:, 0] if name in NUMBERS else counts
     return found
 
 

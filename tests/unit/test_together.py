@@ -106,7 +106,8 @@ BROKEN = {
 
 @cache
 def source(model: str) -> str:
-    return emit(derive(parse_model(model)))
+    derivation = derive(parse_model(model))
+    return emit(derivation, plan(derivation, blocks="auto"))
 
 
 def prior_of_counts(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -231,7 +232,7 @@ def test_a_move_that_does_not_pay_is_dropped(size: int, stride: float, dropped: 
 
 
 def moves_of(text: str, **options) -> dict[str, tuple[str, ...]]:
-    made = plan(derive(parse_model(text)), **options)
+    made = plan(derive(parse_model(text)), **{"blocks": "auto", **options})
     return {move_key(made, move): tuple(c.node for c in move.carried) for move in made.together}
 
 
@@ -255,7 +256,7 @@ def test_vectors_are_moved_with_their_centre_and_with_their_covariance() -> None
 def test_log_sds_are_moved_by_what_the_data_settle() -> None:
     """The rows of a Gaussian response enter by a fit of each group, whose sums stay."""
     derivation = derive(load_model("random_log_sd"))
-    made = plan(derivation)
+    made = plan(derivation, blocks="auto")
     assert [move_key(made, move) for move in made.together] == [
         "mu_sigma_with_log_sigma", "sigma2_sigma_with_log_sigma"
     ]  # fmt: skip
@@ -265,7 +266,7 @@ def test_log_sds_are_moved_by_what_the_data_settle() -> None:
 @pytest.mark.parametrize("broken", [False, True])
 def test_the_density_of_a_move_is_held_against_the_joint_density(broken: bool) -> None:
     derivation = derive(parse_model(VECTORS))
-    move = plan(derivation).together[1]
+    move = plan(derivation, blocks="auto").together[1]
     logdets = [term for term in sp.Add.make_args(move.log_kernel) if "logdet" in str(term).lower()]
     kernel = move.log_kernel - (logdets[0] if broken else 0)
     with pytest.raises(InternalError, match="disagrees") if broken else nullcontext():
@@ -291,7 +292,7 @@ def test_effects_shift_by_the_mean_of_what_varies_within_them() -> None:
     text = (
         MODEL.replace("i = 1..N", "i = 1..N\n  j = 1..T").replace("x[i]", "x[i,j]").replace("y[i]", "y[i,j]")
     )
-    made = plan(derive(parse_model(text)))
+    made = plan(derive(parse_model(text)), blocks="auto")
     move = next(move for move in made.together if len(move.members) == 2 and move.carried)
     assert "x[i,j]" in str(move.carried[0].centre) and move.carried[0].centre.has(sp.Symbol) is True
 

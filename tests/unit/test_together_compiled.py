@@ -10,7 +10,7 @@ import pytest
 
 from deriver.emission.module import emit
 from deriver.language import parse_model
-from deriver.pipeline import derive
+from deriver.pipeline import derive, plan
 from tests.emitted import load_source
 from tests.unit.test_together import DATA, KEYS, MODEL, VECTORS, gap, posterior
 
@@ -30,7 +30,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
 
 @cache
 def source(model: str) -> str:
-    return emit(derive(parse_model(model)), backend="numba")
+    derivation = derive(parse_model(model))
+    return emit(derivation, plan(derivation, blocks="auto"), backend="numba")
 
 
 def farthest(text: str, key: str, folder, monkeypatch) -> float:

@@ -55,7 +55,8 @@ class Body:
     dimensions, ``fits`` the first part of each fit that is held in two, by the name of the second; ``triangles`` names
     what has zeros below its diagonal.  ``streaming`` is on while rows are read for a sum that is to vectorise; ``rows``
     then gives the loop variable as an unsigned number, which needs no test of its sign.
-    ``words`` are locals that a writer uses as they are; an array of such a name is unpacked under another.
+    ``words`` are locals that a writer uses as they are; an array of such a name is unpacked under another; ``noisy`` is
+    on once the normals have been drawn ahead, under the name "noise".
     ``arrays`` are the locals that are arrays; ``slots`` counts the parts of the scratch space in use, ``components`` names the loops over components around.
     """
 
@@ -81,6 +82,7 @@ class Body:
     streaming: bool = False
     rows: dict[Symbol, str] = field(default_factory=dict)
     words: frozenset[str] = frozenset()
+    noisy: bool = False
 
     @property
     def block(self) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sympy import Expr
 
@@ -31,7 +32,7 @@ SCALAR_DRAWS = ("inverse_gamma", "gamma", "beta")
 
 def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
     """Return the function ``draw_<node>``."""
-    body = new_body(module, sizes)
+    body = replace(new_body(module, sizes), words=frozenset({"noise"}))
     family = step.conditional.family or ""
     writers = {
         "normal": _write_normal,
@@ -78,9 +79,9 @@ def noise(body: Body, step: Step) -> Text:
 def _fill_noise(body: Body, step: Step) -> None:
     """Draw the normals of all elements ahead, each where its element will be, if no other element is read from there."""
     body.needs.helpers.add("fill_normal")
-    if "noise" in body.taken:
+    if body.noisy:
         return
-    body.taken.add("noise")
+    body.noisy = True
     own = f"state.{step.node}"
     axes = len(quantity_axes(body, body.quantity(step.node))) + len(step.conditional.shape)
     in_place = step.chained or not step.conditional.coupled
