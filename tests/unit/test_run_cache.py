@@ -136,7 +136,7 @@ def test_without_the_cache_a_run_derives_anew(monkeypatch: pytest.MonkeyPatch, o
 
 
 def test_a_source_that_fails_its_check_is_not_kept(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
-    def fail(derivation: object) -> None:
+    def fail(derivation: object, **options: object) -> None:
         raise InternalError("the ratio is off")
 
     monkeypatch.setattr("deriver.derivation.density_ratio.check_derivation", fail)
