@@ -61,7 +61,9 @@ def find_predictors(derivation: Derivation, left_out: Collection[str] = ()) -> P
     Those that depend on each other, directly or through one another; of several such sets the one with most nodes.
     """
     definitions = Definitions(derivation.definitions)
-    candidates = [c for c in derivation.conditionals if c.node not in left_out and _is_candidate(c, derivation)]
+    candidates = [
+        c for c in derivation.conditionals if c.node not in left_out and _is_candidate(c, derivation)
+    ]
     others = {f.value.name for f in derivation.factors if f.family not in GAUSSIAN}
     names = {c.node for c in candidates}
     if not any(names & set(f.parents) for f in derivation.factors if f.value.name in others):
@@ -164,7 +166,7 @@ def _of_response(
         raise NotAffine(str(predictor))
     log_density = family_record(factor.family).log_density(factor.value, *arguments)
     slope = _tidy(sp.diff(log_density, inside))
-    weight = _tidy(-sp.diff(slope, inside))
+    weight = sp.factor_terms(sp.factor(_tidy(-sp.diff(slope, inside))))
     if any(part.has(sp.Derivative, sp.Subs, heads.LogIndicator) for part in (slope, weight)):
         raise NotAffine(str(predictor))
     return Predicted(
@@ -214,6 +216,8 @@ def _links(predictor: Expr, names: set[str], drawn: set[str]) -> tuple[Link, ...
 
 
 def _tidy(expr: Expr) -> Expr:
-    """Return a derivative with powers of one base put together, so that exp(η)/exp(η) is 1."""
-    return sp.Add(*(sp.powsimp(sp.cancel(term) if term.is_rational_function() else term)
-                    for term in sp.Add.make_args(sp.expand(expr)))) if expr != 0 else S.Zero  # fmt: skip
+    """Return a derivative in few terms, so that exp(η)/exp(η) is 1 and a weight shows its sign."""
+    if expr == 0:
+        return S.Zero
+    terms = (sp.powsimp(term) for term in sp.Add.make_args(sp.expand(expr)))
+    return sp.Add(*terms)

@@ -49,7 +49,9 @@ def check_predictors(
                 raise InternalError(_describe(derivation, found, derived, numeric))
         done += 1
     if done < states:
-        raise InternalError(f"the expansion of {_names(found)} in {derivation.model.name} could not be checked")
+        raise InternalError(
+            f"the expansion of {_names(found)} in {derivation.model.name} could not be checked"
+        )
 
 
 def _names(found: Predictors) -> str:
@@ -115,7 +117,9 @@ def _along_predictor(
     density: Predicted, state: Completed, direction: Mapping[tuple[str, tuple[int, ...]], Any]
 ) -> tuple[float, float]:
     """Return Σ g η′ and Σ η′W η′ of a density, over all its instances."""
-    slope, weight = (expr.xreplace({density.eta: density.predictor}) for expr in (density.slope, density.weight))
+    slope, weight = (
+        expr.xreplace({density.eta: density.predictor}) for expr in (density.slope, density.weight)
+    )
     first = second = 0.0
     for index in elements(density.factor.bounds, state):
         own = {bound[0]: place for bound, place in zip(density.factor.bounds, index, strict=True)}

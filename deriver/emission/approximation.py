@@ -82,7 +82,9 @@ def expand_function(module: Module, move: Approximation, key: str) -> FunctionVi
         _write_rows(module, source, move, density, place)
         doc += [line for line in _density_words(density) if line not in doc]
     source.add("return nodes, rows")
-    return make_function(f"expand_{key}", ("state: State", "data: Data"), "tuple[list[Any], list[Any]]", doc, source.lines)
+    return make_function(
+        f"expand_{key}", ("state: State", "data: Data"), "tuple[list[Any], list[Any]]", doc, source.lines
+    )
 
 
 def _density_words(density: Predicted) -> list[str]:
@@ -157,7 +159,12 @@ def _update_function(move: Approximation, key: str) -> FunctionView:
         lines += ["", "    def place(u: Array) -> tuple[State, Array]:", *call, ""]
         lines += [f"    u = steps.place = to_coordinates_{key}(state, data)"]
     else:
-        lines += ["", "    def place(u: Array) -> tuple[State, Array]:", "        return state, np.zeros(len(u))", ""]
+        lines += [
+            "",
+            "    def place(u: Array) -> tuple[State, Array]:",
+            "        return state, np.zeros(len(u))",
+            "",
+        ]
         lines += ["    u = steps.place"]
     lines += ["    if steps.used:"]
     lines += break_call("state, accepted = laplace_move(", given, ")", 2)
@@ -167,7 +174,9 @@ def _update_function(move: Approximation, key: str) -> FunctionView:
     doc = [f"Propose {_all_names(move)} together, and accept or reject by one Metropolis-Hastings step."]
     if move.numbers:
         names = ", ".join(step.node for step in move.numbers)
-        doc.append(f"First new values of {names}; given these, {move.names} from a normal density near the full one:")
+        doc.append(
+            f"First new values of {names}; given these, {move.names} from a normal density near the full one:"
+        )
     else:
         doc.append(f"{move.names} come from a normal density near their full conditional:")
     doc += [
@@ -175,7 +184,9 @@ def _update_function(move: Approximation, key: str) -> FunctionView:
         "density there, P minus its Hessian.",
         "The ratio has the density of the proposal, and that of the way back from it.",
     ]
-    return make_function(f"update_{key}", (*PARAMETERS, "steps: LaplaceSteps"), "tuple[State, Array]", doc, lines)
+    return make_function(
+        f"update_{key}", (*PARAMETERS, "steps: LaplaceSteps"), "tuple[State, Array]", doc, lines
+    )
 
 
 def _all_names(move: Approximation) -> str:
