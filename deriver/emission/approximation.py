@@ -75,8 +75,7 @@ def expand_function(module: Module, move: Approximation, key: str) -> FunctionVi
     source.add("rows = []")
     doc = [
         f"Return the nodes {move.names}, and the densities that change with them.",
-        "Each by its predictor eta: where the nodes enter it, the slope of the log density, and the weight, minus its "
-        "second derivative.",
+        "Each by its predictor eta: the slope of the log density in it, and the weight, minus the second derivative.",
     ]
     for place, density in enumerate(move.densities):
         _write_rows(module, source, move, density, place)
@@ -179,11 +178,9 @@ def _update_function(move: Approximation, key: str) -> FunctionView:
         )
     else:
         doc.append(f"{move.names} come from a normal density near their full conditional:")
-    doc += [
-        "  N(x + inv(P) g, inv(P)), x their mode to the accuracy of two Newton steps, g the gradient of the log joint "
-        "density there, P minus its Hessian.",
-        "The ratio has the density of the proposal, and that of the way back from it.",
-    ]
+    doc.append("  N(x + inv(P) g, inv(P)), x near their mode by a Newton step, g and -P")
+    doc.append("  the gradient and the Hessian of the log joint density there.")
+    doc.append("The ratio has the density of the proposal, and that of the way back from it.")
     return make_function(
         f"update_{key}", (*PARAMETERS, "steps: LaplaceSteps"), "tuple[State, Array]", doc, lines
     )
