@@ -13,7 +13,7 @@ from sympy import Expr
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.derivation.factors import Definitions
-from deriver.emission import linked
+from deriver.emission import approximation, linked
 from deriver.emission.block_words import (
     integrate_name,
     integrate_words,
@@ -41,6 +41,7 @@ HELPERS = (
     *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "least_mixing"),
     *("first_move_steps", "in_units", "joint_move", "move_steps"),
     *linked.HELPERS,
+    *approximation.HELPERS,
 )
 STATE = ("state: State", "data: Data")
 # With variances near 0, the sums that cancel in the density leave it too few digits, and the move is refused: where one

@@ -90,12 +90,15 @@ def _write_places(module: Module, source: Source, block: Block) -> None:
     """Write the places of the elements of every node with indices, and let them be read like the node."""
     module.needs.helpers.add("places")
     for member in block.effects:
-        own = source.quantity(member.node)
         name = f"at_{member.node}"
         source.add(f"{name} = places(state.{member.node}, {len(member.conditional.shape)})")
-        source.quantities[_key(member)] = Quantity(
-            name=name, indices=own.indices, ranges=own.ranges, chain=False, kind="integer"
-        )
+        source.quantities[_key(member)] = places_quantity(source, member.node, name)
+
+
+def places_quantity(source: Source, node: str, name: str) -> Quantity:
+    """Return the description of a local that holds the places of a node's elements."""
+    own = source.quantity(node)
+    return Quantity(name=name, indices=own.indices, ranges=own.ranges, chain=False, kind="integer")
 
 
 def _key(member: BlockMember) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Derivation
+from deriver.emission.approximation import approximation_functions
 from deriver.emission.blocks import HELPERS as BLOCK_HELPERS
 from deriver.emission.blocks import block_functions, block_key, threshold
 from deriver.emission.chain import has_rates, has_steps, starting_function, step_functions, sweep_function
@@ -132,6 +133,7 @@ def write_functions(module: Module) -> list[FunctionView]:
     by_node = {step.node: _functions_of(module, step) for step in plan.steps}
     blocks = block_functions(module)
     updates = [view for views in by_node.values() for view in views] + blocks + together_functions(module)
+    updates += approximation_functions(module)
     running = [sweep_function(module), *step_functions(module), starting_function(module)]
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)

@@ -17,6 +17,7 @@ from deriver.derivation.lower import Lowering
 from deriver.derivation.records import Conditional, Derivation
 from deriver.errors import Mistake, UsageError
 from deriver.model.records import Model
+from deriver.plan.approximation import find_approximation
 from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
 from deriver.plan.joint_moves import make_moves
@@ -70,6 +71,7 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
     block = found if isinstance(found, Block) else None
     apart = {*methods, *(block.nodes if block else ())}
     together = make_moves(derivation, steps, space, hoisting, apart, interwoven=collapse != "off")
+    approximated = block is None and collapse != "off"
     return Plan(
         steps=steps,
         statistics=hoisting.statistics,
@@ -79,6 +81,7 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         collapse="off" if block is None else collapse,
         no_block=found if isinstance(found, str) else "",
         together=together,
+        approximation=find_approximation(derivation, steps, methods, collapse) if approximated else None,
     )
 
 

@@ -10,6 +10,7 @@ from sympy import Expr, S, Symbol, Tuple
 from deriver.algebra.heads import Condition, Ref
 from deriver.derivation.links import Link
 from deriver.derivation.marginal import Structure
+from deriver.derivation.predictors import Predicted
 from deriver.derivation.records import Conditional, Factor
 from deriver.plan.layout import Quantity, Space
 
@@ -220,11 +221,33 @@ class Together:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approximation:
+    """Linked nodes that one Metropolis-Hastings step proposes from a normal approximation of their full conditional.
+
+    ``members`` are these nodes, ``densities`` what is expanded to second order in them; ``numbers`` are moved first, those
+    that the priors of the members depend on, and ``factors`` are the densities that change with any of all these.
+    ``always`` tells that the step is made from the first sweep on; else where it is found to pay.
+    """
+
+    members: tuple[Step, ...]
+    numbers: tuple[Step, ...]
+    densities: tuple[Predicted, ...]
+    factors: tuple[Factor, ...]
+    always: bool = False
+
+    @property
+    def names(self) -> str:
+        """Return the names of the members, for a sentence."""
+        return ", ".join(step.node for step in self.members)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Steps in the order of a sweep, statistics in the order of their computation, and the arrays there are.
 
     ``block`` holds nodes that the sampler may update together in place of their steps: always (``collapse`` "on"), or
-    when the data say so ("auto"); ``no_block`` tells why there is none.  ``together`` are moves of several nodes at the end of a sweep.
+    when the data say so ("auto"); ``no_block`` tells why there is none.  ``together`` are moves of several nodes at the end of a sweep,
+    ``approximation`` is one more, of linked nodes whose full conditional is not normal.
     """
 
     steps: tuple[Step, ...]
@@ -235,6 +258,7 @@ class Plan:
     collapse: Collapse = "off"
     no_block: str = ""
     together: tuple[Together, ...] = ()
+    approximation: Approximation | None = None
 
     def step(self, node: str) -> Step:
         """Return the step of a node; raise ``KeyError`` if there is none."""

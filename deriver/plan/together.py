@@ -48,6 +48,12 @@ def find_together(
     return tuple(replace(move, factors=finder.factors_of(move)) for move in found)
 
 
+def find_numbers(derivation: Derivation, steps: tuple[Step, ...], names: Collection[str]) -> tuple[Step, ...]:
+    """Return the steps of those of the named nodes that are numbers which a joint move can hold."""
+    finder = _Finder(derivation, {s.node: s for s in steps}, frozenset())
+    return tuple(step for step in steps if step.node in names and finder.is_number(step.node))
+
+
 class _Finder:
     def __init__(self, derivation: Derivation, steps: dict[str, Step], statistics: frozenset[str]) -> None:
         definitions = Definitions(derivation.definitions)

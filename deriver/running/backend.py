@@ -52,6 +52,10 @@ def choose_source(
             with suppress(UsageError):
                 return emit_plan(plan)
             return emit_plan(replace(plan, block=None, collapse="off"))
+        if plan.approximation is not None and not plan.approximation.always:
+            with suppress(UsageError):
+                return emit_plan(plan)
+            return emit_plan(replace(plan, approximation=None))
         return emit_plan(plan)
 
     seconds = predict_seconds(plan, arrays, settings)
@@ -63,6 +67,9 @@ def choose_source(
     if backend == "auto" and plan.block is not None and plan.block.structure == "linked":
         names = ", ".join(member.node for member in (*plan.block.effects, *plan.block.shared))
         reason = f"the compiled loops cannot draw {names} together"
+        return Choice(backend="numpy", reason=reason, source=write("numpy"))
+    if backend == "auto" and needs_approximation(plan):
+        reason = f"the compiled loops cannot propose {plan.approximation.names} together"  # type: ignore[union-attr]
         return Choice(backend="numpy", reason=reason, source=write("numpy"))
     if backend == "auto" and seconds < COMPILE_SECONDS:
         reason = f"a run of about {seconds:.1g} s is not worth compiling"
@@ -76,6 +83,16 @@ def choose_source(
         return Choice(backend="numpy", reason=reason, source=write("numpy"))
     reason = "as asked" if backend == "numba" else f"NumPy would take about {seconds:.0f} s"
     return Choice(backend="numba", reason=reason, source=source)
+
+
+def needs_approximation(plan: Plan) -> bool:
+    """Tell whether linked nodes should be proposed together, which NumPy alone can: as asked, or as one by one they crawl.
+
+    They do where elements of one depend on each other, as those of a random walk; independent effects mix well enough
+    for compiled loops to make up for it.
+    """
+    move = plan.approximation
+    return move is not None and (move.always or any(step.conditional.coupled for step in move.members))
 
 
 def dimensions(plan: Plan, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:

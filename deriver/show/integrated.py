@@ -49,7 +49,7 @@ def integrated_blocks(derivation: Derivation) -> tuple[Block, ...]:
         return ()
     if marginal.structure == "linked":
         return _linked(derivation, marginal)
-    writer = _Writer(derivation, marginal.variances[0])
+    writer = Writer(derivation, marginal.variances[0])
     return (
         _order(marginal, writer),
         _density(derivation, marginal, writer),
@@ -57,7 +57,7 @@ def integrated_blocks(derivation: Derivation) -> tuple[Block, ...]:
     )
 
 
-class _Writer:
+class Writer:
     """Writes expressions as they stand in the derivation of one node."""
 
     def __init__(self, derivation: Derivation, conditional: Conditional) -> None:
@@ -77,7 +77,7 @@ class _Writer:
         return tuple(words)
 
 
-def _order(marginal: Marginal, writer: _Writer) -> Block:
+def _order(marginal: Marginal, writer: Writer) -> Block:
     variances = writer.listed(marginal.variances)
     effects = writer.listed(member.conditional for member in marginal.effects)
     shared = writer.listed(member.conditional for member in marginal.shared)
@@ -93,11 +93,11 @@ def _order(marginal: Marginal, writer: _Writer) -> Block:
     return Paragraph(words=tuple(words))
 
 
-def _density(derivation: Derivation, marginal: Marginal, writer: _Writer) -> Block:
+def _density(derivation: Derivation, marginal: Marginal, writer: Writer) -> Block:
     left = n.Density(n.Sequence(tuple(writer.write(c.target) for c in marginal.variances)), None)
     effects = writer.listed(member.conditional for member in marginal.effects)
     if marginal.structure == "chain":
-        coupling = _Writer(derivation, marginal.effects[0].conditional).write(marginal.effects[0].coupling)
+        coupling = Writer(derivation, marginal.effects[0].conditional).write(marginal.effects[0].coupling)
         words: Words = (_CHAIN_BEFORE, *effects, _CHAIN_BETWEEN, coupling)
         words = (*words, _CHAIN_AFTER if marginal.shared else ":")
     else:
@@ -107,12 +107,12 @@ def _density(derivation: Derivation, marginal: Marginal, writer: _Writer) -> Blo
     return Display(words=words, rows=(row,))
 
 
-def _slopes(derivation: Derivation, marginal: Marginal, writer: _Writer) -> tuple[Block, ...]:
+def _slopes(derivation: Derivation, marginal: Marginal, writer: Writer) -> tuple[Block, ...]:
     return tuple(_slope_block(derivation, marginal, member) for member in marginal.members if member.slopes)
 
 
 def _slope_block(derivation: Derivation, marginal: Marginal, member: Member) -> Block:
-    writer = _Writer(derivation, member.conditional)
+    writer = Writer(derivation, member.conditional)
     targets = {other.node: other.conditional.target for other in marginal.members}
     words: list[str | n.Notation] = ["The slope of b of ", writer.write(member.conditional.target)]
     for place, (name, slope) in enumerate(member.slopes):
@@ -137,7 +137,7 @@ _DENSE = (
 
 
 def _linked(derivation: Derivation, marginal: Marginal) -> tuple[Block, ...]:
-    writer = _Writer(derivation, marginal.effects[0].conditional)
+    writer = Writer(derivation, marginal.effects[0].conditional)
     members = writer.listed(member.conditional for member in marginal.members)
     given = writer.listed(marginal.variances)
     words: list[str | n.Notation] = ["Drawn in one draw, where it pays: ", *members]
@@ -157,7 +157,7 @@ def _linked(derivation: Derivation, marginal: Marginal) -> tuple[Block, ...]:
 
 def _entries(derivation: Derivation, marginal: Marginal, member: Member) -> list[Row]:
     """Return the entries of the joint precision for one node with itself, and with those after it."""
-    writer = _Writer(derivation, member.conditional)
+    writer = Writer(derivation, member.conditional)
     own = member.conditional.target
     rows = [_entry(writer, own, own, member.precision)]
     for other in marginal.members:
@@ -167,6 +167,6 @@ def _entries(derivation: Derivation, marginal: Marginal, member: Member) -> list
     return rows
 
 
-def _entry(writer: _Writer, left: Ref, right: Ref, value: Expr) -> Row:
+def _entry(writer: Writer, left: Ref, right: Ref, value: Expr) -> Row:
     place = n.Apply("P", (writer.write(left), writer.write(right)))
     return Row(left=place, relation="=", right=writer.write(value))

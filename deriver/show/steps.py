@@ -16,6 +16,7 @@ from deriver.algebra.normal_form import sum_over
 from deriver.derivation.records import Conditional, Contribution, Derivation
 from deriver.plan import Plan, make_plan
 from deriver.show import notation as n
+from deriver.show.approximated import approximation_blocks
 from deriver.show.arrange import Arranger
 from deriver.show.blanket import density_of, joint_density, over_plates
 from deriver.show.cases import Case, split_cases
@@ -45,9 +46,15 @@ def compose(derivation: Derivation, node: str | None = None, words: tuple[str, .
     opening = (*told, *((joint_density(derivation),) if node is None else ()))
     plan = make_plan(derivation, blocks="auto")
     sections = tuple(Steps(derivation, conditional).section(plan) for conditional in chosen)
-    closing = (*integrated_blocks(derivation), *collapsed_blocks(derivation), *joint_blocks(plan))
-    closing = closing if node is None else ()
+    closing = _together(derivation, plan) if node is None else ()
     return Document(title=derivation.model.name, opening=opening, sections=sections, closing=closing)
+
+
+def _together(derivation: Derivation, plan: Plan) -> tuple[Block, ...]:
+    """Return what holds of several nodes together."""
+    integrated = integrated_blocks(derivation)
+    approximated = () if integrated else approximation_blocks(derivation, plan)
+    return (*integrated, *approximated, *collapsed_blocks(derivation), *joint_blocks(plan))
 
 
 class Steps:

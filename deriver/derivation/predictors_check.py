@@ -1,0 +1,136 @@
+"""The identity of the second-order expansion in linked nodes, run before a sampler is made from it.
+
+At random states, along a random direction s of all the nodes' elements, with g and W the derived slopes and weights of
+every density and η′ the change of its predictor, the derivatives of the numeric log joint density must be
+    d/dh = Σ g η′,    d²/dh² = −Σ η′W η′.
+They are taken by differences (Richardson's extrapolation of central ones), of the families' own numeric densities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from deriver.algebra.evaluate import evaluate
+from deriver.derivation.numeric import Completed, elements, log_joint, with_element
+from deriver.derivation.predictors import Predicted, Predictors
+from deriver.derivation.records import Derivation
+from deriver.derivation.states import enough_rows, random_state
+from deriver.errors import InternalError
+
+TOLERANCE = 1e-5
+STEP = 0.02
+_MOST_STATES = 24
+
+
+def check_predictors(
+    derivation: Derivation, found: Predictors, *, states: int = 2, seed: int = 20260103
+) -> None:
+    """Check the derived slopes and weights at random states; one of zero density is replaced by another.
+
+    Raises ``InternalError`` when the identity fails: a fault of deriver, never a sampler.
+    """
+    rng = np.random.default_rng(seed)
+    size, done = enough_rows(derivation.model), 0
+    for number in range(_MOST_STATES):
+        if done == states:
+            return
+        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size - number % 2)
+        try:
+            pairs = compare_derivatives(derivation, found, state, rng)
+        except (KeyError, OverflowError):  # sizes that no data could have; a number too large
+            continue
+        if pairs is None:
+            continue
+        for derived, numeric, scale in pairs:
+            if not abs(derived - numeric) <= TOLERANCE * scale:
+                raise InternalError(_describe(derivation, found, derived, numeric))
+        done += 1
+    if done < states:
+        raise InternalError(
+            f"the expansion of {_names(found)} in {derivation.model.name} could not be checked"
+        )
+
+
+def _names(found: Predictors) -> str:
+    return ", ".join(conditional.node for conditional in found.members)
+
+
+def _describe(derivation: Derivation, found: Predictors, derived: float, numeric: float) -> str:
+    return (
+        f"the second-order expansion of the joint density of model {derivation.model.name} in {_names(found)} disagrees "
+        f"with the joint density: {derived:.10g} against {numeric:.10g}.  "
+        f"This is a fault of deriver; please report it with the model."
+    )
+
+
+def compare_derivatives(
+    derivation: Derivation, found: Predictors, state: Mapping, rng: np.random.Generator
+) -> list[tuple[float, float, float]] | None:
+    """Return (derived, numeric, scale) of the first and of the second derivative along a random direction.
+
+    None where the density is 0.
+    """
+    direction = _random_direction(found, state, rng)
+    factors = tuple(factor for factor in derivation.factors if factor.fixed is None)
+
+    def along(h: float) -> float:
+        moved: Any = dict(state)
+        for (name, index), part in direction.items():
+            moved = with_element(moved, name, index, state[name][index] + h * part)
+        return log_joint(factors, derivation.definitions, moved)
+
+    centre = along(0.0)
+    slope, curve = _differences(along, centre)
+    if not np.all(np.isfinite([centre, slope, curve])):
+        return None
+    completed = Completed(state, derivation.definitions)
+    sums = [_along_predictor(density, completed, direction) for density in found.densities]
+    first, second = (sum(each) for each in zip(*sums, strict=True))
+    sizes = [sum(abs(value) for value in each) for each in zip(*sums, strict=True)]
+    return [(first, slope, 1 + abs(centre) + sizes[0]), (-second, curve, 1 + abs(centre) + sizes[1])]
+
+
+def _random_direction(
+    found: Predictors, state: Mapping, rng: np.random.Generator
+) -> dict[tuple[str, tuple[int, ...]], Any]:
+    """Return a random direction, by node and element; small enough that differences converge."""
+    direction = {}
+    for conditional in found.members:
+        for index in elements(conditional.ranges, state):
+            part = 0.2 * rng.normal(size=np.shape(state[conditional.node][index]))
+            direction[conditional.node, index] = part if np.ndim(part) else float(part)
+    return direction
+
+
+def _differences(along: Callable[[float], float], centre: float) -> tuple[float, float]:
+    """Return the first two derivatives at 0, to sixth order in the step."""
+    ends = {k: (along(k * STEP), along(-k * STEP)) for k in (1, 2, 3)}
+    first = {k: (up - down) / (2 * k * STEP) for k, (up, down) in ends.items()}
+    second = {k: (up - 2 * centre + down) / (k * STEP) ** 2 for k, (up, down) in ends.items()}
+    weights = {1: 1.5, 2: -0.6, 3: 0.1}
+    return tuple(sum(weights[k] * each[k] for k in weights) for each in (first, second))  # type: ignore[return-value]
+
+
+def _along_predictor(
+    density: Predicted, state: Completed, direction: Mapping[tuple[str, tuple[int, ...]], Any]
+) -> tuple[float, float]:
+    """Return Σ g η′ and Σ η′W η′ of a density, over all its instances."""
+    slope, weight = (
+        expr.xreplace({density.eta: density.predictor}) for expr in (density.slope, density.weight)
+    )
+    first = second = 0.0
+    for index in elements(density.factor.bounds, state):
+        own = {bound[0]: place for bound, place in zip(density.factor.bounds, index, strict=True)}
+        change: Any = 0.0
+        for link in density.links:
+            at = tuple(int(evaluate(each, state, own)) for each in link.at)
+            part = np.atleast_1d(direction[link.name, at])
+            found = np.asarray(evaluate(link.slope, state, own), dtype=float)
+            change = change + (found.reshape(-1, len(part)) @ part if found.ndim else float(found) * part)
+        g, w = np.atleast_1d(evaluate(slope, state, own)), np.atleast_2d(evaluate(weight, state, own))
+        first += float(g @ change)
+        second += float(change @ w @ change)
+    return first, second
