@@ -28,7 +28,8 @@ from deriver.plan.layout import Axis, free_indices
 from deriver.plan.records import Approximation, Step
 
 HELPERS = (
-    *("first_laplace_steps", "laplace_move", "laplace_steps", "predicted_rows", "second_order"),
+    *("approximate", "first_laplace_steps", "laplace_move", "laplace_steps"),
+    *("meetings", "predicted_rows", "second_order"),
     *("draw_linked", "eliminate", "elimination", "factor_corner", "half_solve"),
     *("block_steps", "first_block_steps", "least_mixing", "places", "some_elements"),
 )

@@ -28,11 +28,15 @@ def make_moves(
 
 
 def _weighed(derivation: Derivation, move: Together, space: Space, hoisting: Hoisting) -> Together:
-    """Return a move with its kernel, whose identity is checked; as it is where something is integrated out or cut off."""
+    """Return a move with its kernel, whose identity is checked.
+
+    As it is, weighed by the families' densities, where that cannot be, or something is integrated out or cut off.
+    """
     cut = any(factor.truncation is not None or factor.moving_bounds is not None for factor in move.factors)
     if cut or move.integrated is not None:
         return move
     targets = [derivation.node(name).target for name in move.moved]
     kernel = joint_kernel(move.factors, [], targets, Definitions(derivation.definitions))
-    check_joint_kernel(derivation, kernel, move.moved)
+    if not check_joint_kernel(derivation, kernel, move.moved):
+        return move
     return replace(move, log_kernel=kernel, kernel=hoisting.rewrite(kernel, space))
