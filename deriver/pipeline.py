@@ -216,7 +216,8 @@ def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, block
 
     ``blocks`` tells whether variances are updated with Gaussian nodes integrated out: "on" where the model allows it,
     "auto" where besides the data of a run make it pay; with both, they are also integrated out of the weights of a
-    discrete node, where they are few.  Such a marginal density passes an identity of its own first.
+    discrete node, where they are few.  Such a marginal density passes an identity of its own first; where no random
+    state can test it, the nodes are drawn one by one.
     """
     from deriver.derivation.collapsed import collapsed_marginal
     from deriver.derivation.marginal import Marginal, find_marginal
@@ -224,14 +225,17 @@ def plan(derivation: Derivation, methods: Mapping[str, str] | None = None, block
     from deriver.plan import make_plan
 
     made = make_plan(derivation, methods=dict(methods or {}), blocks=blocks)
+    marginals = [
+        collapsed_marginal(derivation, step.conditional, tuple(each.conditional for each in step.collapsed))
+        for step in made.steps
+        if step.collapsed
+    ]
     if made.block is not None:
         marginal = find_marginal(derivation)
         assert isinstance(marginal, Marginal)
-        check_marginal(derivation, marginal)
-    for step in made.steps:
-        if step.collapsed:
-            nodes = tuple(each.conditional for each in step.collapsed)
-            check_marginal(derivation, collapsed_marginal(derivation, step.conditional, nodes))
+        marginals.append(marginal)
+    if not all(check_marginal(derivation, each) for each in marginals):
+        return make_plan(derivation, methods=dict(methods or {}), blocks="off")
     return made
 
 

@@ -12,6 +12,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Files that take minutes begin first, so that no worker is left alone with one at the end.
+LONG = (
+    "test_compiled_samplers.py",
+    "test_models.py",
+    "test_more_models.py",
+    "test_broken_samplers.py",
+    "test_command.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first, each file's in their order."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture
 def update_generated(request: pytest.FixtureRequest) -> bool:
     """Tell whether expected files are to be written anew."""

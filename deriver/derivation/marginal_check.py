@@ -33,16 +33,17 @@ Place = tuple[Member, tuple[int, ...], slice]
 
 def check_marginal(
     derivation: Derivation, marginal: Marginal, *, states: int = 2, seed: int = 20260102
-) -> None:
+) -> bool:
     """Check a marginal at random states of different sizes; a state of zero density is replaced by another.
 
-    Raises ``InternalError`` when the identity fails: a fault of deriver, never a sampler.
+    Returns False where no random state has a density to compare at.  Raises ``InternalError`` when the identity fails: a
+    fault of deriver, never a sampler.
     """
     rng = np.random.default_rng(seed)
     size, done = enough_rows(derivation.model), 0
     for number in range(_MOST_STATES):
         if done == states:
-            return
+            return True
         state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size - number % 2)
         try:
             found = compare_at(derivation, marginal, state, rng)
@@ -56,9 +57,7 @@ def check_marginal(
         if not abs(derived - exact) <= TOLERANCE * scale:
             raise InternalError(_describe(derivation, marginal, derived, exact))
         done += 1
-    if done < states:
-        names = ", ".join(c.node for c in marginal.variances or marginal.effects)
-        raise InternalError(f"the marginal of {names} in model {derivation.model.name} could not be checked")
+    return done == states
 
 
 def _describe(derivation: Derivation, marginal: Marginal, derived: float, exact: float) -> str:

@@ -24,6 +24,8 @@ def find_approximation(
 ) -> Approximation | None:
     """Return the linked nodes that may be proposed together, None where there are none, or one number alone.
 
+    None, too, where no random state can test their expansion.
+
     ``chosen`` nodes are drawn as the user says, and by nothing else.
     """
     if any(len([d for d in derivation.definitions if d.element.name == e.element.name]) > 1
@@ -35,7 +37,8 @@ def find_approximation(
     members = tuple(step for step in steps if step.node in {c.node for c in found.members})
     if len(members) == 1 and not (members[0].conditional.indices or members[0].conditional.shape):
         return None
-    check_predictors(derivation, found)
+    if not check_predictors(derivation, found):
+        return None
     names = _numbers_above(derivation, found) - set(chosen)
     numbers = find_numbers(derivation, steps, names)[:MOST_MEMBERS]
     moved = {step.node for step in (*members, *numbers)}

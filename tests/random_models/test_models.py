@@ -6,7 +6,7 @@ import pytest
 
 from tests.random_models.batches import run_batch
 
-FIRST_SEED, BATCHES, MODELS = 100, 6, 25
+FIRST_SEED, BATCHES, MODELS = 100, 6, 16
 MOST_REFUSED = 0.2  # the share of models to which the emitter has no sampler
 
 
