@@ -19,7 +19,7 @@ from deriver.derivation.affine import NotAffine
 from deriver.derivation.factors import Definitions
 from deriver.derivation.gaussian import is_gaussian, mentions, written_out
 from deriver.derivation.linked import links_with
-from deriver.derivation.marginal import Marginal, Member
+from deriver.derivation.marginal import Marginal, linked_members
 from deriver.derivation.records import Conditional, Derivation
 
 MOST_NUMBERS = 12
@@ -76,16 +76,7 @@ def collapsed_marginal(
 ) -> Marginal:
     """Return the density of a discrete node with Gaussian nodes integrated out, for the check of its identity."""
     definitions = Definitions(derivation.definitions)
-    members = [
-        Member(
-            conditional=c,
-            precision=c.parameter("precision"),
-            linear=c.parameter("linear"),
-            slopes=(),
-            links=links_with(c, list(nodes[place:]), list(nodes), definitions),
-        )
-        for place, c in enumerate(nodes)
-    ]
+    members = linked_members(list(nodes), definitions)
     return Marginal(
         variances=(label,),
         effects=tuple(member for member in members if member.conditional.indices),

@@ -16,11 +16,10 @@ from deriver.derivation.factors import Definitions
 from deriver.derivation.numeric import Completed, elements, log_joint, with_element
 from deriver.derivation.records import Derivation, Factor
 from deriver.derivation.slice import slice_factor
-from deriver.derivation.states import State, enough_rows, random_state, redraw
+from deriver.derivation.states import State, redraw, settled_at_random
 from deriver.errors import InternalError
 
 _TOLERANCE = 1e-8
-_MOST_STATES = 24
 
 
 def joint_kernel(
@@ -93,27 +92,19 @@ def check_joint_kernel(
     at.  Raises ``InternalError`` when the identity fails: a fault of deriver, never a sampler.
     """
     rng = np.random.default_rng(seed)
-    size, done = enough_rows(derivation.model), 0
-    for number in range(_MOST_STATES):
-        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size - number % 2)
-        try:
-            moved = _redrawn(derivation, names, state, rng)
-            exact = [log_joint(derivation.factors, derivation.definitions, each) for each in (moved, state)]
-            derived = [
-                float(evaluate(kernel, Completed(each, derivation.definitions), {}))
-                for each in (moved, state)
-            ]
-        except (KeyError, OverflowError):  # sizes that no data could have; a number too large
-            continue
+
+    def compare(state: State) -> bool:
+        pair = (_redrawn(derivation, names, state, rng), state)
+        exact = [log_joint(derivation.factors, derivation.definitions, each) for each in pair]
+        derived = [float(evaluate(kernel, Completed(each, derivation.definitions), {})) for each in pair]
         if not np.all(np.isfinite([*exact, *derived])):
-            continue
+            return False
         scale = 1.0 + max(map(abs, (*exact, *derived)))
         if not abs(derived[0] - derived[1] - (exact[0] - exact[1])) <= _TOLERANCE * scale:
             raise InternalError(_disagreement(derivation, names, derived, exact))
-        done += 1
-        if done == states:
-            return True
-    return False
+        return True
+
+    return settled_at_random(derivation.model, rng, states, compare)
 
 
 def _redrawn(derivation: Derivation, names: Sequence[str], state: State, rng: np.random.Generator) -> State:

@@ -178,17 +178,22 @@ def _integrate_linked(derivation: Derivation, chosen: list[Conditional]) -> Marg
     gaussian = {c.node for c in derivation.conditionals if is_gaussian(c)}
     names = {c.node for c in chosen}
     variances = tuple(c for c in derivation.conditionals if _is_variance(c, names, gaussian, definitions))
-    members = [
+    members = linked_members(chosen, definitions)
+    return _assemble(derivation, variances, members, "linked")
+
+
+def linked_members(nodes: list[Conditional], definitions: Definitions) -> list[Member]:
+    """Return nodes that are normal together, each with its links to itself and to those after it."""
+    return [
         Member(
             conditional=c,
             precision=c.parameter("precision"),
             linear=c.parameter("linear"),
             slopes=(),
-            links=links_with(c, chosen[place + 1 :], chosen, definitions),
+            links=links_with(c, nodes[place:], nodes, definitions),
         )
-        for place, c in enumerate(chosen)
+        for place, c in enumerate(nodes)
     ]
-    return _assemble(derivation, variances, members, "linked")
 
 
 def _assemble(

@@ -23,11 +23,10 @@ from deriver.derivation.links import derivative
 from deriver.derivation.marginal import Marginal, Member
 from deriver.derivation.numeric import Completed, elements, log_joint, with_element
 from deriver.derivation.records import Derivation
-from deriver.derivation.states import enough_rows, random_state, redraw
+from deriver.derivation.states import State, redraw, settled_at_random
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-8
-_MOST_STATES = 24
 Place = tuple[Member, tuple[int, ...], slice]
 
 
@@ -40,24 +39,19 @@ def check_marginal(
     fault of deriver, never a sampler.
     """
     rng = np.random.default_rng(seed)
-    size, done = enough_rows(derivation.model), 0
-    for number in range(_MOST_STATES):
-        if done == states:
-            return True
-        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size - number % 2)
-        try:
-            found = compare_at(derivation, marginal, state, rng)
-        except (KeyError, OverflowError):  # sizes that no data could have; a number too large
-            continue
+
+    def compare(state: State) -> bool:
+        found = compare_at(derivation, marginal, state, rng)
         if found is None:
-            continue
+            return False
         if marginal.structure == "linked":
             check_joint_draw(derivation, marginal, state, rng)
         derived, exact, scale = found
         if not abs(derived - exact) <= TOLERANCE * scale:
             raise InternalError(_describe(derivation, marginal, derived, exact))
-        done += 1
-    return done == states
+        return True
+
+    return settled_at_random(derivation.model, rng, states, compare)
 
 
 def _describe(derivation: Derivation, marginal: Marginal, derived: float, exact: float) -> str:

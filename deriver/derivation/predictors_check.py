@@ -17,12 +17,11 @@ from deriver.algebra.evaluate import evaluate
 from deriver.derivation.numeric import Completed, elements, log_joint, with_element
 from deriver.derivation.predictors import Predicted, Predictors
 from deriver.derivation.records import Derivation
-from deriver.derivation.states import enough_rows, random_state
+from deriver.derivation.states import State, settled_at_random
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-5
 STEP = 0.02
-_MOST_STATES = 24
 
 
 def check_predictors(
@@ -34,22 +33,15 @@ def check_predictors(
     fault of deriver, never a sampler.
     """
     rng = np.random.default_rng(seed)
-    size, done = enough_rows(derivation.model), 0
-    for number in range(_MOST_STATES):
-        if done == states:
-            return True
-        state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size - number % 2)
-        try:
-            pairs = compare_derivatives(derivation, found, state, rng)
-        except (KeyError, OverflowError):  # sizes that no data could have; a number too large
-            continue
-        if pairs is None:
-            continue
-        for derived, numeric, scale in pairs:
+
+    def compare(state: State) -> bool:
+        pairs = compare_derivatives(derivation, found, state, rng)
+        for derived, numeric, scale in pairs or ():
             if not abs(derived - numeric) <= TOLERANCE * scale:
                 raise InternalError(_describe(derivation, found, derived, numeric))
-        done += 1
-    return done == states
+        return pairs is not None
+
+    return settled_at_random(derivation.model, rng, states, compare)
 
 
 def _names(found: Predictors) -> str:

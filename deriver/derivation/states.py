@@ -24,6 +24,7 @@ from deriver.model.records import Given, Model, Node, Range, Stochastic
 State = dict[str, dict[tuple[int, ...], Any]]
 _ROUNDS = 8
 _MOST_ROWS = 12
+_MOST_TRIALS = 24
 
 
 def enough_rows(model: Model) -> int:
@@ -55,6 +56,26 @@ def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, 
         pending = later
     names = ", ".join(declared.name for declared in pending)
     raise InternalError(f"no state could be made: {names} depend on each other")
+
+
+def settled_at_random(
+    model: Model, rng: np.random.Generator, states: int, compare: Callable[[State], bool]
+) -> bool:
+    """Return whether an identity could be looked at in so many random states, of different sizes and dimensions.
+
+    ``compare`` raises where the identity fails and returns False at a state that tells nothing, as one of density zero,
+    which is replaced by another.
+    """
+    size, done = enough_rows(model), 0
+    for number in range(_MOST_TRIALS):
+        state = random_state(model, rng, dimension=2 + number % 2, size=size - number % 2)
+        try:
+            done += compare(state)
+        except (KeyError, OverflowError):  # sizes that no data could have; a number too large
+            continue
+        if done == states:
+            return True
+    return False
 
 
 def observed_state(model: Model, data: Mapping[str, np.ndarray], rng: np.random.Generator) -> State:

@@ -378,10 +378,8 @@ def update_function(module: Module, block: Block, with_sums: bool) -> FunctionVi
         source.lines += break_call("steps.seen = (", seen[1:-1].split(", "), ")", 1)
     if block.shared:
         places = lay_out(source, block.shared)
-        source.add("noise = rng.standard_normal(half.shape)")
         module.needs.helpers.add("complete_square")
-        source.add("upper = np.swapaxes(root, -1, -2)")
-        source.add("shift = np.linalg.solve(upper, (half + noise)[..., None])[..., 0]")
+        add_normal_shift(source)
         seen_from = "anchor" if cached else "state"
         moved = [(m.node, places.at(m.node)) for m in block.shared]
         drawn = [f"{node}={seen_from}.{node} + shift[:, {at}]" for node, at in moved]
@@ -393,6 +391,13 @@ def update_function(module: Module, block: Block, with_sums: bool) -> FunctionVi
     doc = [f"Update {variances} together, {effects} integrated out{then}", order_words(block)]
     parameters = (*PARAMETERS, "steps: BlockSteps")
     return make_function(update_name(module.plan), parameters, "tuple[State, Array]", doc, source.lines)
+
+
+def add_normal_shift(source: Source) -> None:
+    """Add the lines that draw ``shift`` of precision LL' about the value that completes the square."""
+    source.add("noise = rng.standard_normal(half.shape)")
+    source.add("upper = np.swapaxes(root, -1, -2)")
+    source.add("shift = np.linalg.solve(upper, (half + noise)[..., None])[..., 0]")
 
 
 def watch_function(module: Module, block: Block) -> FunctionView:

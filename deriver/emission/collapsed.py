@@ -8,9 +8,11 @@ as further chains, and then draws.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 
 from deriver.emission.block_words import joined_names
+from deriver.emission.blocks import add_normal_shift
 from deriver.emission.gibbs import PARAMETERS
 from deriver.emission.metropolis import describe_update
 from deriver.emission.printer import print_size
@@ -80,10 +82,14 @@ def _integrate_function(module: Module, step: Step) -> FunctionView:
     return make_function(f"integrate_beside_{step.node}", STATE, "tuple[Array, Array, Array]", doc, body)
 
 
+def _sizes(member: Step) -> list[int]:
+    return [int(upper - lower + 1) for _, lower, upper in member.conditional.ranges]
+
+
 def _unit_steps(members: tuple[Step, ...]) -> Iterator[str]:
     """Yield the assignment that moves one number by 1, for every number in their order."""
     for member in members:
-        sizes = [int(upper - lower + 1) for _, lower, upper in member.conditional.ranges]
+        sizes = _sizes(member)
         if not sizes:
             yield f"{member.node}=state.{member.node} + 1"
             continue
@@ -134,9 +140,7 @@ def _update_function(module: Module, step: Step) -> FunctionView:
     source.add(f"{node} = values[np.argmax(logs + rng.gumbel(size=logs.shape), axis=1)]")
     source.add(f"state = replace(state, {node}={node})")
     source.add(f"_, root, half = integrate_beside_{node}(state, data)")
-    source.add("noise = rng.standard_normal(half.shape)")
-    source.add("upper = np.swapaxes(root, -1, -2)")
-    source.add("shift = np.linalg.solve(upper, (half + noise)[..., None])[..., 0]")
+    add_normal_shift(source)
     source.lines += break_call("return replace(", ["state", *_moved(source, step)], ")", 1)
     doc = describe_update(module, step, None)
     doc[0] = f"Update {node} by enumeration with {_names(step)} integrated out, then draw these."
@@ -147,10 +151,8 @@ def _update_function(module: Module, step: Step) -> FunctionView:
 def _moved(source: Source, step: Step) -> list[str]:
     found, start = [], 0
     for member in step.collapsed:
-        sizes = [int(upper - lower + 1) for _, lower, upper in member.conditional.ranges]
-        count = 1
-        for size in sizes:
-            count *= size
+        sizes = _sizes(member)
+        count = math.prod(sizes)
         value = f"state.{member.node}"
         part = f"shift[:, {start}:{start + count}].reshape({value}.shape)" if sizes else f"shift[:, {start}]"
         found.append(f"{member.node}={value} + {part}")
