@@ -81,7 +81,8 @@ def import_source(source: str, folder: Path, stem: str) -> ModuleType:
 def choose_draws(sampler: Sampler, budget: float, limit: int) -> int:
     """How many sweeps fill a budget of seconds, after one call that compiles.
 
-    Trials grow until they take a tenth of the budget: a few short sweeps would time the hand-over to a thread.
+    Trials grow until they take a tenth of the budget: a few short sweeps would time the hand-over to a thread.  The least
+    number is that of several reports of progress, so that the start of a chain does not count.
     """
     sampler.run(draws=1, warmup=1, chains=1, seed=0)
     draws, seconds = 6, 0.0
@@ -90,7 +91,7 @@ def choose_draws(sampler: Sampler, budget: float, limit: int) -> int:
         if seconds * draws > budget / 10:
             break
         draws *= 8
-    return int(np.clip(budget / max(seconds, 1e-8), 4, limit))
+    return int(np.clip(budget / max(seconds, 1e-8), 64, limit))
 
 
 def time_sweep(sampler: Sampler, draws: int, seed: int) -> float:

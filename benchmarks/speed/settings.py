@@ -46,7 +46,7 @@ class Settings:
     def own_effort(self) -> Effort:
         """Of a generated sampler and of C, which take milliseconds: so many draws that a run is more than its start."""
         return (
-            Effort(draws=5000, warmup=500, chains=4)
+            Effort(draws=5000, warmup=1000, chains=4)
             if self.quick
             else Effort(draws=20000, warmup=1000, chains=4)
         )

@@ -62,8 +62,10 @@ def takes_unicode() -> bool:
 def describe_run(result: Result) -> str:
     """Return the first line of a report."""
     chains, draws = result.kept
+    after = result.seconds - result.warmup_seconds
     return (
-        f"{result.model.name}: {chains} chains of {draws} draws in {result.seconds:.1f} s, seed {result.seed}"
+        f"{result.model.name}: {chains} chains of {draws} draws in {result.seconds:.1f} s, {after:.2g} s of them after the "
+        f"warm-up, seed {result.seed}"
     )
 
 

@@ -36,7 +36,9 @@ class Result:
     """The outcome of a run.
 
     ``groups`` are the draws and data by the names of InferenceData, ``idata`` is that itself; ``fields`` the
-    moments of large fields; ``kept`` how many chains and draws there are; ``source`` the emitted sampler; ``warnings`` say in words what is amiss and what to do; ``notes`` what was done with the data.
+    moments of large fields; ``kept`` how many chains and draws there are; ``source`` the emitted sampler; ``warnings``
+    say in words what is amiss and what to do; ``notes`` what was done with the data.  Of the ``seconds`` on the clock the
+    first ``warmup_seconds`` went to the warm-up, and to loading or compiling the sampler.
     """
 
     model: Model
@@ -44,6 +46,7 @@ class Result:
     source: str
     seed: int
     seconds: float
+    warmup_seconds: float = 0.0
     acceptance: Mapping[str, np.ndarray] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -103,7 +106,7 @@ def make_result(
     headline = tuple(dict.fromkeys((*names, *(each.name for each in derived)))) or tuple(values)[:5]
     return Result(
         model=binding.model, groups=make_groups(binding, draws, values, extra or {}), source=source,
-        seed=draws.seed, seconds=draws.seconds, acceptance=draws.acceptance, headline=headline,
+        seed=draws.seed, seconds=draws.seconds, warmup_seconds=draws.warmup_seconds, acceptance=draws.acceptance, headline=headline,
         notes=(*binding.notes, *describe_missing(binding)), hints=(*describe_gaps(binding, draws), *warn_of_few_groups(binding.model, binding.layouts)), components=describe_components(binding),
         fields=draws.moments, kept=(_count_chains(draws), draws.done),
     )  # fmt: skip
@@ -160,8 +163,8 @@ def make_groups(
     """Return the groups of InferenceData: posterior, sample_stats, observed_data, constant_data, and ``extra``."""
     posterior = {name: label_value(value, name, binding) for name, value in values.items()}
     attributes: dict[str, str | int | float] = {
-        "model": binding.model.name, "seed": draws.seed, "sampling_time": draws.seconds,
-        "inference_library": "deriver", "components": "; ".join(describe_components(binding)),
+        "model": binding.model.name, "seed": draws.seed, "sampling_time": draws.seconds - draws.warmup_seconds,
+        "warmup_time": draws.warmup_seconds, "inference_library": "deriver", "components": "; ".join(describe_components(binding)),
     }  # fmt: skip
     groups = {"posterior": make_group({**posterior, **extra.get("posterior", {})}, attributes)}
     groups |= {name: make_group(variables) for name, variables in extra.items() if name != "posterior"}

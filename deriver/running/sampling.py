@@ -64,6 +64,7 @@ class Draws:
     acceptance: Mapping[str, np.ndarray]
     seed: int
     seconds: float
+    warmup_seconds: float
     asked: int
     moments: Mapping[str, FieldMoments] = field(default_factory=dict)
     streamed: Mapping[str, Streamed] = field(default_factory=dict)
@@ -174,6 +175,7 @@ def draw_samples(
         acceptance=acceptance,
         seed=seed,
         seconds=time.perf_counter() - began,
+        warmup_seconds=bar.warm - began,
         asked=settings.draws,
         moments={} if watcher is None else watcher.results(),
         streamed={name: stream.result() for name, stream in streams.items()},
@@ -185,11 +187,15 @@ def draw_samples(
 
 
 class ProgressBar:
-    """A progress bar on the terminal, if there is one or it was asked for; ``update`` takes sweeps done."""
+    """A progress bar on the terminal, if there is one or it was asked for; ``update`` takes sweeps done.
+
+    ``warm`` is when the warm-up ended (``time.perf_counter``): what is compiled or loaded is so by then.
+    """
 
     def __init__(self, settings: Settings) -> None:
         wanted = settings.progress if settings.progress is not None else sys.stderr.isatty()
-        self._total = settings.warmup + settings.draws * settings.thin
+        self._warmup, self._total = settings.warmup, settings.warmup + settings.draws * settings.thin
+        self.warm = time.perf_counter()
         self._bar: Any = None
         if wanted:
             from tqdm import tqdm
@@ -205,5 +211,7 @@ class ProgressBar:
 
     def update(self, done: int, total: int | None = None) -> None:
         """Show that ``done`` sweeps of the chains are finished."""
+        if done <= self._warmup:
+            self.warm = time.perf_counter()
         if self._bar is not None:
             self._bar.update(done - self._bar.n)

@@ -17,7 +17,7 @@ from deriver.running import netcdf
 from deriver.running.groups import Groups
 from deriver.running.job import Job, prepare_job, sample_job
 from deriver.running.results import Result
-from deriver.running.sampling import Settings
+from deriver.running.sampling import ProgressBar, Settings
 from deriver.running.saving import save_groups
 
 MODEL = parse_model(
@@ -64,6 +64,24 @@ def test_groups() -> None:
     assert {"posterior", "sample_stats", "observed_data", "constant_data"} <= set(idata.groups())
     assert idata.sample_stats.acceptance_beta.shape == (4, 2, 2)
     assert idata.constant_data.x.dims == ("i_j", "p")
+
+
+def test_warm_up_ends_with_its_last_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled in the first sweeps is no time of the draws."""
+    clock = iter([0.0, 8.0, 9.0])
+    with ProgressBar(Settings(warmup=16, draws=100)) as bar:
+        monkeypatch.setattr("deriver.running.sampling.time.perf_counter", lambda: next(clock))
+        bar.update(8)
+        bar.update(16)
+        bar.update(17)  # looks at no clock
+    assert bar.warm == 8.0 and next(clock) == 9.0
+
+
+def test_file_tells_the_time_of_the_draws() -> None:
+    result = run_fake()
+    attributes = result.idata.posterior.attrs
+    assert attributes["sampling_time"] + attributes["warmup_time"] == pytest.approx(result.seconds)
+    assert attributes["sampling_time"] > 0
 
 
 def test_draws_are_arrays_by_name() -> None:
