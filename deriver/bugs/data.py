@@ -1,8 +1,8 @@
 """Data and inits of a BUGS program: JSON, ``list(...)`` as OpenBUGS writes it, and R's dump as JAGS reads it.
 
 Output: arrays of doubles by name, NaN where missing.  ``structure(.Data = c(...), .Dim = c(2, 3))`` inside a
-``list(...)`` fills its rows first, as BUGS does; ``structure(c(...), .Dim = c(2L, 3L))`` in assignments fills its
-columns first, as R does.
+``list(...)`` fills its rows first, as BUGS does; ``structure(c(...), .Dim = c(2L, 3L))``, as R's ``dput`` and ``dump``
+write it, fills its columns first.  A table of OpenBUGS has a line ``x[] y[,1] y[,2]``, rows of numbers, and ``END``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ _TOKEN = re.compile(
     r"|(?P<name>\.?[A-Za-z][A-Za-z0-9._]*)"
     r"|(?P<symbol><-|[=(),:])"
 )
+GENERATOR = ".RNG."
+_TABLE = re.compile(
+    r"^[ \t]*(?P<header>(?:[A-Za-z][A-Za-z0-9._]*\[[0-9, \t]*\][ \t]*)+)\n(?P<rows>.*?)^[ \t]*END\b[ \t]*",
+    re.MULTILINE | re.DOTALL,
+)
+_COLUMN = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9._]*)\[(?P<place>[0-9, \t]*)\]")
 _WORDS = {"NA": np.nan, "TRUE": 1.0, "FALSE": 0.0, "T": 1.0, "F": 0.0, "Inf": np.inf, "NULL": np.nan}
 
 
@@ -51,7 +57,11 @@ def _read_json(origin: str, text: str) -> dict[str, np.ndarray]:
         raise _mistake(origin, f"not JSON: {error}") from None
     if not isinstance(found, dict):
         raise _mistake(origin, "the file holds no object", "names with their values: {{...}}")
-    return {name: _to_array(name, value, origin) for name, value in found.items() if name[:1] != "_"}
+    return {
+        name: _to_array(name, value, origin)
+        for name, value in found.items()
+        if not name.startswith(("_", GENERATOR))
+    }
 
 
 def _to_array(name: str, value: Any, origin: str) -> np.ndarray:
@@ -68,8 +78,42 @@ def _mistake(origin: str, found: str, expected: str = "", line: int | None = Non
 
 
 def read_r(text: str, origin: str = "data") -> dict[str, np.ndarray]:
-    """Return the arrays of ``list(...)`` or of assignments ``name <- value``."""
-    return _Reader(text, origin).read()
+    """Return the arrays of ``list(...)``, of assignments ``name <- value`` and of tables of OpenBUGS."""
+    text = text.replace("\r\n", "\n")
+    tables: dict[str, np.ndarray] = {}
+    for table in _TABLE.finditer(text):
+        tables |= _read_table(table, origin)
+    blank = _TABLE.sub(lambda table: "\n" * table.group().count("\n"), text)
+    return tables | _Reader(blank, origin).read()
+
+
+def _read_table(table: re.Match[str], origin: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a table by name; ``y[,2]`` is the second column of ``y``."""
+    columns = [
+        (column["name"], tuple(int(k) - 1 for k in re.findall("[0-9]+", column["place"])))
+        for column in _COLUMN.finditer(table["header"])
+    ]
+    first = table.string.count("\n", 0, table.start("rows")) + 1
+    rows = []
+    for line, text in enumerate(table["rows"].split("\n"), first):
+        cells = text.partition("#")[0].split()
+        try:
+            numbers = [np.nan if cell == "NA" else float(cell) for cell in cells]
+        except ValueError:
+            raise _mistake(origin, f"the row `{text.strip()}`", "numbers or NA", line) from None
+        if cells and len(cells) != len(columns):
+            raise _mistake(
+                origin, f"{len(cells)} numbers below {len(columns)} names", "one for each name", line
+            )
+        rows += [numbers] if cells else []
+    found: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys(name for name, _ in columns):
+        places = [place for own, place in columns if own == name]
+        sides = [max(place[axis] for place in places) + 1 for axis in range(len(places[0]))]
+        found[name] = np.full((len(rows), *sides), np.nan)
+    for k, (name, place) in enumerate(columns):
+        found[name][np.index_exp[:, *place]] = [row[k] for row in rows]
+    return found
 
 
 class _Reader:
@@ -116,7 +160,7 @@ class _Reader:
                 continue
             name = self._read_name()
             self._expect("<-" if self._at("<-") else "=")
-            found[name] = self._read_value(by_row=False)
+            self._read_into(found, name, by_row=False)
         return found
 
     def _read_list(self) -> dict[str, np.ndarray]:
@@ -124,11 +168,21 @@ class _Reader:
         while not self._at(")"):
             name = self._read_name()
             self._expect("=")
-            found[name] = self._read_value(by_row=True)
+            self._read_into(found, name, by_row=True)
             if not self._at(")"):
                 self._expect(",")
         self._advance()
         return found
+
+    def _read_into(self, found: dict[str, np.ndarray], name: str, by_row: bool) -> None:
+        """Read a value; the generator of JAGS and its seed, ``.RNG.name <- "..."``, are passed over."""
+        kind = self._tokens[self._position][0]
+        if name.startswith(GENERATOR) and kind == "quoted":
+            self._advance()
+            return
+        value = self._read_value(by_row)
+        if not name.startswith(GENERATOR):
+            found[name] = value
 
     def _read_name(self) -> str:
         kind, text, line = self._tokens[self._position]
@@ -145,6 +199,10 @@ class _Reader:
             self._advance()
             self._expect("(")
             return self._read_sequence(by_row)
+        if text == "rep":
+            self._advance()
+            self._expect("(")
+            return self._read_repeated(by_row)
         if text == "structure":
             self._advance()
             self._expect("(")
@@ -157,8 +215,29 @@ class _Reader:
         if self._at(":"):
             self._advance()
             last = float(self._advance().rstrip("L"))
-            return np.arange(value, last + 1)
+            return np.arange(value, last + 1) if value <= last else np.arange(value, last - 1, -1)
         return np.array(value)
+
+    def _read_repeated(self, by_row: bool) -> np.ndarray:
+        """``rep(x, times)`` or ``rep(x, each = k)``."""
+        values, count, each = np.atleast_1d(self._read_value(by_row)), 1, False
+        while not self._at(")"):
+            self._expect(",")
+            if self._tokens[self._position][0] == "name":
+                each = self._read_name() == "each"
+                self._expect("=")
+            count = int(self._read_number())
+        self._advance()
+        return np.repeat(values, count) if each else np.tile(values, count)
+
+    def _skip_value(self) -> None:
+        """Pass over what says nothing about the numbers, as the names of rows."""
+        depth = 0
+        while depth or not (self._at(",") or self._at(")")):
+            depth += self._at("(") - self._at(")")
+            if self._tokens[self._position][0] == "end":
+                return
+            self._advance()
 
     def _read_sequence(self, by_row: bool) -> np.ndarray:
         items = []
@@ -170,18 +249,19 @@ class _Reader:
         return np.concatenate(items) if items else np.empty(0)
 
     def _read_structure(self, by_row: bool) -> np.ndarray:
-        values, dims = np.empty(0), None
+        values, dims, rows_first = np.empty(0), None, False
         while not self._at(")"):
             kind = self._tokens[self._position][0]
             named = self._tokens[self._position + 1][1] == "=" and kind in ("name", "quoted")
-            key = self._read_name() if named else ".Data"
+            key = self._read_name() if named else ""
             if named:
                 self._expect("=")
             if key in (".Dim", "dim"):
                 dims = [int(each) for each in np.atleast_1d(self._read_value(by_row))]
-            elif key == ".Dimnames":
-                raise _mistake(self._origin, "found `.Dimnames`", "arrays without names of their dimensions")
+            elif key in (".Dimnames", ".Names", "dimnames", "names", "class"):
+                self._skip_value()
             else:
+                rows_first = by_row and key == ".Data"
                 values = np.atleast_1d(self._read_value(by_row))
             if not self._at(")"):
                 self._expect(",")
@@ -196,4 +276,4 @@ class _Reader:
                 f"{int(np.prod(dims))} numbers",
                 line,
             )
-        return values.reshape(dims, order="C" if by_row else "F")
+        return values.reshape(dims, order="C" if rows_first else "F")

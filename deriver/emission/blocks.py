@@ -34,8 +34,8 @@ from deriver.plan.records import Block, BlockMember, Plan
 
 # The effective draws a sweep of the slowest variance or shared node, each node drawn by itself, below which the block
 # pays: where every variance has its full conditional, and where one takes Metropolis steps anyway.  The block gives 0.4
-# to 0.7, at once to three times the cost.  Measured on real and simulated groups, 18 to 1,000 of them.
-THRESHOLDS = {"conjugate": "0.12", "other": "0.35"}
+# to 0.7, at once to four times the cost (of few groups).  Measured on real and simulated groups, 18 to 1,000 of them.
+THRESHOLDS = {"conjugate": "0.16", "other": "0.35"}
 HELPERS = (
     *("block_steps", "block_move", "complete_square", "first_block_steps"),
     *("half_solve", "integrate", "integrate_chains", "integrate_numbers", "least_mixing"),
