@@ -110,10 +110,10 @@ def _read_table(table: re.Match[str], origin: str) -> dict[str, np.ndarray]:
     for name in dict.fromkeys(name for name, _ in columns):
         places = [place for own, place in columns if own == name]
         sides = [max(place[axis] for place in places) + 1 for axis in range(len(places[0]))]
-        found[name] = np.full((len(rows), *sides), np.nan)
+        found[name] = np.full((*sides, len(rows)), np.nan)
     for k, (name, place) in enumerate(columns):
-        found[name][np.index_exp[:, *place]] = [row[k] for row in rows]
-    return found
+        found[name][place] = [row[k] for row in rows]
+    return {name: np.moveaxis(array, -1, 0) for name, array in found.items()}
 
 
 class _Reader:
