@@ -252,7 +252,10 @@ class StatementReader(ExpressionReader):
                 self.expect(")", "after the bounds; the ends do not belong to the interval")
                 return ((">", lower), ("<", upper))
             lower = self.read_bound()
-            self.expect("..", "between the bounds, as in w in (0, 1), or a : integer in 0..5")
+            self.expect(
+                "..",
+                "between the bounds, as in w in (0, 1), or a : integer in 0..5; a group column is g : k -> i",
+            )
             return ((">=", lower), ("<=", self.read_bound()))
         bounds = []
         while self.at(">", ">=", "<", "<="):
