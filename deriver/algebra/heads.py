@@ -689,7 +689,7 @@ def logdet(expr: Expr) -> Expr:
                 side = shape_of(factors[0])[0]
                 scale = sp.Mul(*scalars)
                 own = side * sp.log(scale) if scale != 1 else S.Zero
-                return own + sp.Add(*map(logdet, factors))
+                return own + _logdet_of_product(factors)
         case Diagonal():
             vector = expr.args[0]
             if isinstance(vector, Stack):
@@ -702,6 +702,40 @@ def logdet(expr: Expr) -> Expr:
         case Literal():
             return sp.log(sp.factor(expr.matrix().det()))
     return LogDet(expr)
+
+
+def _logdet_of_product(factors: list[Expr]) -> Expr:
+    """Return log |det| of a product of matrices, each of a definite one: A M A' has log |A A'| + log |M|."""
+    if not all(map(_is_square, factors)):
+        return LogDet(sp.Mul(*factors))
+    if len(factors) > 1 and not is_symmetric(factors[0]) and transpose(factors[0]) == factors[-1]:
+        return LogDet(factors[0] * factors[-1]) + (logdet(sp.Mul(*factors[1:-1])) if factors[2:] else 0)
+    return sp.Add(*map(logdet, factors))
+
+
+def matrix_factors(product: Expr) -> list[Expr]:
+    """Return the factors of a product of matrices in order, whole powers written out: S³ is S, S, S."""
+    found: list[Expr] = []
+    for factor in product.args_cnc()[1] if product.is_Mul else [product]:
+        several = isinstance(factor, sp.Pow) and factor.exp.is_Integer and abs(factor.exp) > 1
+        found += [factor.base ** sp.sign(factor.exp)] * abs(int(factor.exp)) if several else [factor]
+    return found
+
+
+def _is_square(matrix: Expr) -> bool:
+    rows, columns = shape_of(matrix)
+    return rows == columns
+
+
+def gram(factor: Expr) -> Expr:
+    """Return L L′ for a matrix expression L, entry by entry where L is written out."""
+    scalars, factors = factor.args_cnc() if factor.is_Mul else ([], [factor])
+    if len(factors) == 1 and isinstance(factors[0], Literal):
+        matrix = factors[0].matrix()
+        return sp.Mul(*scalars) ** 2 * literal((matrix * matrix.T).applyfunc(sp.expand))
+    if len(factors) == 1 and isinstance(factors[0], Eye):
+        return sp.Mul(*scalars) ** 2 * factors[0]
+    return factor * transpose(factor)
 
 
 def component(vector: Expr, position: Expr) -> Expr:
@@ -752,10 +786,27 @@ def invert(expr: Expr) -> Expr:
             return expr
         case sp.Mul():
             scalars, factors = expr.args_cnc()
-            return sp.Mul(*(1 / s for s in scalars), *(invert(factor) for factor in reversed(factors)))
+            return sp.Mul(*(1 / s for s in scalars), *_invert_product(factors))
         case sp.Pow():
             return expr.base ** (-expr.exp)
     return expr**-1
+
+
+def _invert_product(factors: list[Expr]) -> list[Expr]:
+    """Return the factors of the inverse of a product; what has no inverse factor by factor stays together.
+
+    That is L L′ of a matrix that is not symmetric, the inverse of which is that of a covariance, and A Q A′ with A not square.
+    """
+    half = len(factors) // 2
+    if any(transpose(factors[k]) != factors[-1 - k] for k in range(half)):
+        square = all(map(_is_square, factors))
+        return [invert(factor) for factor in reversed(factors)] if square else [sp.Mul(*factors) ** -1]
+    even = len(factors) % 2 == 0
+    kept = (k for k, f in enumerate(factors[:half]) if not _is_square(f) or even and not is_symmetric(f))
+    outer = next(kept, half)
+    edge, middle = [invert(factor) for factor in factors[:outer]], factors[outer : len(factors) - outer]
+    inside = [sp.Mul(*middle) ** -1] if len(middle) > 1 else [invert(factor) for factor in middle]
+    return [*map(transpose, edge), *inside, *reversed(edge)]
 
 
 def multiply(left: Expr, right: Expr) -> Expr:

@@ -215,7 +215,7 @@ def _expand_inverse(expr: sp.Pow, target: Expr) -> list[Product]:
     coefficient, monomial, factors = parts[0]
     if any(None in shape_of(factor) for factor in factors):
         return [(S.One, S.One, (expr,))]
-    return [(1 / coefficient, 1 / monomial, tuple(heads.invert(f) for f in reversed(factors)))]
+    return [(1 / coefficient, 1 / monomial, (heads.invert(sp.Mul(*factors)),))]
 
 
 def exchangeable_inverse(matrix: heads.Exchangeable) -> Expr:
@@ -256,9 +256,10 @@ def _expand_logdet(matrix: Expr, target: Expr) -> Terms:
         return {heads.LogDet(matrix): S.One}
     side = shape_of(factors[0])[0]
     own = expand_in(sp.log(coefficient * monomial), target)
+    whole = logdet(sp.Mul(*factors))
+    alone = {heads.LogDet(matrix): S.One}
     rest = [
-        expand_in(logdet(factor), target) if factor != matrix else {heads.LogDet(matrix): S.One}
-        for factor in factors
+        alone if part == heads.LogDet(matrix) else expand_in(part, target) for part in sp.Add.make_args(whole)
     ]
     return merge([scale(own, side), *rest])
 

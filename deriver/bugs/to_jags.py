@@ -40,6 +40,7 @@ _FORMS: dict[tuple[str, ...], str] = {
     ("normal", "mean", "prec"): "dnorm({mean}, {prec})",
     ("mvnormal", "mean", "cov"): "dmnorm({mean}, inverse({cov}))",
     ("mvnormal", "mean", "prec"): "dmnorm({mean}, {prec})",
+    ("mvnormal", "mean", "chol"): "dmnorm.vcov({mean}, ({chol}) %*% t({chol}))",
     ("gamma", "shape", "rate"): "dgamma({shape}, {rate})",
     ("gamma", "shape", "scale"): "dgamma({shape}, 1 / ({scale}))",
     ("inverse_gamma", "q", "r"): "dgamma({q}, 1 / ({r}))",

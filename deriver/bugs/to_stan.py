@@ -49,6 +49,7 @@ _FORMS: dict[tuple[str, ...], str] = {
     ("normal", "mean", "prec"): "normal({mean}, inv_sqrt({prec}))",
     ("mvnormal", "mean", "cov"): "multi_normal({mean}, {cov})",
     ("mvnormal", "mean", "prec"): "multi_normal_prec({mean}, {prec})",
+    ("mvnormal", "mean", "chol"): "multi_normal_cholesky({mean}, {chol})",
     ("gamma", "shape", "rate"): "gamma({shape}, {rate})",
     ("gamma", "shape", "scale"): "gamma({shape}, inv({scale}))",
     ("inverse_gamma", "q", "r"): "inv_gamma({q}, inv({r}))",
@@ -236,7 +237,7 @@ class _Writer:
             return f"simplex[{dims[0]}]"
         if len(dims) == 1:
             return f"vector{bounds}[{dims[0]}]"
-        words = {"spd": "cov_matrix", "correlation": "corr_matrix"}
+        words = {"spd": "cov_matrix", "correlation": "corr_matrix", "cholesky": "cholesky_factor_cov"}
         if constrained and support.kind in words:
             return f"{words[support.kind]}[{dims[0]}]"
         return f"matrix[{dims[0]}, {dims[1]}]"

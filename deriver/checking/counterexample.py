@@ -76,6 +76,8 @@ def _round(oracle: Oracle, declared: Given | Node, value: Any, rng: np.random.Ge
             return np.full(len(value), 1.0 / len(value))
         case "spd" | "correlation":
             return _round_matrix(kind, len(value), rng)
+        case "cholesky":
+            return np.tril(np.ones_like(value))
     if np.ndim(value) == 2:
         return _round_matrix("spd", len(value), rng) if value.shape[0] == value.shape[1] else np.round(value)
     choices: tuple[float, ...] = _REALS if lower is None and upper is None else _POSITIVES

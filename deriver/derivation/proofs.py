@@ -355,7 +355,7 @@ class Prover:
             case sp.Pow():
                 return bool(matrix.exp.is_Integer) and self.definite(matrix.base)
             case sp.Mul():
-                return self._congruence(matrix, self.definite)
+                return self._congruence(matrix)
             case sp.Add():
                 return self._definite_sum(matrix, ranges)
             case heads.Gated():
@@ -423,14 +423,41 @@ class Prover:
         middle = factors[half] if len(factors) % 2 else None
         return bool(factors) and mirrored and (middle is None or self.semidefinite(middle))
 
-    def _congruence(self, matrix: sp.Mul, claim) -> bool:
-        """c·A M A′ with c > 0, M definite and A invertible (itself definite)."""
+    def _congruence(self, matrix: sp.Mul) -> bool:
+        """c·A M A′ with c > 0, M definite and A invertible, or c·A A′."""
         scalars, factors = matrix.args_cnc()
-        if not factors or not all(self.positive(scalar) for scalar in scalars) or len(factors) % 2 == 0:
+        if not factors or not all(self.positive(scalar) for scalar in scalars):
             return False
         half = len(factors) // 2
         mirrored = all(factors[k] == transpose(factors[-1 - k]) for k in range(half))
-        return mirrored and claim(factors[half]) and all(self.definite(f) for f in factors[:half])
+        middle = len(factors) % 2 == 0 or self.definite(factors[half])
+        return mirrored and middle and all(map(self._invertible, factors[:half]))
+
+    def _invertible(self, matrix: Expr) -> bool:
+        return self.definite(matrix) or self.triangular(matrix) or self.triangular(transpose(matrix))
+
+    def triangular(self, matrix: Expr) -> bool:
+        """Prove that a matrix expression is lower triangular with a positive diagonal."""
+        match matrix:
+            case Ref():
+                return self._support(matrix)[0] == "cholesky" or self._defined(matrix, self.triangular)
+            case heads.Eye():
+                return True
+            case heads.Diagonal():
+                return self._positive_vector(matrix.args[0])
+            case heads.Literal():
+                entries = matrix.matrix()
+                side = range(entries.rows if entries.rows == entries.cols else 0)
+                below = all(entries[a, b] == 0 for a in side for b in side if a < b)
+                return bool(side) and below and all(self.positive(entries[a, a]) for a in side)
+            case sp.Pow():
+                return bool(matrix.exp.is_Integer) and self.triangular(matrix.base)
+            case sp.Add():
+                return all(map(self.triangular, matrix.args))
+            case sp.Mul():
+                scalars, factors = matrix.args_cnc()
+                return all(map(self.positive, scalars)) and all(map(self.triangular, factors))
+        return False
 
     def _minors(self, matrix: heads.Literal) -> bool:
         """Sylvester's criterion: every leading principal minor is positive."""

@@ -164,6 +164,8 @@ def _drawer(
             return lambda own: _random_spd(rng, shape[0])
         case "correlation":
             return lambda own: _random_correlation(rng, shape[0])
+        case "cholesky":
+            return lambda own: np.linalg.cholesky(_random_spd(rng, shape[0]))
         case "simplex":
             return lambda own: rng.dirichlet(np.full(shape[0], 2.0))
         case "index" | "subset":

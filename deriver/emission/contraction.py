@@ -14,7 +14,6 @@ from deriver.emission.reading import base_text, parent_rows, subscripted
 from deriver.emission.restrict import Grouping, grouping_of, mask_text, restrict_sum
 from deriver.emission.source import Frame, Source, count_sides
 from deriver.emission.text import NEGATIVE, Text, atom, call, force_statement
-from deriver.errors import InternalError
 from deriver.plan.layout import Axis, free_indices, plate_of
 
 LONGEST_OPERAND = 36
@@ -121,13 +120,12 @@ def product_parts(expr: Expr) -> tuple[list[Expr], list[tuple[str, list[Expr]]]]
     """Return the scalar factors, and each product of matrices as (open, closed or trace, factors)."""
     scalars: list[Expr] = []
     chains: list[tuple[str, list[Expr]]] = []
-    numbers, matrices = expr.args_cnc() if expr.is_Mul else ([expr], [])
-    if not expr.is_Mul and not expr.is_commutative:
-        numbers, matrices = [], [expr]
+    numbers = expr.args_cnc()[0] if expr.is_Mul else [expr] if expr.is_commutative else []
+    matrices = [] if expr.is_commutative else heads.matrix_factors(expr)
     for number in numbers:
         if isinstance(number, heads.Inner | heads.Trace):
-            inner_numbers, inner_matrices = number.args[0].args_cnc()
-            scalars += inner_numbers
+            inner_matrices = heads.matrix_factors(number.args[0])
+            scalars += number.args[0].args_cnc()[0]
             kind = "trace" if isinstance(number, heads.Trace) else "closed"
             chains.append((kind, _as_square(inner_matrices) if kind == "closed" else inner_matrices))
         elif number != 1:
@@ -155,17 +153,17 @@ def add_chain(
     first = letters.side() if kind == "trace" else None
     current = first or ""
     pending: list[tuple[Expr, str, str]] = []
+    # A diagonal matrix is read as its vector, but for the last of a product that needs two letters at its end.
+    closes = kind == "trace" or all(isinstance(factor, heads.Diagonal) for factor in chain)
     for position, factor in enumerate(chain):
         rows, columns = shape_of(factor)
         left = current if current else (letters.side() if rows is not None else "")
         if position == 0 and kind != "trace":
             open_left = left
         last = position == len(chain) - 1
-        if isinstance(factor, heads.Diagonal) and len(chain) > 1:
+        if isinstance(factor, heads.Diagonal) and len(chain) > 1 and not (last and closes):
             operands.add(source, factor.args[0], left, axes)
             current = left
-            if last and kind == "trace":
-                raise InternalError("a trace that ends in a diagonal matrix")
             continue
         right = first if last and kind == "trace" else (letters.side() if columns is not None else "")
         pending.append((factor, left, right or ""))

@@ -7,14 +7,14 @@ from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref, Variable
-from deriver.emission import printer
+from deriver.emission import contraction, printer
 from deriver.emission.reading import align, read_reference
 from deriver.emission.recursion import write_recursion
 from deriver.emission.restrict import mask_text
 from deriver.emission.source import Frame, Source, count_sides, sides_of
 from deriver.emission.text import Text, force_statement
 from deriver.plan.conditions import narrow
-from deriver.plan.layout import Axis, Quantity, free_indices, unsupported
+from deriver.plan.layout import Axis, Quantity, free_indices
 
 LIFTABLE = (heads.PlateSum, heads.Inner, heads.Trace, heads.LogDet)
 
@@ -39,8 +39,10 @@ def write_value(source: Source, expr: Expr, frame: Frame, hint: str) -> str:
             return _write_grid(source, expr, frame, hint)
         case heads.Recursion():
             return write_recursion(source, expr, frame)
+        case sp.Pow() if expr.exp == -1 and not expr.is_commutative:
+            return _write_inverse(source, expr, hint)
         case sp.Pow() if not expr.is_commutative:
-            return _write_inverse(source, expr, frame, hint)
+            return _write_power(source, expr, frame, hint)
         case heads.Gated():
             return _write_alone(source, expr, frame, hint)
     return write_assignment(source, expr, frame, hint)
@@ -239,9 +241,15 @@ def _write_grid(source: Source, expr: heads.Grid, frame: Frame, hint: str) -> st
     return name
 
 
-def _write_inverse(source: Source, expr: sp.Pow, frame: Frame, hint: str) -> str:
-    if expr.exp != -1:
-        raise unsupported("a power of a matrix", "give the product a name of its own under `given`")
+def _write_power(source: Source, expr: sp.Pow, frame: Frame, hint: str) -> str:
+    """A whole power of a matrix, as the product that it is."""
+    text = contraction.print_chain(source, expr, frame)
+    name = source.fresh(hint)
+    source.statement(f"{name} = ", text)
+    return name
+
+
+def _write_inverse(source: Source, expr: sp.Pow, hint: str) -> str:
     base = expr.base
     if not isinstance(base, Ref) and source.recall(base) is None:
         printer.lift(source, base)

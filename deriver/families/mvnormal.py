@@ -75,6 +75,11 @@ MVNORMAL = Family(
             roles=("vector", "spd"),
             to_canonical=lambda mean, prec: (mean, heads.invert(prec)),
         ),
+        Parametrisation(
+            keywords=("mean", "chol"),
+            roles=("vector", "cholesky"),
+            to_canonical=lambda mean, chol: (mean, heads.gram(chol)),
+        ),
     ),
     log_density=log_density,
     logpdf=logpdf,

@@ -18,7 +18,8 @@ from deriver.model.expressions import Span
 _FOREIGN_FAMILIES = {
     "dnorm": "Normal(mean, prec=)", "dgamma": "Gamma(shape=, rate=)", "dunif": "Unif(lower, upper)",
     "dpois": "Pois(rate)", "dbin": "Binomial(size, prob)", "dbern": "Bernoulli(prob)", "dbeta": "Beta(a, b)",
-    "dmnorm": "Normal(mean, prec=)", "dwish": "Wishart(rate=, df=)", "dexp": "Exponential(rate=)",
+    "dmnorm": "Normal(mean, prec=)", "multi_normal_prec": "Normal(mean, prec=)",
+    "multi_normal_cholesky": "Normal(mean, chol=)", "dwish": "Wishart(rate=, df=)", "dexp": "Exponential(rate=)",
     "MvNormal": "Normal(mean, cov=)", "MVNormal": "Normal(mean, cov=)", "multi_normal": "Normal(mean, cov=)",
     "MultivariateNormal": "Normal(mean, cov=)", "dlnorm": "LogNormal(meanlog=, sdlog=)", "Ber": "Bernoulli(prob)",
     "Bin": "Binomial(size, prob)", "Ga": "Gamma(shape=, rate=)", "Be": "Beta(a, b)", "IB": "IG(q, r)",

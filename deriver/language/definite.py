@@ -1,7 +1,7 @@
 """Which matrices are positive definite, by rules that prove it from their form.
 
-inv(S), a positive multiple, a sum, diag of positive entries, D * R * D with D diagonal, an exchangeable
-correlation on its interval, and a 2 by 2 matrix whose off-diagonal entry is, in size, below the root of the
+inv(S), a positive multiple, a sum, diag of positive entries, D * R * D with D diagonal, L * L' with L triangular, an
+exchangeable correlation on its interval, and a 2 by 2 matrix whose off-diagonal entry is, in size, below the root of the
 product of the others.  What no rule proves is not thereby indefinite.
 """
 
@@ -31,10 +31,11 @@ _LARGEST_BITS = 4000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of the parts of an expression: its intervals, definite names, bounds of names, shapes."""
+    """What is known of the parts of an expression: its intervals, definite and triangular names, bounds, shapes."""
 
     enclose: Callable[[Expression], Interval]
     known: Callable[[Reference], bool]
+    known_triangular: Callable[[Reference], bool]
     lower_bound: Callable[[Reference], Expression | None]
     is_scalar: Callable[[Expression], bool]
 
@@ -66,10 +67,48 @@ def is_definite(expression: Expression, facts: Facts) -> bool:
                 return enclose(left).positive and again(right)
             if facts.is_scalar(right):
                 return enclose(right).positive and again(left)
-            return _is_congruence(left, right, again)
+            return _is_gram(left, right, facts) or _is_congruence(left, right, again)
         case MatrixRows(rows=rows):
             return _is_small(rows, enclose)
     return False
+
+
+def is_triangular(expression: Expression, facts: Facts) -> bool:
+    """Tell whether a rule proves the matrix lower triangular with a positive diagonal."""
+
+    def again(part: Expression) -> bool:
+        return is_triangular(part, facts)
+
+    match expression:
+        case Reference():
+            return facts.known_triangular(expression)
+        case Call(function="eye"):
+            return True
+        case Call(function="diag", arguments=(entries,)):
+            return facts.enclose(entries).positive
+        case Call(function="inv", arguments=(operand,)):
+            return again(operand)
+        case Binary(operator="+", left=left, right=right):
+            return again(left) and again(right)
+        case Binary(operator="*" | "/", left=left, right=right):
+            for one, other in ((left, right), (right, left)):
+                if facts.is_scalar(other):
+                    return facts.enclose(other).positive and again(one)
+            return again(left) and again(right)
+        case MatrixRows(rows=rows):
+            square = len(rows) == len(rows[0])
+            return square and all(
+                facts.enclose(entry).positive if a == b else b < a or read_constant(((entry,),)) == [[0]]
+                for a, row in enumerate(rows)
+                for b, entry in enumerate(row)
+            )
+    return False
+
+
+def _is_gram(left: Expression, right: Expression, facts: Facts) -> bool:
+    """Tell whether ``left * right`` is L * L' for a triangular L."""
+    mirrored = right == Transpose(operand=left) or left == Transpose(operand=right)
+    return mirrored and is_triangular(right if isinstance(left, Transpose) else left, facts)
 
 
 def _is_congruence(left: Expression, right: Expression, again: Callable[[Expression], bool]) -> bool:

@@ -19,6 +19,7 @@ from deriver.language.parser import measure_depth
 from deriver.language.printer import print_expression
 from deriver.language.scope import Draft, Scope
 from deriver.language.supports import Supports
+from deriver.language.triangular import check_triangular
 from deriver.language.witness import Leaves, Value, evaluate, find_witness
 from deriver.model.expressions import (
     Binary,
@@ -33,7 +34,7 @@ from deriver.model.expressions import (
 
 _NAMES = {
     "var": "variance", "sd": "standard deviation", "prec": "precision", "cov": "covariance",
-    "prob": "probability", "df": "degrees of freedom",
+    "prob": "probability", "df": "degrees of freedom", "chol": "Cholesky factor",
 }  # fmt: skip
 _DEEPEST = 30
 _INTERVALS = {
@@ -63,6 +64,8 @@ def check_demands(scope: Scope, inference: Inference, supports: Supports, order:
                 _check_interval(scope, supports, leaves, role, what, argument.value)
             elif role == "spd":
                 _check_definite(scope, supports, leaves, what, argument.value)
+            elif role == "cholesky":
+                check_triangular(scope, supports, leaves, what, argument.value)
             elif role == "count":
                 _check_count(scope, supports, what, argument.value)
             elif role == "simplex":

@@ -20,7 +20,9 @@ from deriver.language.syntax import ArgumentText
 from deriver.model.expressions import Binary, Call, Expression, Number, Reference, Span, references
 from deriver.model.records import Given
 
-_SHAPE_OF_ROLE = {"vector": "vector", "positive_vector": "vector", "simplex": "vector", "spd": "matrix"}
+_SHAPE_OF_ROLE = {
+    "vector": "vector", "positive_vector": "vector", "simplex": "vector", "spd": "matrix", "cholesky": "matrix",
+}  # fmt: skip
 _GIVER_OF_FORM = ("scale", "rate", "concentration", "prob")
 
 
@@ -291,7 +293,10 @@ def _check_role(shaper: Shaper, choice: Choice, role: str, keyword: str, value: 
     return False
 
 
-_FRIENDLY = {"cov": "covariance", "var": "variance", "prec": "precision", "df": "degrees of freedom"}
+_FRIENDLY = {
+    "cov": "covariance", "var": "variance", "prec": "precision", "df": "degrees of freedom",
+    "chol": "Cholesky factor",
+}  # fmt: skip
 
 
 def _because(shaper: Shaper, choice: Choice) -> str:

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 
 from deriver.language.choice import Choice
-from deriver.language.definite import Facts, is_definite
+from deriver.language.definite import Facts, is_definite, is_triangular
 from deriver.language.dimensions import SCALAR
 from deriver.language.inference import Inference
 from deriver.language.intervals import NONNEGATIVE, POSITIVE, REAL, UNIT, Interval, enclose
@@ -46,13 +46,20 @@ class Supports:
 
     def is_definite(self, expression: Expression) -> bool:
         """Tell whether a matrix is proved positive definite."""
-        facts = Facts(
+        return is_definite(expression, self._facts())
+
+    def is_triangular(self, expression: Expression) -> bool:
+        """Tell whether a matrix is proved lower triangular with a positive diagonal."""
+        return is_triangular(expression, self._facts())
+
+    def _facts(self) -> Facts:
+        return Facts(
             enclose=self.enclose,
             known=self._is_known_definite,
+            known_triangular=self._is_known_triangular,
             lower_bound=self._lower_bound,
             is_scalar=self.is_scalar,
         )
-        return is_definite(expression, facts)
 
     def is_scalar(self, expression: Expression) -> bool:
         """Tell whether an expression is a number."""
@@ -92,6 +99,15 @@ class Supports:
         given = self.scope.givens.get(found.name)
         support = given.support if given is not None else self.nodes.get(found.name, Support())
         return support.kind in ("spd", "correlation")
+
+    def _is_known_triangular(self, found: Reference) -> bool:
+        given = self.scope.givens.get(found.name)
+        if given is not None:
+            return given.support.kind == "cholesky"
+        if found.name not in self.nodes or self.scope.nodes[found.name].stochastic:
+            return False
+        drafts = self.scope.nodes[found.name].drafts
+        return all(each.expression is not None and self.is_triangular(each.expression) for each in drafts)
 
     def _lower_bound(self, found: Reference) -> Expression | None:
         given = self.scope.givens.get(found.name)
@@ -240,11 +256,18 @@ def _bound(value: float) -> Expression | None:
 # matrices and vectors that are given take the kind of the place where they stand
 
 
+# How many dimensions a given has that is marked.
+_GIVEN_SIZES = {"spd": 2, "cholesky": 2, "simplex": 1}
+
+
 def _mark_givens(scope: Scope, inference: Inference) -> None:
-    """A given matrix used as covariance or scale is positive definite; a given vector of probabilities a simplex."""
+    """A given matrix used as covariance or scale is positive definite, as its Cholesky factor triangular.
+
+    A given vector of probabilities is a simplex.
+    """
     for choice in inference.choices.values():
         for role, argument in zip(choice.form.roles, choice.arguments, strict=True):
-            if role in ("spd", "simplex"):
+            if role in _GIVEN_SIZES:
                 _mark(scope, inference, argument.value, role, set())
 
 
@@ -260,19 +283,21 @@ def _mark(scope: Scope, inference: Inference, expression: Expression, kind: str,
             for draft in scope.nodes[name].drafts:
                 if draft.expression is not None:
                     again(draft.expression)
-        case Transpose(operand=operand) | Call(function="inv", arguments=(operand,)):
+        case Transpose(operand=operand) if kind != "cholesky":
+            again(operand)
+        case Call(function="inv", arguments=(operand,)):
             again(operand)
         case Binary(operator="+", left=left, right=right) if kind == "spd":
             again(left)
             again(right)
-        case Binary(operator="*" | "/", left=left, right=right) if kind == "spd":
+        case Binary(operator="*" | "/", left=left, right=right) if kind != "simplex":
             shaper = inference.shaper
             for one, other in ((left, right), (right, left)):
-                if shaper.shape(other) == SCALAR and shaper.shape(one) != SCALAR:
+                whole = kind == "cholesky" or shaper.shape(other) == SCALAR
+                if whole and shaper.shape(one) != SCALAR:
                     again(one)
 
 
 def _mark_given(scope: Scope, given: Given, kind: str) -> None:
-    size = {"spd": 2, "simplex": 1}[kind]
-    if len(given.shape) == size and given.support == Support():
+    if len(given.shape) == _GIVEN_SIZES[kind] and given.support == Support():
         scope.givens[given.name] = dataclasses.replace(given, support=Support(kind=kind))  # type: ignore[arg-type]

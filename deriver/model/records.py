@@ -33,12 +33,12 @@ class Support:
 
     ``kind``: ``real`` (an interval of the line, open at ``lower`` and ``upper``), ``integer`` (from ``lower``
     to ``upper``, both included), ``simplex``, ``spd`` (symmetric positive definite), ``correlation``
-    (positive definite with unit diagonal), ``index`` (a value of the plate index named by ``plate``),
-    ``subset`` (a set of values of the plate index ``plate``).
+    (positive definite with unit diagonal), ``cholesky`` (lower triangular with a positive diagonal), ``index``
+    (a value of the plate index named by ``plate``), ``subset`` (a set of values of the plate index ``plate``).
     A bound of ``None`` is infinite.  For vectors of kind ``real`` the bounds hold for each component.
     """
 
-    kind: Literal["real", "integer", "simplex", "spd", "correlation", "index", "subset"] = "real"
+    kind: Literal["real", "integer", "simplex", "spd", "correlation", "cholesky", "index", "subset"] = "real"
     lower: Expression | None = None
     upper: Expression | None = None
     plate: str | None = None

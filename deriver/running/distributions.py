@@ -110,6 +110,12 @@ def _sd(a: Arguments, ending: str = "") -> np.ndarray:
     return np.sqrt(_inverse_or(a, f"var{ending}", f"prec{ending}"))
 
 
+def _covariance(a: Arguments) -> np.ndarray:
+    if "chol" in a:
+        return a["chol"] @ np.swapaxes(a["chol"], -1, -2)
+    return a["cov"] if "cov" in a else np.linalg.inv(a["prec"])
+
+
 def _prob(a: Arguments) -> np.ndarray:
     return a["prob"] if "prob" in a else 1 / (1 + np.exp(-a["logit"]))
 
@@ -130,9 +136,7 @@ def _weibull(a: Arguments) -> Any:
 
 
 _MAKERS: dict[str, Callable[[Arguments], Any]] = {
-    "mvnormal": lambda a: MultivariateNormal(
-        mean=a["mean"], covariance=a["cov"] if "cov" in a else np.linalg.inv(a["prec"])
-    ),
+    "mvnormal": lambda a: MultivariateNormal(mean=a["mean"], covariance=_covariance(a)),
     "categorical": lambda a: Categorical(prob=a["prob"]),
     "multinomial": lambda a: Multinomial(size=a["size"], prob=a["prob"]),
     "normal": lambda a: _stats().norm(loc=a["mean"], scale=_sd(a)),

@@ -20,6 +20,8 @@ from deriver.running.values import Value, scalar
 # Given the flat position of a bad element, return where it stands, for a message.
 Place = Callable[[np.ndarray], str]
 
+CHOLESKY = "a lower triangular matrix with a positive diagonal, L of the covariance L * L'"
+
 
 def check_support(
     declared: Given | Node,
@@ -47,6 +49,8 @@ def _shown(value: np.ndarray, support: Support) -> str:
     if np.ndim(value) == 0:
         return f"{value:g}"
     text = _rows(np.atleast_2d(value))
+    if support.kind == "cholesky":
+        return f"{text}, {_triangular_fault(value)}"
     if support.kind in ("spd", "correlation"):
         text += ", not symmetric" if not np.allclose(value, value.T, atol=0) else ", not positive definite"
     return text
@@ -59,6 +63,8 @@ def outside(declared: Given | Node, array: np.ndarray, env: Environment) -> np.n
         match support.kind:
             case "spd" | "correlation":
                 return _not_definite(array, support.kind == "correlation")
+            case "cholesky":
+                return ~is_triangular(array)
             case "simplex":
                 return (array < 0).any(axis=-1) | (np.abs(array.sum(axis=-1) - 1) > 1e-8)
             case "real" | "integer":
@@ -121,6 +127,17 @@ def is_definite(array: np.ndarray) -> np.ndarray:
     return finite & symmetric & (lowest > 1e-14 * scale)
 
 
+def is_triangular(array: np.ndarray) -> np.ndarray:
+    """Tell which matrices of an array (..., p, p) are lower triangular with a positive diagonal."""
+    above = np.triu(array, 1).any(axis=(-2, -1))
+    positive = (np.diagonal(array, axis1=-2, axis2=-1) > 0).all(axis=-1)
+    return positive & ~above & np.isfinite(array).all(axis=(-2, -1))
+
+
+def _triangular_fault(matrix: np.ndarray) -> str:
+    return "not lower triangular" if np.triu(matrix, 1).any() else "its diagonal not positive"
+
+
 def describe_support(support: Support, rank: int = 0) -> str:
     """Return a support in words."""
     match support.kind:
@@ -128,6 +145,8 @@ def describe_support(support: Support, rank: int = 0) -> str:
             return "a symmetric positive definite matrix"
         case "correlation":
             return "a symmetric positive definite matrix with ones on its diagonal"
+        case "cholesky":
+            return CHOLESKY
         case "simplex":
             return "nonnegative numbers that sum to 1"
         case "integer":
@@ -214,6 +233,8 @@ def _complain(role: str, value: Value) -> tuple[str, str] | None:
         symmetric = np.allclose(array, array.T, atol=0)
         fault = "not positive definite" if symmetric else "not symmetric"
         return f"{shown}, {fault}", "a symmetric positive definite matrix"
+    if role == "cholesky" and array.ndim == 2 and not is_triangular(array):
+        return f"{shown}, {_triangular_fault(array)}", CHOLESKY
     if role != "bound" and not np.isfinite(array).all():
         return shown, "finite numbers"
     return None

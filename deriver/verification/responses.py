@@ -148,7 +148,9 @@ def find_responses(
 def _quantities(model: Model, node: str) -> list[str]:
     """Return the names that a conditional may depend on: other nodes, data, covariates and hyperparameters."""
     nodes = [n.name for n in model.nodes if n.kind == "stochastic" and n.name != node]
-    givens = [g.name for g in model.givens if g.origin == "given" and g.support.kind in ("real", "spd")]
+    givens = [
+        g.name for g in model.givens if g.origin == "given" and g.support.kind in ("real", "spd", "cholesky")
+    ]
     return nodes + givens
 
 
@@ -198,7 +200,7 @@ def _perturb(model: Model, state: State, name: str, key: tuple[int, ...], rng: n
 
 def _moved(given: Given, model: Model, old: Any) -> Any:
     kind, lower, upper = Lowering(model).support(given.support)
-    if kind == "spd" or (lower is not None and upper is None):
+    if kind in ("spd", "cholesky") or (lower is not None and upper is None):
         return old * 1.3
     if lower is not None:
         return old * 0.9

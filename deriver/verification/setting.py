@@ -25,6 +25,7 @@ from deriver.language import parse_expression
 from deriver.language.mistakes import listing, suggest
 from deriver.model.expressions import references
 from deriver.model.records import Given, Model, Range
+from deriver.running.supports import is_triangular
 from deriver.verification.arrays import is_size
 from deriver.verification.simulate import Simulator, State
 
@@ -133,7 +134,7 @@ def _values(
     if kind == "real" and lower is None and upper is None:
         width = 1.0 if given.indices else 0.5
         return {key: _plain(rng.uniform(-width, width, np.shape(value))) for key, value in found.items()}
-    if kind == "spd":
+    if kind in ("spd", "cholesky"):
         return {key: value / 2 for key, value in found.items()}
     return found
 
@@ -291,6 +292,10 @@ def _check_supports(model: Model, lowering: Lowering, state: State, values: Mapp
                 break
             if kind == "spd" and not np.all(np.linalg.eigvalsh(np.asarray(value)) > 0):
                 mistakes.append(_wrong_value(name, values[name], "it is not positive definite"))
+                break
+            if kind == "cholesky" and not is_triangular(np.asarray(value)):
+                why = "it is not lower triangular with a positive diagonal"
+                mistakes.append(_wrong_value(name, values[name], why))
                 break
     if mistakes:
         raise UsageError(mistakes)

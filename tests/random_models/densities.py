@@ -73,6 +73,8 @@ def _scale(a: Arguments, other: str = "scale") -> float:
 
 
 def _mvnormal(a: Arguments, shape: Shape) -> Density:
+    if "chol" in a:
+        return Density(_Gaussian, np.broadcast_to(a["mean"], shape), a["chol"] @ a["chol"].T)
     covariance = a["cov"] if "cov" in a else np.linalg.inv(a["prec"])
     return Density(_Gaussian, np.broadcast_to(a["mean"], shape), covariance)
 

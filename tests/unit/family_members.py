@@ -106,6 +106,7 @@ SCIPY: dict[tuple[str, ...], Callable[..., Any]] = {
     ("normal", "mean", "prec"): lambda mean, prec: stats.norm(mean, prec**-0.5),
     ("mvnormal", "mean", "cov"): lambda mean, cov: stats.multivariate_normal(mean, cov),
     ("mvnormal", "mean", "prec"): lambda mean, prec: stats.multivariate_normal(mean, np.linalg.inv(prec)),
+    ("mvnormal", "mean", "chol"): lambda mean, chol: stats.multivariate_normal(mean, chol @ chol.T),
     ("gamma", "shape", "rate"): lambda shape, rate: stats.gamma(shape, scale=1 / rate),
     ("gamma", "shape", "scale"): lambda shape, scale: stats.gamma(shape, scale=scale),
     ("inverse_gamma", "q", "r"): lambda q, r: stats.invgamma(q, scale=1 / r),
@@ -193,16 +194,17 @@ ARGUMENTS: dict[str, Callable[[np.random.Generator], Any]] = {
     "positive_vector": lambda g: g.gamma(3.0, size=3),
     "simplex": _random_probabilities,
     "spd": random_spd,
+    "cholesky": lambda g: np.linalg.cholesky(random_spd(g)),
     "dimension": lambda g: 3,
 }
 
 
-def symbol_for(name: str, value: Any, *, positive: bool = False) -> Ref:
-    """A quantity of the value's shape, its dimension the symbol p."""
+def symbol_for(name: str, value: Any, *, positive: bool = False, symmetric: bool = True) -> Ref:
+    """A quantity of the value's shape, its dimension the symbol p; a matrix is symmetric unless said otherwise."""
     dims = np.ndim(value)
     if dims == 0:
         return Ref(Variable(name, positive=True) if positive else Variable(name, real=True))
-    return Ref(Variable(name, (P,) * dims, symmetric=dims == 2))
+    return Ref(Variable(name, (P,) * dims, symmetric=dims == 2 and symmetric))
 
 
 def value_of(expr: Expr, **quantities: Any) -> Any:

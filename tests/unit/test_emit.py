@@ -203,26 +203,34 @@ def test_matrix_coordinates_come_back_with_their_jacobian(pair, tmp_path):
     np.testing.assert_allclose(differences[0], differences[1], atol=1e-6)  # a constant may be left out
 
 
-def test_a_power_of_a_matrix_is_refused_in_words():
-    text = """
-model square
-
+SQUARE = """model square
 plates
   i = 1..n
-
 given
   S : matrix(p,p)
   u : vector(p)
-
 data
   y[i] ~ N(m, S)
-
 parameters
   m ~ N(u, S * S)
 """
-    derivation = derive(parse_model(text))
-    with pytest.raises(UsageError, match="a power of a matrix"):
-        emit(derivation)
+
+
+def test_a_power_of_a_matrix_is_its_product(tmp_path) -> None:
+    S, u = np.array([[1.0, 0.3], [0.3, 2.0]]), np.array([0.5, -1.0])
+    y, m = np.array([[0.2, 1.0], [1.5, -0.4], [0.0, 0.3]]), np.array([0.4, 0.1])
+    state = {"S": {(): S}, "u": {(): u}, "n": {(): 3}, "y": {(i + 1,): row for i, row in enumerate(y)}}
+    _, found = derive(parse_model(SQUARE)).node("m").at(state, ())
+    above, below = np.linalg.inv(S @ S), np.linalg.inv(S)
+    cov = np.linalg.inv(3 * below + above)
+    np.testing.assert_allclose(found["cov"], cov, rtol=1e-10)
+    np.testing.assert_allclose(found["mean"], cov @ (below @ y.sum(axis=0) + above @ u), rtol=1e-10)
+    expected = stats.multivariate_normal(u, S @ S).logpdf(m) + stats.multivariate_normal(m, S).logpdf(y).sum()
+    module = load_source(deriver.emit(parse_model(SQUARE)), tmp_path, "square")
+    prepared = module.prepare({"y": y, "n": 3, "S": S, "u": u})
+    drawn = module.sample(prepared, draws=2000, warmup=1, chains=2, seed=1)["m"].reshape(-1, 2)
+    np.testing.assert_allclose(np.cov(drawn.T), cov, atol=0.05)
+    assert module.log_joint(module.State(m=m[None]), prepared)[0] == pytest.approx(expected, rel=1e-10)
 
 
 ALL_SEEN = """model all_seen

@@ -61,7 +61,9 @@ def test_every_parametrisation_agrees_with_scipy(record: Family, form: Parametri
         names = [f"arg_{keyword}" for keyword in form.keywords]
         quantities = dict(zip(names, arguments, strict=True))
         symbols = [
-            symbol_for(name, argument, positive=role in ("positive", "nonnegative"))
+            symbol_for(
+                name, argument, positive=role in ("positive", "nonnegative"), symmetric=role != "cholesky"
+            )
             for name, argument, role in zip(names, arguments, form.roles, strict=True)
         ]
         canonical = form.to_canonical(*symbols)

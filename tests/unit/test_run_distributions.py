@@ -9,6 +9,8 @@ from deriver.errors import UsageError
 from deriver.families import FAMILIES, family
 from deriver.running.distributions import OWN, make_distribution
 
+MEAN, COVARIANCE = np.array([0.3, -0.2]), np.array([[2.0, 0.6], [0.6, 0.5]])
+
 # family, arguments by keyword, its canonical parameters, a value
 CASES = [
     ("normal", {"mean": 0.3, "var": 2.0}, (0.3, 2.0), 1.1),
@@ -45,6 +47,9 @@ CASES = [
     ("pareto", {"shape": 1.7, "minimum": 0.5}, (1.7, 0.5), 1.1),
     ("uniform", {"lower": 0.5, "upper": 2.0}, (0.5, 2.0), 1.1),
     ("categorical", {"prob": np.array([0.2, 0.5, 0.3])}, (np.array([0.2, 0.5, 0.3]),), 3),
+    ("mvnormal", {"mean": MEAN, "cov": COVARIANCE}, (MEAN, COVARIANCE), [0.4, 1.1]),
+    ("mvnormal", {"mean": MEAN, "prec": np.linalg.inv(COVARIANCE)}, (MEAN, COVARIANCE), [0.4, 1.1]),
+    ("mvnormal", {"mean": MEAN, "chol": np.linalg.cholesky(COVARIANCE)}, (MEAN, COVARIANCE), [0.4, 1.1]),
     ("multinomial", {"size": 6, "prob": np.array([0.2, 0.5, 0.3])}, (6, np.array([0.2, 0.5, 0.3])), [1, 3, 2]),
 ]  # fmt: skip
 

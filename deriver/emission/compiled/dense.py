@@ -172,6 +172,8 @@ def _make(body: Body, expr: Expr) -> Dense:
             return _product(body, expr)
         case sp.Pow() if expr.exp == -1:
             return _inverse(body, expr)
+        case sp.Pow():
+            return _chain(body, heads.matrix_factors(expr))
         case PlateSum():
             found = scalars.plate_sum(body, expr)
             assert isinstance(found, Dense)
@@ -266,13 +268,18 @@ def _multiply(body: Body, left: Dense, from_left: tuple, right: Dense, from_righ
 
 
 def _inverse(body: Body, expr: sp.Pow) -> Dense:
-    if not heads.is_symmetric(expr.base):
-        raise unsupported("the inverse of a matrix that is not symmetric", NUMPY)
+    require_symmetric(expr.base, "the inverse")
     into = store(body, dense(body, expr.base), scalars.local_hint(expr), lower=True)
     body.needs.helpers.add("invert")
     body.add(f"invert({into.name}, {into.sizes[0]})")
     body.remember(expr, into)  # type: ignore[arg-type]
     return into
+
+
+def require_symmetric(matrix: Expr, what: str) -> None:
+    """Refuse what is computed by a Cholesky factor of a matrix that is not known to be symmetric."""
+    if not heads.is_symmetric(matrix):
+        raise unsupported(f"{what} of a matrix that is not symmetric", NUMPY)
 
 
 def _gated(body: Body, expr: heads.Gated) -> Dense:
@@ -332,6 +339,7 @@ def number_of(body: Body, expr: Expr) -> Text:
         case heads.Trace():
             return _trace(body, expr.args[0])
         case heads.LogDet():
+            require_symmetric(expr.args[0], "the log determinant")
             factor = store(body, dense(body, expr.args[0]), name_hint(expr.args[0]), lower=True)
             body.needs.helpers.add("factor")
             body.add(f"factor({factor.name}, {factor.sizes[0]})")

@@ -189,6 +189,7 @@ def _scalar(body: Body, expr: Expr) -> Text:
         case heads.Trace():
             return _trace(body, expr)
         case heads.LogDet():
+            dense.require_symmetric(expr.args[0], "the log determinant")
             lower = unrolled.write_cholesky(body, matrix(body, expr.args[0]))
             return body.remember(expr, unrolled.named(body, local_hint(expr), unrolled.log_det_text(lower)))  # type: ignore[return-value]
         case heads.Component():
@@ -488,6 +489,8 @@ def _array(body: Body, expr: Expr) -> Value:
             return _array_product(body, expr)
         case sp.Pow() if expr.exp == -1:
             return _inverse(body, expr)
+        case sp.Pow():
+            return _chain(body, heads.matrix_factors(expr))
         case PlateSum():
             return plate_sum(body, expr)
         case heads.Gated():
@@ -724,8 +727,7 @@ def _trace(body: Body, expr: heads.Trace) -> Text:
 
 
 def _inverse(body: Body, expr: sp.Pow) -> Value:
-    if not heads.is_symmetric(expr.base):
-        raise unsupported("the inverse of a matrix that is not symmetric", "use the numpy backend")
+    dense.require_symmetric(expr.base, "the inverse")
     if body.lazy:
         raise unsupported("an inverse that only some elements have", "use the numpy backend")
     inside = give_names(body, matrix(body, expr.base), name_hint(expr.base), symmetric=True)
