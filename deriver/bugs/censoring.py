@@ -2,8 +2,7 @@
 
 An element of t that is missing, and known to lie beyond its cut, has the probability S(cut) of its distribution; the
 program is rewritten so that the elements seen have their densities and the others that probability.  For a Weibull and
-an exponential the latter is a Poisson count of zero, of rate -log S; for the others a Bernoulli one.  ``I(,)`` on a
-quantity that is not data, with random parameters, is the event that it lies within the bounds, which was seen.
+an exponential the latter is a Poisson count of zero, of rate -log S; for the others a Bernoulli one.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from deriver.bugs.confined import confine, is_confined
 from deriver.bugs.elaborate import Counters, Elaborated
-from deriver.bugs.evaluate import Unknown, evaluate, whole
+from deriver.bugs.evaluate import evaluate, whole
 from deriver.bugs.syntax import (
     Apply,
     Bounds,
@@ -28,12 +28,11 @@ from deriver.bugs.syntax import (
     Slice,
     Term,
     names_in,
+    with_parts,
 )
 from deriver.language.mistakes import LineMistake, Mistakes
 
 Arrays = dict[str, np.ndarray]
-
-WIDE = 5.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,9 +94,9 @@ def rewrite_censoring(
             elif _is_censored(relation, found) or _is_grouped(relation, found):
                 assert relation.bounds is not None
                 response, limits = relation, relation.bounds
-            elif _is_confined(relation, found):
+            elif is_confined(relation, found):
                 relations[relations.index(relation)] = dataclasses.replace(relation, bounds=None)
-                relations += _confine(relation, found, arrays)
+                relations += confine(relation, found, arrays)
                 continue
             else:
                 continue
@@ -115,20 +114,6 @@ def _is_censored(relation: Relation, found: Elaborated) -> bool:
     bounds = relation.bounds
     return (
         bounds is not None and bounds.word in ("I", "C") and found.observed(relation.target.name) is not None
-    )
-
-
-def _is_confined(relation: Relation, found: Elaborated) -> bool:
-    """Tell whether a quantity that nobody saw has bounds by ``I(,)`` beside parameters that are random."""
-    bounds = relation.bounds
-    if bounds is None or bounds.word != "I" or found.observed(relation.target.name) is not None:
-        return False
-    if not (_is_wide(bounds.lower, -1, found) and _is_wide(bounds.upper, 1, found)):
-        return False
-    return any(
-        found.is_node(each.name) and found.observed(each.name) is None
-        for term in relation.terms()
-        for each in names_in(term)
     )
 
 
@@ -154,34 +139,6 @@ def _is_grouped(relation: Relation, found: Elaborated) -> bool:
         and not reads
         and not any(found.is_node(each.name) for limit in limits for each in names_in(limit))
     )
-
-
-def _is_wide(bound: Term | None, side: int, found: Elaborated) -> bool:
-    """Tell whether chains begin within a bound: they begin at standard normal values."""
-    if bound is None:
-        return True
-    try:
-        return bool(side * float(evaluate(bound, found.arrays, {})) >= WIDE)
-    except (Unknown, LineMistake, TypeError):
-        return False
-
-
-def _confine(relation: Relation, found: Elaborated, arrays: Arrays) -> list[Relation]:
-    """Return the events that a quantity lies within its bounds: ``I(,)`` leaves its density as it is between them."""
-    bounds, target = relation.bounds, relation.target
-    assert bounds is not None
-    made = []
-    for word, sign, limit in (("above", ">", bounds.lower), ("below", "<", bounds.upper)):
-        if limit is not None:
-            name = f"{target.name}.{word}"
-            arrays[name] = np.ones(found.extents[target.name])
-            seen, event = dataclasses.replace(target, name=name), _op(sign, target, limit)
-            made.append(
-                dataclasses.replace(
-                    relation, target=seen, distribution="dbern", arguments=(event,), bounds=None
-                )
-            )
-    return made
 
 
 def _read_interval(relation: Relation, found: Elaborated) -> tuple[Relation, Cuts]:
@@ -380,20 +337,9 @@ def split_rows(
 
 def substitute(term: Term, values: Mapping[str, Term]) -> Term:
     """Return an expression with names without subscripts replaced."""
-    match term:
-        case Name(name=name, subscripts=None):
-            return values.get(name, term)
-        case Name(name=name, subscripts=subscripts):
-            inner = tuple(substitute(each, values) for each in subscripts or ())
-            return Name(name=name, subscripts=inner, span=term.span)
-        case Apply(function=function, arguments=arguments):
-            inner = tuple(substitute(each, values) for each in arguments)
-            return Apply(function=function, arguments=inner, span=term.span)
-        case Operation(left=left, right=right):
-            return dataclasses.replace(term, left=substitute(left, values), right=substitute(right, values))
-        case Minus(operand=operand):
-            return Minus(operand=substitute(operand, values), span=term.span)
-    return term
+    if isinstance(term, Name) and term.subscripts is None:
+        return values.get(term.name, term)
+    return with_parts(term, lambda each: substitute(each, values))
 
 
 def no_survival(relation: Relation) -> LineMistake:

@@ -50,7 +50,8 @@ def _plain(array: np.ndarray) -> Any:
 def job_of(translation: Translation, job: Any, inits: str | Path | Mapping[str, Any] | None) -> Any:
     """Return a job in the names of the translated model, begun at the inits, with its definitions reported."""
     ours = {bugs: name for name, bugs in translation.names.items()}
-    starts = {} if inits is None else starts_of(translation, read_arrays(inits))
+    starts = starts_of(translation, translation.starts)
+    starts |= {} if inits is None else starts_of(translation, read_arrays(inits))
     starts |= {ours.get(name, name): value for name, value in job.start.items()}
     settings = job.settings
 

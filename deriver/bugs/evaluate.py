@@ -33,6 +33,16 @@ def _rank(x: Value) -> Value:
     return ranks
 
 
+def _eigenvalues(weights: Value, adjacent: Value, number: Value, variances: Value) -> Value:
+    """Return those of M^(-1/2) C M^(1/2) of a map, between whose reciprocals a proper autoregression is."""
+    matrix = np.zeros((len(number), len(number)))
+    rows = np.repeat(np.arange(len(number)), number.astype(int))
+    np.add.at(matrix, (rows, adjacent.astype(int) - 1), weights)
+    scale = np.sqrt(variances)
+    symmetric = matrix / scale[:, None] * scale
+    return np.linalg.eigvalsh((symmetric + symmetric.T) / 2)
+
+
 # Functions of arrays of any shape, element by element or as a whole.
 NUMERIC: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan,
@@ -54,6 +64,8 @@ NUMERIC: dict[str, Callable[..., Any]] = {
     "ifelse": lambda c, a, b: a if c else b, "rep": lambda x, n: np.tile(x, int(n)),
     "c": lambda *x: np.concatenate([np.ravel(e) for e in x]), "nrow": lambda x: np.array(float(len(x))),
     "interp.lin": lambda e, x, y: np.interp(e, x, y), "%*%": np.matmul,
+    "min.bound": lambda *map_: 1 / np.min(_eigenvalues(*map_)),
+    "max.bound": lambda *map_: 1 / np.max(_eigenvalues(*map_)),
     "arcsinh": np.arcsinh, "arccosh": np.arccosh, "arctanh": np.arctanh,
 }  # fmt: skip
 

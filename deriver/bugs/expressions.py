@@ -330,19 +330,32 @@ class Expressions:
         if found is not None and found[0] in frame.moves:
             index, shift = frame.moves[found[0]]
             step = shift - found[1]
-            outside = frame.masked and (step != 0 or extent < self._extent(root))
+            partial = extent < self._extent(root) or self._lowest(root) > 1
+            outside = frame.masked and (step != 0 or partial)
             if self.plates.root(frame.roots[index]) == self.plates.root(root) and not outside:
                 return _shift(index, step)
         indices, array, _ = self.views.evaluate(each, frame)
         if not indices:
             return make_number(int(array))
         plate = self.new_index(root, ())
-        array = np.clip(array, 1, extent)
+        array = np.clip(array, self._lowest(root), extent)
         base = (
             each.name if isinstance(each, Name) and each.name not in frame.variables() else f"{term.name}_of"
         )
         given = self.views.add(base, indices, array, kind="group", plate=plate)
         return Reference(name=given.name, subscripts=tuple(Reference(name=index) for index in indices))
+
+    def _lowest(self, root: Key) -> int:
+        """Return the first element that is stated of a node along a place; 1 for data."""
+        if root[0] != "place":
+            return 1
+        name, place = str(root[1]), int(str(root[2]))
+        found = []
+        for relation in self.found.relations_of(name):
+            for counters in self.found.counts[relation]:
+                at = target_place(relation.target, self.found.arrays, counters)[place]
+                found.append(1 + (at.start if isinstance(at, slice) else at))
+        return min(found, default=1)
 
     def _fix_size(self, root: Key) -> None:
         """Write the size of a plate as a number."""
@@ -453,6 +466,8 @@ class Expressions:
             whole_subscripts(each, self.found) and each.subscripts is None for each in names_in(term)
         ):
             return self._sum_terms(name, [self.term(each, frame) for each in term.arguments], term)
+        if name == "sd":
+            return self._deviation(term, frame)
         total, count = self._sum_over(term, frame)
         if name == "mean" and np.isnan(count):
             raise LineMistake(
@@ -461,13 +476,22 @@ class Expressions:
             )  # fmt: skip
         if name == "mean":
             return binary("/", total, number(count))
-        if name in ("prod", "sd"):
+        if name == "prod":
             raise LineMistake(
-                f"`{name}` over an array of random quantities", span=term.span, code="function",
-                remedy="write it with sum(): prod(x[]) is exp(sum(log(x[])))"
-                if name == "prod" else "write it with sum(): sqrt(sum((x[]-mean(x[]))^2)/(n-1))",
+                "`prod` over an array of random quantities", span=term.span, code="function",
+                remedy="write it with sum(): prod(x[]) is exp(sum(log(x[])))",
             )  # fmt: skip
         return total
+
+    def _deviation(self, term: Apply, frame: Frame) -> Expression:
+        """Return the standard deviation of an array of random quantities."""
+        span = term.span
+        mean = Apply(function="mean", arguments=term.arguments, span=span)
+        gap = Operation(operator="-", left=term.arguments[0], right=mean, span=span)
+        square = Apply(function="pow", arguments=(gap, Literal(text="2", span=span)), span=span)
+        squares = Apply(function="sum", arguments=(square,), span=span)
+        total, count = self._sum_over(squares, frame)
+        return call("sqrt", binary("/", total, number(count - 1)))
 
     def _sum_terms(self, name: str, terms: list[Expression], term: Apply) -> Expression:
         operator = "+" if name in ("sum", "mean") else "*"

@@ -114,11 +114,14 @@ FAMILIES |= {
 
 # Distributions that have no counterpart, and what comes near.
 NEAREST = {
-    "dmt": "dmnorm, with its precision divided by a gamma node for each unit",
     "dhyper": "dbin",
     "dnchisqr": "dgamma",
     "dsum": "a deterministic sum, and a distribution of what remains",
     "dinterval": "a truncation of the node itself: t[i] ~ dweib(r, mu) T(c[i], )",
-    "car.proper": "dmnorm with the precision written out",
+    "car.l1": "car.normal",
+    "dstable": "dt, whose tails are as long as wanted",
+    "pois.conv": "a dpois node for the sum",
+    "spatial.exp": "dmnorm.vcov with its covariance written entry by entry",
+    "spatial.disc": "dmnorm.vcov with its covariance written entry by entry",
     "dsample": "dmulti",
 }

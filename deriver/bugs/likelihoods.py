@@ -2,8 +2,7 @@
 
 A Laplace distribution of rate exp(L) has the density exp(L) / 2 at its centre, so that ``dummy[i] ~ dloglik(L[i])`` is
 ``dummy[i] ~ ddexp(0, exp(L[i]))`` with dummy[i] = 0, whatever the sign of L.  A response whose distribution has no counterpart
-here, but a log density in elementary functions, is stated by it in the same way; the parametrisations are those of the
-JAGS user manual (Plummer 2017, chapter 9).
+here, but a log density in elementary functions, is stated by it in the same way.
 """
 
 from __future__ import annotations
@@ -12,35 +11,12 @@ import dataclasses
 
 import numpy as np
 
-from deriver.bugs.censoring import Arrays, substitute
+from deriver.bugs.censoring import Arrays
+from deriver.bugs.densities import LOG_DENSITIES, write_formula
 from deriver.bugs.elaborate import Elaborated
-from deriver.bugs.parser import parse_program
+from deriver.bugs.families import FAMILIES
 from deriver.bugs.syntax import Apply, Literal, Program, Relation, Term
 from deriver.language.mistakes import LineMistake, Mistakes
-
-_GENERAL_GAMMA = (
-    ("r", "mu", "beta"),
-    "log(beta) + beta * r * log(mu) + (beta * r - 1) * log(x) - pow(mu * x, beta) - loggam(r)",
-)
-# Arguments, and the log density at x.
-LOG_DENSITIES = {
-    "dgen.gamma": _GENERAL_GAMMA,
-    "dggamma": _GENERAL_GAMMA,
-    "dbetabin": (
-        ("a", "b", "n"),
-        (
-            "logfact(n) - logfact(x) - logfact(n - x) + loggam(x + a) + loggam(n - x + b) - loggam(n + a + b)"
-            " + loggam(a + b) - loggam(a) - loggam(b)"
-        ),
-    ),
-    "df": (
-        ("n", "m"),
-        (
-            "loggam((n + m) / 2) - loggam(n / 2) - loggam(m / 2) + n / 2 * log(n / m) + (n / 2 - 1) * log(x)"
-            " - (n + m) / 2 * log(1 + n * x / m)"
-        ),
-    ),
-}
 
 
 def rewrite_likelihoods(
@@ -68,9 +44,9 @@ def _log_density(relation: Relation, found: Elaborated) -> Term | None:
         if len(relation.arguments) != 1:
             raise _wrong_arguments(relation, ("the log likelihood",))
         return relation.arguments[0]
-    if relation.distribution not in LOG_DENSITIES:
+    if relation.distribution not in LOG_DENSITIES or relation.distribution in FAMILIES:
         return None
-    names, formula = LOG_DENSITIES[relation.distribution]
+    names, _ = LOG_DENSITIES[relation.distribution]
     if len(relation.arguments) != len(names):
         raise _wrong_arguments(relation, names)
     data = found.observed(relation.target.name)
@@ -80,10 +56,7 @@ def _log_density(relation: Relation, found: Elaborated) -> Term | None:
             span=relation.distribution_span or relation.span, expected="a response of which every element was seen",
             remedy="for a quantity that is drawn, take dgamma, dweib, dbin or dt, which come near",
         )  # fmt: skip
-    (definition,) = parse_program(f"model {{ value <- {formula} }}").model
-    assert definition.expression is not None
-    values = dict(zip(names, relation.arguments, strict=True)) | {"x": relation.target}
-    return substitute(definition.expression, values)
+    return write_formula(LOG_DENSITIES[relation.distribution], relation.target, relation.arguments)
 
 
 def _wrong_arguments(relation: Relation, names: tuple[str, ...]) -> LineMistake:

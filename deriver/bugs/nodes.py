@@ -12,7 +12,7 @@ from typing import Literal
 
 from deriver.bugs.elaborate import Elaborated, target_place
 from deriver.bugs.names import NameTable
-from deriver.bugs.plates import Plates
+from deriver.bugs.plates import Plates, affine
 from deriver.bugs.syntax import Name, Relation, Slice, Term, names_in
 
 Mode = Literal["plain", "scalars", "pieces"]
@@ -71,6 +71,8 @@ def _has_pieces(found: Elaborated, relations: list[Relation]) -> bool:
     if not definitions or len(relations) < 2:
         return False
     name = relations[0].target.name
+    if not drawn and find_running(found, name) is not None:
+        return False
     recurs = any(each.name == name for relation in drawn for t in relation.terms() for each in names_in(t))
     numbers = not any(
         found.is_node(each.name) or relation.link
@@ -79,6 +81,66 @@ def _has_pieces(found: Elaborated, relations: list[Relation]) -> bool:
         for each in names_in(term)
     )
     return not (recurs and numbers)
+
+
+def find_running(found: Elaborated, name: str) -> int | None:
+    """Return the place along which definitions compute a node from its own earlier elements, None for another node.
+
+    The first elements are stated one by one, and one relation, over a loop, the others.
+    """
+    relations = found.relations_of(name)
+    if len(relations) < 2 or any(each.stochastic for each in relations):
+        return None
+    group = _recurring_with(found, name)
+    rules = [each for each in relations if any(other.name in group for other in _read(each))]
+    if len(rules) != 1:
+        return None
+    (rule,) = rules
+    loops = {loop.variable for loop in rule.loops}
+    for place, each in enumerate(rule.target.subscripts or ()):
+        own = affine(each, loops, found.arrays)
+        steps = [
+            at[1] - own[1]
+            for other in _read(rule) if other.name in group and own is not None
+            for subscript in other.subscripts or ()
+            if (at := affine(subscript, loops, found.arrays)) is not None and at[0] == own[0]
+        ]  # fmt: skip
+        if steps and min(steps) < 0 and max(steps) <= 0:
+            firsts = [_first(relation, place) for relation in relations if relation is not rule]
+            return place if all(firsts) else None
+    return None
+
+
+def _read(relation: Relation) -> Iterator[Name]:
+    for term in relation.terms():
+        yield from names_in(term)
+
+
+def _recurring_with(found: Elaborated, name: str) -> set[str]:
+    """Return the names that a definition rests on through definitions alone and that rest on it: itself among them."""
+    uses = {
+        each: {other.name for relation in found.relations_of(each) for other in _read(relation)}
+        for each in found.extents
+        if not any(relation.stochastic for relation in found.relations_of(each))
+    }
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = uses.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    return {other for other in reach(name) if other in uses and name in reach(other)}
+
+
+def _first(relation: Relation, place: int) -> bool:
+    """Tell whether a left side has a number in a place."""
+    each = (relation.target.subscripts or ())[place]
+    loops = {loop.variable for loop in relation.loops}
+    return not isinstance(each, Slice) and not any(name.name in loops for name in names_in(each))
 
 
 def _name_scalars(found: Elaborated, plan: NodePlan, names: NameTable) -> None:

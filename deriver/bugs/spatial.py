@@ -21,6 +21,9 @@ from deriver.language.mistakes import LineMistake, Mistakes
 from deriver.model.expressions import Span
 
 NULL = 1e-9
+_EXPECTED = (
+    "b[1:N] ~ car.normal(adj[], weights[], num[], tau), num[i] neighbours of area i in adj, each both ways"
+)
 
 
 def rewrite_spatial(program: Program, found: Elaborated, mistakes: Mistakes) -> tuple[Program, Arrays] | None:
@@ -48,7 +51,7 @@ def _state(relation: Relation, found: Elaborated, arrays: Arrays) -> list[Relati
     except ValueError:
         raise _refuse(relation, "no density belongs to these weights: they penalise nothing") from None
     arrays |= {f"{name}.basis": basis, f"{name}.penalty": values}
-    loop = _loop(f"{name}.k", len(values), span)
+    loop = count(f"{name}.k", len(values), span)
     coordinate = Name(name=loop.variable, span=span)
     precision = Operation(
         operator="*", left=relation.arguments[3], span=span,
@@ -59,34 +62,37 @@ def _state(relation: Relation, found: Elaborated, arrays: Arrays) -> list[Relati
         distribution="dnorm", arguments=(Literal(text="0", span=span), precision),
     )  # fmt: skip
     area = Name(name=f"{name}.area", span=span)
-    expression = _combine(f"{name}.basis", f"{name}.free", area)
+    expression = combine(f"{name}.basis", f"{name}.free", area)
     made = [drawn]
     if null.shape[1]:
         arrays[f"{name}.null"] = null
         level = Name(name=f"{name}.level", subscripts=(Name(name=f"{name}.l", span=span),), span=span)
         flat = dataclasses.replace(
-            relation, target=level, loops=(_loop(f"{name}.l", null.shape[1], span),), distribution="dflat",
+            relation, target=level, loops=(count(f"{name}.l", null.shape[1], span),), distribution="dflat",
             arguments=(),
         )  # fmt: skip
         made.append(flat)
-        levels = _combine(f"{name}.null", f"{name}.level", area)
+        levels = combine(f"{name}.null", f"{name}.level", area)
         expression = Operation(operator="+", left=expression, right=levels, span=span)
     whole = Relation(
         target=Name(name=name, subscripts=(area,), span=span), span=relation.span, expression=expression,
-        loops=(_loop(area.name, len(weights), span),),
+        loops=(count(area.name, len(weights), span),),
     )  # fmt: skip
     return [*made, whole]
 
 
-def _loop(variable: str, upper: int, span: Span) -> Loop:
+def count(variable: str, upper: int, span: Span) -> Loop:
+    """Return the loop over 1:upper."""
     one, last = (Literal(text=str(n), span=span) for n in (1, upper))
     return Loop(variable=variable, lower=one, upper=last, span=span)
 
 
-def _combine(matrix: str, vector: str, row: Name) -> Term:
+def combine(matrix: str, vector: str, row: Name, column: Term | None = None) -> Term:
+    """Return a row of a matrix of numbers times a vector, or times a column of an array."""
     everything = Slice(span=row.span)
     left = Name(name=matrix, subscripts=(row, everything), span=row.span)
-    right = Name(name=vector, subscripts=(everything,), span=row.span)
+    places = (everything,) if column is None else (everything, column)
+    right = Name(name=vector, subscripts=places, span=row.span)
     return Apply(function="inprod", arguments=(left, right), span=row.span)
 
 
@@ -102,23 +108,29 @@ def _read_weights(relation: Relation, found: Elaborated) -> np.ndarray:
     except Unknown as missing:
         raise _refuse(relation, f"the map rests on `{missing}`, which the data do not give") from None
     (areas,) = found.extents[relation.target.name]
+    return make_weights(relation, areas, adj, weights, num, _EXPECTED)
+
+
+def make_weights(
+    relation: Relation, areas: int, adj: np.ndarray, weights: np.ndarray, num: np.ndarray, expected: str
+) -> np.ndarray:
+    """Return the matrix of weights of a map; raise ``LineMistake`` where its arrays do not agree."""
+    symmetric = relation.distribution != "car.proper"
     if len(num) != areas or len(adj) != num.sum() or len(weights) < len(adj):
-        raise _refuse(relation, "the lengths of adj, weights, num and the vector do not agree")
+        raise _refuse(relation, "the lengths of adj, weights, num and the vector do not agree", expected)
     if len(adj) and not (adj.min() >= 1 and adj.max() <= areas):
-        raise _refuse(relation, f"a neighbour in adj is outside 1..{areas}")
+        raise _refuse(relation, f"a neighbour in adj is outside 1..{areas}", expected)
     matrix = np.zeros((areas, areas))
     rows = np.repeat(np.arange(areas), num.astype(int))
     np.add.at(matrix, (rows, adj.astype(int) - 1), weights[: len(adj)])
-    if not np.allclose(matrix, matrix.T):
-        raise _refuse(relation, "the weights are not symmetric: i is a neighbour of j, and j another of i")
+    if symmetric and not np.allclose(matrix, matrix.T):
+        found = "the weights are not symmetric: i is a neighbour of j, and j another of i"
+        raise _refuse(relation, found, expected)
     return matrix
 
 
-def _refuse(relation: Relation, found: str) -> LineMistake:
-    return LineMistake(
-        found, span=relation.span, code="map",
-        expected="b[1:N] ~ car.normal(adj[], weights[], num[], tau), num[i] neighbours of area i in adj, each both ways",
-    )  # fmt: skip
+def _refuse(relation: Relation, found: str, expected: str = _EXPECTED) -> LineMistake:
+    return LineMistake(found, span=relation.span, code="map", expected=expected)
 
 
 def decompose(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

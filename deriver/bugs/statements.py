@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from deriver.bugs.elaborate import Elaborated, target_place
@@ -9,7 +11,7 @@ from deriver.bugs.expressions import Expressions
 from deriver.bugs.families import FAMILIES, NEAREST
 from deriver.bugs.formulas import apply_link
 from deriver.bugs.names import NameTable
-from deriver.bugs.nodes import NodePlan, Site
+from deriver.bugs.nodes import NodePlan, Site, find_running
 from deriver.bugs.pieces import Pieces
 from deriver.bugs.plates import Key, Plate, Plates, affine, loop_key
 from deriver.bugs.syntax import Relation, Slice
@@ -144,7 +146,9 @@ class Statements:
                     self.sites[plan.scalars[key]] = Site(plan.name, place)
                 return
             frame, limits = self.frame(plan, relation)
-            self.add(relation, plan.ours, plan.indices, frame, self._ranges(plan, limits))
+            self.add(
+                relation, plan.ours, plan.indices, frame, self._ranges(plan, limits), self._at(plan, limits)
+            )
             if relation.stochastic and not plan.observed:
                 self.sites[plan.ours] = Site(plan.name, self._where(plan))
         except LineMistake as stop:
@@ -236,13 +240,25 @@ class Statements:
                 stated[place] = data[place]
         self.responses[plan.ours] = stated[self._where(plan)] if plan.extents else stated
 
+    def _at(self, plan: NodePlan, limits: list[Limits]) -> dict[str, int]:
+        """Return the index of a first element that stands as a number, for a node computed step by step."""
+        place = find_running(self.found, plan.name) if plan.mode == "plain" else None
+        if place is None:
+            return {}
+        low, high = limits[place]
+        return {plan.indices[place]: low} if low == high else {}
+
     # one statement
 
     def add(
-        self, relation: Relation, ours: str, indices: tuple[str, ...], frame: Frame, ranges: tuple[RangeText, ...]
+        self, relation: Relation, ours: str, indices: tuple[str, ...], frame: Frame, ranges: tuple[RangeText, ...],
+        at: Mapping[str, int] | None = None,
     ) -> None:  # fmt: skip
-        """Add the statement of a relation."""
-        target = Reference(name=ours, subscripts=tuple(Reference(name=index) for index in indices))
+        """Add the statement of a relation; ``at`` holds the indices that stand as numbers."""
+        at = at or {}
+        written = (make_number(at[index]) if index in at else Reference(name=index) for index in indices)
+        target = Reference(name=ours, subscripts=tuple(written))
+        ranges = tuple(each for each in ranges if each.index.name not in at)
         if relation.stochastic:
             line = self._stochastic(relation, target, frame, ranges)
         else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from deriver.model.expressions import Span
 
@@ -141,3 +141,30 @@ def names_in(term: Term) -> Iterator[Name]:
         yield term
     for each in parts(term):
         yield from names_in(each)
+
+
+def with_parts(term: Term, change: Callable[[Term], Term]) -> Term:
+    """Return an expression with each of its direct parts changed."""
+    match term:
+        case Name(subscripts=subscripts) if subscripts is not None:
+            return replace(term, subscripts=tuple(map(change, subscripts)))
+        case Slice(lower=lower, upper=upper):
+            return Slice(lower=lower and change(lower), upper=upper and change(upper), span=term.span)
+        case Apply(arguments=arguments):
+            return replace(term, arguments=tuple(map(change, arguments)))
+        case Operation(left=left, right=right):
+            return replace(term, left=change(left), right=change(right))
+        case Minus(operand=operand):
+            return Minus(operand=change(operand), span=term.span)
+    return term
+
+
+def with_terms(relation: Relation, change: Callable[[Term], Term]) -> Relation:
+    """Return a relation with each expression on its right side changed."""
+    bounds = relation.bounds
+    if bounds is not None:
+        lower, upper = (None if each is None else change(each) for each in (bounds.lower, bounds.upper))
+        bounds = replace(bounds, lower=lower, upper=upper)
+    expression = None if relation.expression is None else change(relation.expression)
+    arguments = tuple(map(change, relation.arguments))
+    return replace(relation, expression=expression, arguments=arguments, bounds=bounds)

@@ -14,11 +14,16 @@ from functools import partial
 
 import numpy as np
 
+from deriver.bugs.autoregressions import rewrite_autoregressions
 from deriver.bugs.censoring import rewrite_censoring
 from deriver.bugs.columns import split_columns
+from deriver.bugs.confined import find_starts
 from deriver.bugs.declared import fill_declared
 from deriver.bugs.elaborate import Elaborated, elaborate
+from deriver.bugs.fixed_parts import rewrite_fixed_parts
+from deriver.bugs.functions import write_out_functions
 from deriver.bugs.gaps import fill_gaps
+from deriver.bugs.interpolation import rewrite_interpolation
 from deriver.bugs.likelihoods import rewrite_likelihoods
 from deriver.bugs.names import NameTable, plain_name
 from deriver.bugs.nodes import NodePlan, Site, plan_nodes
@@ -27,9 +32,11 @@ from deriver.bugs.partial_vectors import rewrite_partial_vectors
 from deriver.bugs.plates import Plates
 from deriver.bugs.ranks import rewrite_ranks
 from deriver.bugs.recursion import rewrite_recursion
+from deriver.bugs.series import rewrite_series
 from deriver.bugs.sorting import rewrite_sorts
 from deriver.bugs.spatial import rewrite_spatial
 from deriver.bugs.statements import Statements
+from deriver.bugs.student import write_out_multivariate_t
 from deriver.bugs.syntax import Program
 from deriver.bugs.unobserved import leave_out_unobserved
 from deriver.bugs.vectors import write_out_vectors
@@ -44,6 +51,7 @@ from deriver.model.expressions import Expression, Reference, references
 from deriver.model.records import Layer, Model
 
 MOST_REPORTED = 200
+MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ class Translation:
 
     ``text`` is the model, ``data`` its arrays by our names, ``sites`` the part of which BUGS node each of our drawn
     nodes is, ``names`` the BUGS names that are written otherwise (ours -> BUGS), ``definitions`` the deterministic
-    nodes that are small enough to report.
+    nodes that are small enough to report, ``starts`` where BUGS nodes begin that bounds by ``I(,)`` confine.
     """
 
     name: str
@@ -62,6 +70,7 @@ class Translation:
     sites: Mapping[str, Site]
     names: Mapping[str, str] = field(default_factory=dict)
     definitions: tuple[str, ...] = ()
+    starts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def translate(
@@ -70,16 +79,24 @@ def translate(
     """Return the model that a BUGS program states for these data; raise ``ModelError`` with every mistake."""
     program = write_out_vectors(fill_declared(parse_program(text, origin)), data)
     mistakes = Mistakes(program.lines, origin)
+    program = write_out_multivariate_t(write_out_functions(program, mistakes))
+    mistakes.raise_any()
     found = elaborate(program, data, mistakes)
     mistakes.raise_any()
+    _refuse_without_draws(found, origin)
+    starts = find_starts(found)
     for rewrite in (
         leave_out_unobserved,
         rewrite_partial_vectors,
+        rewrite_fixed_parts,
         fill_gaps,
+        partial(rewrite_interpolation, mistakes=mistakes),
         partial(rewrite_spatial, mistakes=mistakes),
+        partial(rewrite_autoregressions, mistakes=mistakes),
         partial(rewrite_likelihoods, mistakes=mistakes),
         partial(rewrite_censoring, mistakes=mistakes),
         rewrite_recursion,
+        rewrite_series,
         rewrite_sorts,
         rewrite_ranks,
         split_columns,
@@ -91,7 +108,32 @@ def translate(
             found = elaborate(program, rewritten[1], mistakes)
             mistakes.raise_any()
     worker = _Translator(found, program, mistakes, origin)
-    return worker.translate(plain_name(name))
+    return dataclasses.replace(worker.translate(plain_name(name)), starts=starts)
+
+
+def _refuse_without_draws(found: Elaborated, origin: str) -> None:
+    """Raise a mistake that gives the values, where a program computes all its quantities from the data."""
+    computed = {name: array for name, array in found.arrays.items() if name not in found.given}
+    if found.relations or not computed:
+        return
+    values = [f"    {name} = {_show(array)}" for name, array in computed.items() if array.size <= MOST_SHOWN]
+    raise ModelError(
+        [
+            Mistake(
+                code="nothing-random",
+                found="\n".join(["nothing here is random; this is computed from the data:", *values]),
+                expected="at least one relation with `~`",
+                remedy="give a distribution to what is not known, if anything is",
+            )
+        ],
+        origin,
+    )
+
+
+def _show(array: np.ndarray) -> str:
+    if array.ndim:
+        return f"[{', '.join(map(_show, array))}]"
+    return f"{float(array):.6g}"
 
 
 class _Translator:

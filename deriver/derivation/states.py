@@ -71,7 +71,10 @@ def settled_at_random(
         state = random_state(model, rng, dimension=2 + number % 2, size=size - number % 2)
         try:
             done += compare(state)
-        except (KeyError, OverflowError):  # sizes that no data could have; a number too large
+        except (
+            KeyError,
+            ArithmeticError,
+        ):  # sizes that no data could have; a number too large, or 0 below a line
             continue
         if done == states:
             return True

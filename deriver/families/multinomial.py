@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deriver.families.deferred import heads, special
+from deriver.families.deferred import heads, sp, special
 from deriver.families.numeric import NEVER, UNDEFINED, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import keep, sum_components
@@ -18,8 +18,27 @@ if TYPE_CHECKING:
 def log_density(value: Expr, size: Expr, prob: Expr) -> Expr:
     """log Multinomial(value; size, prob), ``value`` and ``prob`` K-vectors."""
     factorials = sum_components(heads.Map("lgamma", value + heads.Ones(heads.shape_of(value)[0])))
-    return (
-        heads.LogGamma(size + 1) - factorials + heads.inner(heads.transpose(value) * heads.Map("log", prob))
+    return heads.LogGamma(size + 1) - factorials + _log_power(value, prob)
+
+
+def _log_power(value: Expr, prob: Expr) -> Expr:
+    """Return the sum of counts times log probabilities, in which 0 log 0 is 0 where a probability can be 0."""
+    if isinstance(prob, heads.Literal) and any(map(_can_be_zero, entries := prob.args[2:])):
+        parts = [
+            heads.XLogY(heads.component(value, sp.Integer(place)), entry)
+            for place, entry in enumerate(entries, 1)
+        ]
+        return sp.Add(*parts)
+    return heads.inner(heads.transpose(value) * heads.Map("log", prob))
+
+
+def _can_be_zero(entry: Expr) -> bool:
+    """Tell whether a probability is a node that is not known to be positive, or a sum of terms that can all be 0."""
+    if isinstance(entry, heads.Ref):
+        return not entry.is_positive
+    return all(
+        any(factor.is_nonnegative and not factor.is_positive for factor in sp.Mul.make_args(term))
+        for term in sp.Add.make_args(entry)
     )
 
 

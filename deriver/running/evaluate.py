@@ -171,11 +171,23 @@ def _gather(stored: Stored, subscripts: tuple[tree.Expression, ...], env: Enviro
         raise EvaluationError(
             f"`{layout.name}[{where}]` does not exist; positions count from the plate's start"
         )
-    picked = stored.array[(slice(None),) * lead + positions]
+    drawn = [
+        axis for axis in stored.lead if axis in axes
+    ]  # the subscripts are drawn too: each draw has its own
+    if drawn and len(drawn) < lead:
+        raise EvaluationError(f"`{layout.name}` has other draws than its subscripts")
+    whole = (slice(None),) * lead
+    along = tuple(_run_along(axes, axis, stored.array.shape[k]) for k, axis in enumerate(drawn)) or whole
+    picked = stored.array[along + positions]
     if not np.all(inside):
         mask = inside.reshape(inside.shape + (1,) * len(layout.shape))
         picked = np.where(mask, picked, np.nan)
-    return v.shaped(picked, (*stored.lead, *axes), len(layout.shape))
+    return v.shaped(picked, axes if drawn else (*stored.lead, *axes), len(layout.shape))
+
+
+def _run_along(axes: tuple[str, ...], axis: str, size: int) -> np.ndarray:
+    """Return the positions along an axis, as an array that has all axes."""
+    return np.arange(size).reshape([-1 if each == axis else 1 for each in axes])
 
 
 def _gather_row(

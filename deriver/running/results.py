@@ -130,7 +130,11 @@ def collect_values(
     return values
 
 
-def _is_reported(node: Node, model: Model, kept: Mapping[str, Any], report: Sequence[str] = ()) -> bool:
+def _is_reported(
+    node: Node, model: Model, kept: Mapping[str, Any], report: Sequence[str] = (), below: frozenset[str] = frozenset()
+) -> bool:  # fmt: skip
+    """Tell whether a definition is reported; ``below`` are those that rest on it, along a recursion perhaps."""
+    below |= {node.name}
     statements = [s for s in model.statements_of(node.name) if isinstance(s, Deterministic)]
     implied = any(statement.implied for statement in statements)
     if node.indices and not implied and node.name not in report:
@@ -138,7 +142,9 @@ def _is_reported(node: Node, model: Model, kept: Mapping[str, Any], report: Sequ
     names = {other.name: other.kind for other in model.nodes}
     parents = [r.name for s in statements for r in references(s.expression) if r.name in names]
     return all(
-        p in kept or (names[p] == "deterministic" and _is_reported(model.node(p), model, kept, report))
+        p in kept
+        or p in below
+        or (names[p] == "deterministic" and _is_reported(model.node(p), model, kept, report, below))
         for p in parents
     )
 

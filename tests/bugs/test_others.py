@@ -22,7 +22,6 @@ OTHERS = {
 }
 # What the model language has no words for, with a part of the message.
 REFUSED = {
-    "biopsies": "line 11: `error` is defined in one place and drawn or observed in another",
     "network_meta": "line 12: not every element of `w` that stands here is stated",
 }
 

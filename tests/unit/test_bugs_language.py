@@ -144,10 +144,12 @@ def test_truncation() -> None:
     assert "m ~ Normal(0, prec=1) T(-inf, 3)" in found
 
 
-def test_an_open_censoring_of_parameters_is_refused() -> None:
-    message = refusal("model {\n y ~ dnorm(m, 1)\n m ~ dnorm(a, 1) I(0, )\n a ~ dnorm(0, 1)\n}", y=1)
-    assert "line 3: `I(,)` means censoring here" in message
-    assert "^" * len("I(0, )") in message
+def test_bounds_beside_random_parameters_are_events() -> None:
+    found = lines("model {\n y ~ dnorm(m, 1)\n m ~ dnorm(a, 1) I(0, )\n a ~ dnorm(0, 1)\n}", y=1)
+    assert "m_above ~ Bernoulli(is_positive(m - 0))" in found
+    message = refusal("model {\n y ~ dnorm(m, 1)\n m ~ dnorm(a, 1) C(0, )\n a ~ dnorm(0, 1)\n}", y=1)
+    assert "line 3: `C(,)` means censoring here" in message
+    assert "^" * len("C(0, )") in message
 
 
 def test_length_and_dim_of_data_are_numbers() -> None:
