@@ -23,7 +23,12 @@ _MOST_ELEMENTS = 12
 
 
 def check_path(
-    derivation: Derivation, conditional: Conditional, path: PathKernel, *, states: int = 3, seed: int = 20260105
+    derivation: Derivation,
+    conditional: Conditional,
+    path: PathKernel,
+    *,
+    states: int = 3,
+    seed: int = 20260105,
 ) -> bool:
     """Check the density of a whole node; False where no random state has one to compare at.
 

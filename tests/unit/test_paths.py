@@ -95,10 +95,7 @@ CASES = {
         SURVIVAL,
         {"y": [[1, 0, 1, 0], [0, 0, 0, 0]], "z": [[1, np.nan, np.nan, np.nan]] * 2},
         {"phi": 0.7, "p": 0.4},
-        [
-            np.array([[1.0, *path[:3]], [1.0, *path[3:]]])
-            for path in itertools.product((0.0, 1.0), repeat=6)
-        ],
+        [np.array([[1.0, *path[:3]], [1.0, *path[3:]]]) for path in itertools.product((0.0, 1.0), repeat=6)],
     ),
     "outside": (
         OUTSIDE,
@@ -157,7 +154,10 @@ def test_whole_paths_come_with_the_weight_of_the_joint_density(name: str, tmp_pa
 @pytest.mark.parametrize(
     "fault",
     [
-        ("steps[..., a, b] += np.where(second, link, 0.0)", "steps[..., b, a] += np.where(second, link, 0.0)"),
+        (
+            "steps[..., a, b] += np.where(second, link, 0.0)",
+            "steps[..., b, a] += np.where(second, link, 0.0)",
+        ),
         ("right[chains, spots, :, end[:, :pairs]]", "right[chains, spots, :, start[:, :pairs]]"),
         ("log_own(np.full(size, v))", "0 * log_own(np.full(size, v))"),
     ],
@@ -193,6 +193,11 @@ def test_a_link_may_come_from_the_response_or_the_state_alone(old: str, new: str
 def test_a_chain_of_second_order_is_no_path() -> None:
     text = SWITCHING.replace("T : integer >= 2", "T : integer >= 3")
     text = text.replace("  y[t] ~ Normal(mu[z[t]] + phi * (y[t-1] - mu[z[t-1]]), var=1) for t in 2..T", "")
-    text = text.replace("  y[1] ~ Normal(mu[z[1]], var=1)", "  y[2] ~ Normal(mu[z[2]], var=1)\n  y[1] ~ Normal(mu[z[1]], var=1)")
-    text = text.replace("process", "  y[t] ~ Normal(mu[z[t]] + phi * mu[z[t-1]] * mu[z[t-2]], var=1) for t in 3..T\nprocess")
+    text = text.replace(
+        "  y[1] ~ Normal(mu[z[1]], var=1)",
+        "  y[2] ~ Normal(mu[z[2]], var=1)\n  y[1] ~ Normal(mu[z[1]], var=1)",
+    )
+    text = text.replace(
+        "process", "  y[t] ~ Normal(mu[z[t]] + phi * mu[z[t-1]] * mu[z[t-2]], var=1) for t in 3..T\nprocess"
+    )
     assert find_path(derive(parse_model(text)).node("z")) is None
