@@ -21,6 +21,7 @@ from deriver.emission.joint import definition_functions, joint_function, likelih
 from deriver.emission.linked import linked_names
 from deriver.emission.metropolis import update_functions
 from deriver.emission.partly import observed_name, partly_observed
+from deriver.emission.paths import path_function
 from deriver.emission.reduced import check_reducible, data_names, row_indices
 from deriver.emission.scope import Module
 from deriver.emission.together import together_functions
@@ -47,6 +48,7 @@ CALLS = {
     "random_truncated_sqrt_inverse_gamma": (
         *("between", "random_truncated_gamma", "random_truncated_inverse_gamma"),
     ),
+    "random_path": ("join_steps",),
     "random_polya_gamma": ("random_cut_inverse_gaussian",),
 }
 PREDICTION_CALLS = {
@@ -146,6 +148,8 @@ def write_functions(module: Module) -> list[FunctionView]:
 def _functions_of(module: Module, step: Step) -> list[FunctionView]:
     if step.collapsed:
         return collapsed_functions(module, step)
+    if step.path is not None:
+        return [path_function(module, step, step.path)]
     return [draw_function(module, step)] if step.method == "gibbs" else update_functions(module, step)
 
 

@@ -22,6 +22,7 @@ from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
 from deriver.plan.joint_moves import make_moves
 from deriver.plan.layout import Quantity, Space, offset
+from deriver.plan.paths import draw_paths
 from deriver.plan.records import Block, Collapse, Method, Newton, Plan, Step
 from deriver.plan.statistics import Hoisting
 
@@ -65,6 +66,7 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         )
         for conditional in derivation.conditionals
     )
+    steps = draw_paths(derivation, steps, space, hoisting, methods)
     if collapse != "off":
         steps = _collapse_labels(derivation, steps, methods)
     found = "" if collapse == "off" else make_block(derivation, steps, space, hoisting, methods)

@@ -104,6 +104,18 @@ class Newton:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """The two parts of the density of a discrete chain (``derivation.paths``), statistics of the data replaced.
+
+    Neighbours lie next to each other along ``axis``, counted from the end of the array.
+    """
+
+    own: Expr
+    link: Expr
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """How one node is drawn.
 
@@ -113,7 +125,7 @@ class Step:
     ``reductions`` are the sums of squares that were replaced by statistics of the data.  A ``chained`` node is
     drawn whole: ``parameters`` then hold the ``coupling`` to the element before.  Of a ``partly`` observed node some
     elements stay as they are.  The ``collapsed`` are Gaussian nodes that are integrated out of the weights of a discrete
-    node, and drawn with it.
+    node, and drawn with it.  A discrete node with a ``path`` is drawn in whole sequences.
     """
 
     node: str
@@ -131,6 +143,7 @@ class Step:
     chained: bool = False
     partly: bool = False
     collapsed: tuple[Step, ...] = ()
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
