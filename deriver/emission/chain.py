@@ -9,7 +9,7 @@ from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
-from deriver.derivation.records import Conditional
+from deriver.derivation.records import Conditional, Factor
 from deriver.emission import approximation, hamiltonian
 from deriver.emission.blocks import block_key, update_name
 from deriver.emission.coordinates import place_variances
@@ -281,15 +281,20 @@ def first_state_lines(
 
 
 def _may_be_impossible(module: Module) -> bool:
-    """Tell whether a start may have density zero: whole numbers are drawn, or probabilities are computed."""
+    """Tell whether a start may have density zero: whole numbers are drawn, probabilities computed, or nodes in order."""
     if module.reduced:
         return False
     drawn = any(step.conditional.support[0] == "integer" for step in module.plan.steps)
-    computed = any(
-        factor.family in ("categorical", "multinomial") and not isinstance(factor.arguments[-1], Ref)
-        for factor in module.derivation.factors
-    )
-    return drawn or computed
+    defined = {definition.element.name for definition in module.derivation.definitions}
+    return drawn or any(_is_computed(module, factor, defined) for factor in module.derivation.factors)
+
+
+def _is_computed(module: Module, factor: Factor, defined: set[str]) -> bool:
+    """Tell whether the probabilities of a factor are made of others, which may be none, or ask for an order."""
+    prob = factor.arguments[-1]
+    if factor.family in ("categorical", "multinomial"):
+        return not isinstance(prob, Ref) or prob.name in defined
+    return factor.family == "bernoulli" and _expand(module, prob).has(heads.Step)
 
 
 def _is_common_location(module: Module, step: Step) -> bool:

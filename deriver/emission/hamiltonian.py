@@ -138,7 +138,9 @@ def first_entries(module: Module) -> list[str]:
     sizes = [f"[{', '.join(nodes[of_groups])}]" for of_groups in (False, True)]
     updates = len(module.plan.steps) + len(module.plan.together)
     later = 200 if module.plan.approximation is not None else 0
-    return [f'"{move_key(module)}": first_path_steps({", ".join([*sizes, str(updates), str(later), str(move.always)])})']
+    return [
+        f'"{move_key(module)}": first_path_steps({", ".join([*sizes, str(updates), str(later), str(move.always)])})'
+    ]
 
 
 def adapt_lines(module: Module) -> list[str]:

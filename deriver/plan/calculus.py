@@ -15,9 +15,18 @@ from deriver.algebra.heads import PlateSum, Ref, shape_of, transpose
 from deriver.algebra.normal_form import expand_in
 from deriver.families.collect import collect_vector_normal
 
-
 # What a derivative may have that a kernel has not.
-PLAIN: set[type] = {sp.Add, sp.Mul, sp.Pow, sp.exp, heads.Component, heads.Literal, heads.Unit, sp.Tuple, type(S.Exp1)}
+PLAIN: set[type] = {
+    sp.Add,
+    sp.Mul,
+    sp.Pow,
+    sp.exp,
+    heads.Component,
+    heads.Literal,
+    heads.Unit,
+    sp.Tuple,
+    type(S.Exp1),
+}
 
 
 class NoRule(Exception):

@@ -31,8 +31,12 @@ def find_hamiltonian(
     possible = can_follow_slope(derivation, [step for step in steps if step.node not in chosen])
     slopes = {step.node: slope_in(step.conditional.log_kernel, step.conditional.target) for step in possible}
     names = _largest_set(derivation, [step for step in possible if slopes[step.node] is not None])
-    members = tuple(sorted((s for s in possible if s.node in names), key=lambda s: bool(s.conditional.indices)))
-    if not members or (len(members) == 1 and not (members[0].conditional.indices or members[0].conditional.shape)):
+    members = tuple(
+        sorted((s for s in possible if s.node in names), key=lambda s: bool(s.conditional.indices))
+    )
+    if not members or (
+        len(members) == 1 and not (members[0].conditional.indices or members[0].conditional.shape)
+    ):
         return None
     found: list[Expr] = [slope for step in members if (slope := slopes[step.node]) is not None]
     if not check_slopes(derivation, [(s.conditional, each) for s, each in zip(members, found, strict=True)]):

@@ -62,9 +62,8 @@ def can_follow_slope(derivation: Derivation, steps: Iterable[Step]) -> list[Step
         step
         for name, step in every.items()
         if finder.is_number(name) or finder.is_of_groups(name) or finder.is_vector_effect(name)
-        if not step.partly or (
-            derivation.model.node(name).layer != "data" and step.conditional.support[1:] == (None, None)
-        )
+        if not step.partly
+        or (derivation.model.node(name).layer != "data" and step.conditional.support[1:] == (None, None))
     ]
 
 

@@ -25,9 +25,9 @@ from deriver.show.document import Block, Display, Document, Paragraph, Row, Sect
 from deriver.show.fixed import without_fixed
 from deriver.show.forms import Entry, Form, form_of, short_name
 from deriver.show.gather import gather_fractions
+from deriver.show.hamiltonian import path_blocks
 from deriver.show.integrated import integrated_blocks
 from deriver.show.meanings import definitions_in
-from deriver.show.hamiltonian import path_blocks
 from deriver.show.names import names_of
 from deriver.show.order import Order, names_in, sort_contributions, split_sign
 from deriver.show.rows import Stacked, stack_rows

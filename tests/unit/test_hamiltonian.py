@@ -8,6 +8,7 @@ import sympy as sp
 
 from deriver.algebra.heads import shape_of
 from deriver.derivation.slopes_check import check_slopes
+from deriver.emission.module import emit
 from deriver.errors import InternalError
 from deriver.language import parse_model
 from deriver.pipeline import derive, plan
@@ -130,7 +131,10 @@ def test_what_moves_follows_from_the_model() -> None:
     assert members_of(CENTRED) == ["alpha", "tau", "c"]
     assert members_of(EFFECTS, blocks="off") == []
     assert members_of(EFFECTS, methods={"beta": "slice"}) == ["alpha", "sigma", "b"]
-    assert members_of(EFFECTS.replace("Poisson(log_rate=alpha + beta * x[i] + b[i])", "Normal(b[i], var=1)")) == []
+    assert (
+        members_of(EFFECTS.replace("Poisson(log_rate=alpha + beta * x[i] + b[i])", "Normal(b[i], var=1)"))
+        == []
+    )
 
 
 def test_the_move_is_given_up_where_it_does_not_pay(tmp_path) -> None:
@@ -144,6 +148,16 @@ def test_the_move_is_given_up_where_it_does_not_pay(tmp_path) -> None:
             steps.place = keep * steps.place + np.sqrt(1 - keep**2) * rng.standard_normal((8, 5))
             steps.adapt()
         assert steps.used is pays
+
+
+def test_nodes_in_order_start_in_order(tmp_path) -> None:
+    """Elsewhere the density is zero, and no walk finds its way back."""
+    module = load_source(emit(derive(parse_model(ORDERED))), tmp_path, "ordered")
+    x, y = np.zeros((3, 2)), np.array([[1, 2], [2, 3], [1, 3]])
+    data = module.prepare({"x": x, "y": y, "order": 1.0, "N": 3, "T": 2})
+    state = module.starting_values(np.random.default_rng(5), data, 50)
+    assert np.all(state.c1 < state.c2)
+    assert np.all(np.isfinite(module.log_joint(state, data)))
 
 
 def test_the_derivation_says_what_moves() -> None:
