@@ -8,7 +8,7 @@ They are taken by differences (Richardson's extrapolation of central ones), of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from deriver.algebra.evaluate import evaluate
 from deriver.derivation.numeric import Completed, elements, log_joint, with_element
 from deriver.derivation.predictors import Predicted, Predictors
-from deriver.derivation.records import Derivation
+from deriver.derivation.records import Conditional, Derivation
 from deriver.derivation.states import State, settled_at_random
 from deriver.errors import InternalError
 
@@ -63,7 +63,7 @@ def compare_derivatives(
 
     None where the density is 0.
     """
-    direction = _random_direction(found, state, rng)
+    direction = random_direction(found.members, state, rng)
     factors = tuple(factor for factor in derivation.factors if factor.fixed is None)
 
     def along(h: float) -> float:
@@ -73,7 +73,7 @@ def compare_derivatives(
         return log_joint(factors, derivation.definitions, moved)
 
     centre = along(0.0)
-    slope, curve = _differences(along, centre)
+    slope, curve = differences(along, centre)
     if not np.all(np.isfinite([centre, slope, curve])):
         return None
     completed = Completed(state, derivation.definitions)
@@ -83,19 +83,19 @@ def compare_derivatives(
     return [(first, slope, 1 + abs(centre) + sizes[0]), (-second, curve, 1 + abs(centre) + sizes[1])]
 
 
-def _random_direction(
-    found: Predictors, state: Mapping, rng: np.random.Generator
+def random_direction(
+    members: Sequence[Conditional], state: Mapping, rng: np.random.Generator
 ) -> dict[tuple[str, tuple[int, ...]], Any]:
     """Return a random direction, by node and element; small enough that differences converge."""
     direction = {}
-    for conditional in found.members:
+    for conditional in members:
         for index in elements(conditional.ranges, state):
             part = 0.2 * rng.normal(size=np.shape(state[conditional.node][index]))
             direction[conditional.node, index] = part if np.ndim(part) else float(part)
     return direction
 
 
-def _differences(along: Callable[[float], float], centre: float) -> tuple[float, float]:
+def differences(along: Callable[[float], float], centre: float) -> tuple[float, float]:
     """Return the first two derivatives at 0, to sixth order in the step."""
     ends = {k: (along(k * STEP), along(-k * STEP)) for k in (1, 2, 3)}
     first = {k: (up - down) / (2 * k * STEP) for k, (up, down) in ends.items()}

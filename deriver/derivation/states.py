@@ -59,15 +59,15 @@ def random_state(model: Model, rng: np.random.Generator, *, dimension: int = 2, 
 
 
 def settled_at_random(
-    model: Model, rng: np.random.Generator, states: int, compare: Callable[[State], bool]
-) -> bool:
+    model: Model, rng: np.random.Generator, states: int, compare: Callable[[State], bool], *, trials: int = _MOST_TRIALS
+) -> bool:  # fmt: skip
     """Return whether an identity could be looked at in so many random states, of different sizes and dimensions.
 
     ``compare`` raises where the identity fails and returns False at a state that tells nothing, as one of density zero,
     which is replaced by another.
     """
     size, done = enough_rows(model), 0
-    for number in range(_MOST_TRIALS):
+    for number in range(trials):
         state = random_state(model, rng, dimension=2 + number % 2, size=size - number % 2)
         try:
             done += compare(state)

@@ -13,7 +13,7 @@ from sympy import Expr
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.derivation.factors import Definitions
-from deriver.emission import approximation, linked
+from deriver.emission import approximation, hamiltonian, linked
 from deriver.emission.block_words import (
     integrate_name,
     integrate_words,
@@ -42,6 +42,7 @@ HELPERS = (
     *("first_move_steps", "in_units", "joint_move", "move_steps"),
     *linked.HELPERS,
     *approximation.HELPERS,
+    *hamiltonian.HELPERS,
 )
 STATE = ("state: State", "data: Data")
 # With variances near 0, the sums that cancel in the density leave it too few digits, and the move is refused: where one

@@ -9,8 +9,8 @@ from sympy import Expr
 
 from deriver.algebra import heads
 from deriver.algebra.heads import Ref
-from deriver.derivation.records import Conditional
-from deriver.emission import approximation
+from deriver.derivation.records import Conditional, Factor
+from deriver.emission import approximation, hamiltonian
 from deriver.emission.blocks import block_key, update_name
 from deriver.emission.coordinates import place_variances
 from deriver.emission.gibbs import bound_text
@@ -34,13 +34,13 @@ def has_steps(module: Module) -> bool:
 
 def has_walks(module: Module) -> bool:
     """Tell whether any node by itself has proposals that are tuned while warming up."""
-    moves = bool(joint_moves(module)) or approximation.is_used(module)
+    moves = bool(joint_moves(module)) or approximation.is_used(module) or hamiltonian.is_used(module)
     return moves or any(is_tuned(step) for step in module.plan.steps)
 
 
 def has_rates(module: Module) -> bool:
     """Tell whether any node, or the block, reports an acceptance rate."""
-    moves = bool(joint_moves(module)) or approximation.is_used(module)
+    moves = bool(joint_moves(module)) or approximation.is_used(module) or hamiltonian.is_used(module)
     rates = moves or any(returns_rate(step) for step in module.plan.steps)
     return module.plan.block is not None or rates
 
@@ -53,6 +53,7 @@ def sweep_function(module: Module) -> FunctionView:
         for step in module.plan.steps:
             body += _update_lines(step)
         body += approximation.sweep_lines(module)
+        body += hamiltonian.sweep_lines(module)
     else:
         body += _block_lines(module)
     body += move_lines(module)
@@ -63,7 +64,7 @@ def sweep_function(module: Module) -> FunctionView:
     doc = ["Draw every node once, each given all the others."]
     if module.plan.block is not None:
         doc.append("Where it pays, some nodes are drawn together, in an order that keeps the target.")
-    if joint_moves(module) or approximation.is_used(module):
+    if joint_moves(module) or approximation.is_used(module) or hamiltonian.is_used(module):
         doc.append("Then nodes that depend on each other strongly are moved together.")
     return make_function("sweep", parameters, result, doc, body)
 
@@ -122,9 +123,9 @@ def step_functions(module: Module) -> list[FunctionView]:
     tuned = [step for step in module.plan.steps if is_tuned(step)]
     entries = [f'"{step.node}": {_first_step(module, step)}' for step in tuned]
     made, joint = first_steps_lines(module)
-    entries += joint + approximation.first_entries(module)
+    entries += joint + approximation.first_entries(module) + hamiltonian.first_entries(module)
     lines = [line for step in tuned for line in _adapt_lines(module, step)] + adapt_lines(module)
-    lines += approximation.adapt_lines(module)
+    lines += approximation.adapt_lines(module) + hamiltonian.adapt_lines(module)
     parameters, doc = ["state: State"], ["Return the sizes of the proposals to begin with."]
     size = ""
     if module.plan.block is not None:
@@ -280,15 +281,20 @@ def first_state_lines(
 
 
 def _may_be_impossible(module: Module) -> bool:
-    """Tell whether a start may have density zero: whole numbers are drawn, or probabilities are computed."""
+    """Tell whether a start may have density zero: whole numbers are drawn, probabilities computed, or nodes in order."""
     if module.reduced:
         return False
     drawn = any(step.conditional.support[0] == "integer" for step in module.plan.steps)
-    computed = any(
-        factor.family in ("categorical", "multinomial") and not isinstance(factor.arguments[-1], Ref)
-        for factor in module.derivation.factors
-    )
-    return drawn or computed
+    defined = {definition.element.name for definition in module.derivation.definitions}
+    return drawn or any(_is_computed(module, factor, defined) for factor in module.derivation.factors)
+
+
+def _is_computed(module: Module, factor: Factor, defined: set[str]) -> bool:
+    """Tell whether the probabilities of a factor are made of others, which may be none, or ask for an order."""
+    prob = factor.arguments[-1]
+    if factor.family in ("categorical", "multinomial"):
+        return not isinstance(prob, Ref) or prob.name in defined
+    return factor.family == "bernoulli" and _expand(module, prob).has(heads.Step)
 
 
 def _is_common_location(module: Module, step: Step) -> bool:

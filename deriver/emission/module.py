@@ -16,6 +16,7 @@ from deriver.emission.collapsed import HELPERS as COLLAPSED_HELPERS
 from deriver.emission.collapsed import collapsed_functions
 from deriver.emission.environment import render_module, template_folders
 from deriver.emission.gibbs import draw_function
+from deriver.emission.hamiltonian import hamiltonian_functions
 from deriver.emission.inputs import data_record, prepare_function, state_record
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.linked import linked_names
@@ -136,6 +137,7 @@ def write_functions(module: Module) -> list[FunctionView]:
     blocks = block_functions(module)
     updates = [view for views in by_node.values() for view in views] + blocks + together_functions(module)
     updates += approximation_functions(module)
+    updates += hamiltonian_functions(module)
     running = [sweep_function(module), *step_functions(module), starting_function(module)]
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)

@@ -1,7 +1,8 @@
-"""Gradient and Hessian of a log kernel in a vector target, on the engine's own heads.
+"""Gradient and Hessian of a log kernel in a vector target, and its slope in a number, on the engine's own heads.
 
-The target β enters through inner products and its components: ∇ x′β = x, ∇ β′Aβ = (A + A′)β, ∇ β_k = e_k, and
-scalar functions by the chain rule.  What has no rule here returns None, and the node gets another method.
+A vector β enters through inner products and its components: ∇ x′β = x, ∇ β′Aβ = (A + A′)β, ∇ β_k = e_k, and
+scalar functions by the chain rule.  A number may stand in the entries of vectors besides, whose components are picked or
+summed.  What has no rule here returns None, and the node gets another method.
 """
 
 from __future__ import annotations
@@ -13,6 +14,19 @@ from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum, Ref, shape_of, transpose
 from deriver.algebra.normal_form import expand_in
 from deriver.families.collect import collect_vector_normal
+
+# What a derivative may have that a kernel has not.
+PLAIN: set[type] = {
+    sp.Add,
+    sp.Mul,
+    sp.Pow,
+    sp.exp,
+    heads.Component,
+    heads.Literal,
+    heads.Unit,
+    sp.Tuple,
+    type(S.Exp1),
+}
 
 
 class NoRule(Exception):
@@ -28,11 +42,33 @@ def differentiate_twice(kernel: Expr, target: Ref) -> tuple[Expr, Expr] | None:
         return None
 
 
+def slope_in(kernel: Expr, target: Ref) -> Expr | None:
+    """Return the derivative of a scalar expression in a number, or its gradient in a vector; None without a rule.
+
+    It has no functions but those of the kernel, and quotients, exponentials and components.
+    """
+    try:
+        slope = gradient(kernel, target)
+    except NoRule:
+        return None
+    known = {type(part) for part in sp.preorder_traversal(kernel)}
+    found = {type(part) for part in sp.preorder_traversal(slope) if not isinstance(part, sp.Number)}
+    return slope if found <= known | PLAIN and not slope.has(S.NaN, S.ComplexInfinity) else None
+
+
 def gradient(expr: Expr, target: Ref) -> Expr:
-    """Return the gradient of a scalar expression, a vector."""
+    """Return the gradient of a scalar expression, a vector; its derivative where the target is a number."""
     if not expr.has(target):
         return S.Zero
     match expr:
+        case Ref() if expr == target and not target.variable.shape:
+            return S.One
+        case heads.Step() | heads.LogIndicator():
+            return S.Zero  # almost everywhere
+        case heads.XLogY() if not expr.args[0].has(target):
+            return expr.args[0] / expr.args[1] * gradient(expr.args[1], target)
+        case heads.Inner() | heads.Component() if not target.variable.shape:
+            return _close(expr, _slope_of_entries(expr.args[0], target))
         case sp.Add():
             return sp.Add(*(gradient(term, target) for term in expr.args))
         case sp.Mul():
@@ -51,6 +87,33 @@ def gradient(expr: Expr, target: Ref) -> Expr:
         case heads.Component() if expr.args[0] == target:
             return heads.Unit(expr.args[1], shape_of(target)[0])
     return _chain_rule(expr, target)
+
+
+def _close(expr: Expr, slope: Expr) -> Expr:
+    """Return the number that an expression would be, had it the slope for its vector."""
+    return heads.inner(slope) if isinstance(expr, heads.Inner) else heads.component(slope, expr.args[1])
+
+
+def _slope_of_entries(expr: Expr, target: Ref) -> Expr:
+    """Return the derivative of a vector, or of a product that closes to a number, in a number: entry by entry."""
+    match expr:
+        case sp.Add():
+            return sp.Add(*(_slope_of_entries(term, target) for term in expr.args if term.has(target)))
+        case heads.Literal():
+            rows, columns, *entries = expr.args
+            return heads.Literal(int(rows), int(columns), *(gradient(entry, target) for entry in entries))
+        case heads.Stack() if not expr.args[1].has(target):
+            return heads.Stack(gradient(expr.args[0], target), expr.args[1])
+        case PlateSum():
+            return PlateSum(_slope_of_entries(expr.body, target), expr.bounds, expr.conditions)
+        case sp.Mul():
+            parts = [*expr.args_cnc()[0], *expr.args_cnc()[1]]
+            held = [place for place, part in enumerate(parts) if part.has(target)]
+            if len(held) == 1:
+                part = parts[held[0]]
+                inside = gradient(part, target) if part.is_commutative else _slope_of_entries(part, target)
+                return sp.Mul(*parts[: held[0]], inside, *parts[held[0] + 1 :])
+    raise NoRule(str(expr))
 
 
 def _closed_gradient(expr: heads.Inner, target: Ref) -> Expr:

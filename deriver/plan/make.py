@@ -20,6 +20,7 @@ from deriver.model.records import Model
 from deriver.plan.approximation import find_approximation
 from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
+from deriver.plan.hamiltonian import find_hamiltonian
 from deriver.plan.joint_moves import make_moves
 from deriver.plan.layout import Quantity, Space, offset
 from deriver.plan.paths import draw_paths
@@ -73,7 +74,8 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
     block = found if isinstance(found, Block) else None
     apart = {*methods, *(block.nodes if block else ())}
     together = make_moves(derivation, steps, space, hoisting, apart, interwoven=collapse != "off")
-    approximated = block is None and collapse != "off"
+    besides = block is None and collapse != "off"
+    hamiltonian = find_hamiltonian(derivation, steps, methods, collapse, hoisting) if besides else None
     return Plan(
         steps=steps,
         statistics=hoisting.statistics,
@@ -83,7 +85,8 @@ def make_plan(derivation: Derivation, methods: Mapping[str, str] | None = None, 
         collapse="off" if block is None else collapse,
         no_block=found if isinstance(found, str) else "",
         together=together,
-        approximation=find_approximation(derivation, steps, methods, collapse) if approximated else None,
+        approximation=find_approximation(derivation, steps, methods, collapse) if besides else None,
+        hamiltonian=hamiltonian,
     )
 
 

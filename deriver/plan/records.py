@@ -255,12 +255,34 @@ class Approximation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hamiltonian:
+    """Nodes that one Metropolis-Hastings step moves along a path of Hamiltonian dynamics.
+
+    ``members`` are these nodes, those without indices first; ``slopes`` the derivatives of their log full conditionals,
+    ``rewritten`` the same with statistics of the data replaced by their names; ``factors`` are the densities that change.
+    ``always`` tells that the step is made from the first sweep on; else where it is found to pay.
+    """
+
+    members: tuple[Step, ...]
+    slopes: tuple[Expr, ...]
+    rewritten: tuple[Expr, ...]
+    factors: tuple[Factor, ...]
+    always: bool = False
+
+    @property
+    def names(self) -> str:
+        """Return the names of the members, for a sentence."""
+        return ", ".join(step.node for step in self.members)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Steps in the order of a sweep, statistics in the order of their computation, and the arrays there are.
 
     ``block`` holds nodes that the sampler may update together in place of their steps: always (``collapse`` "on"), or
     when the data say so ("auto"); ``no_block`` tells why there is none.  ``together`` are moves of several nodes at the end of a sweep,
-    ``approximation`` is one more, of linked nodes whose full conditional is not normal.
+    ``approximation`` is one more, of linked nodes whose full conditional is not normal, ``hamiltonian`` another, of nodes
+    that follow the slope of their joint density.
     """
 
     steps: tuple[Step, ...]
@@ -272,6 +294,7 @@ class Plan:
     no_block: str = ""
     together: tuple[Together, ...] = ()
     approximation: Approximation | None = None
+    hamiltonian: Hamiltonian | None = None
 
     def step(self, node: str) -> Step:
         """Return the step of a node; raise ``KeyError`` if there is none."""

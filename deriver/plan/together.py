@@ -12,7 +12,7 @@ right; the sampler drops moves that do not pay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 import sympy as sp
@@ -52,6 +52,19 @@ def find_numbers(derivation: Derivation, steps: tuple[Step, ...], names: Collect
     """Return the steps of those of the named nodes that are numbers which a joint move can hold."""
     finder = _Finder(derivation, {s.node: s for s in steps}, frozenset())
     return tuple(step for step in steps if step.node in names and finder.is_number(step.node))
+
+
+def can_follow_slope(derivation: Derivation, steps: Iterable[Step]) -> list[Step]:
+    """Return the steps of numbers and vectors, of groups or not, whose support has the same ends for all elements."""
+    every = {step.node: step for step in steps}
+    finder = _Finder(derivation, every, frozenset())
+    return [
+        step
+        for name, step in every.items()
+        if finder.is_number(name) or finder.is_of_groups(name) or finder.is_vector_effect(name)
+        if not step.partly
+        or (derivation.model.node(name).layer != "data" and step.conditional.support[1:] == (None, None))
+    ]
 
 
 class _Finder:

@@ -46,6 +46,12 @@ def choose_source(
 
     def write(backend: str, sizes: Mapping[str, int] | None = None) -> str:
         def emit_plan(own: Plan) -> str:
+            if own.hamiltonian is not None:
+                with suppress(UsageError):  # a slope may be what no statement holds
+                    return emit(
+                        derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced
+                    )
+            own = replace(own, hamiltonian=None)
             return emit(derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced)
 
         if plan.collapse == "auto":

@@ -25,6 +25,7 @@ from deriver.show.document import Block, Display, Document, Paragraph, Row, Sect
 from deriver.show.fixed import without_fixed
 from deriver.show.forms import Entry, Form, form_of, short_name
 from deriver.show.gather import gather_fractions
+from deriver.show.hamiltonian import path_blocks
 from deriver.show.integrated import integrated_blocks
 from deriver.show.meanings import definitions_in
 from deriver.show.names import names_of
@@ -54,7 +55,8 @@ def _together(derivation: Derivation, plan: Plan) -> tuple[Block, ...]:
     """Return what holds of several nodes together."""
     integrated = integrated_blocks(derivation)
     approximated = () if integrated else approximation_blocks(derivation, plan)
-    return (*integrated, *approximated, *collapsed_blocks(derivation), *joint_blocks(plan))
+    paths = () if integrated else path_blocks(plan)
+    return (*integrated, *approximated, *paths, *collapsed_blocks(derivation), *joint_blocks(plan))
 
 
 class Steps:
