@@ -291,10 +291,12 @@ def _may_be_impossible(module: Module) -> bool:
 
 def _is_computed(module: Module, factor: Factor, defined: set[str]) -> bool:
     """Tell whether the probabilities of a factor are made of others, which may be none, or ask for an order."""
+    if factor.family not in ("categorical", "multinomial", "bernoulli"):
+        return False
     prob = factor.arguments[-1]
-    if factor.family in ("categorical", "multinomial"):
-        return not isinstance(prob, Ref) or prob.name in defined
-    return factor.family == "bernoulli" and _expand(module, prob).has(heads.Step)
+    if factor.family == "bernoulli":
+        return _expand(module, prob).has(heads.Step)
+    return not isinstance(prob, Ref) or prob.name in defined
 
 
 def _is_common_location(module: Module, step: Step) -> bool:
