@@ -145,11 +145,13 @@ def compute_Sigma(state: State, data: Data) -> Array:
     Sigma = [sigma2_0, rho * sqrt(sigma2_0) * sqrt(sigma2_1); rho * sqrt(sigma2_0) *
     sqrt(sigma2_1), sigma2_1]
     """
-    sigma2_0 = np.sqrt(state.sigma2_0)
+    root_sigma2_0 = np.sqrt(state.sigma2_0)
     chains = len(state.beta)
     Sigma = np.empty((chains, 2, 2))
     Sigma[:, 0, 0] = state.sigma2_0
-    Sigma[:, 0, 1] = Sigma[:, 1, 0] = state.rho * sigma2_0 * np.sqrt(state.sigma2_1)
+    Sigma[:, 0, 1] = Sigma[:, 1, 0] = (
+        state.rho * root_sigma2_0 * np.sqrt(state.sigma2_1)
+    )
     Sigma[:, 1, 1] = state.sigma2_1
     return Sigma
 

@@ -106,8 +106,31 @@ def check_enumeration(module, node, arrays, data):
         np.testing.assert_allclose(targets, joints, rtol=1e-8, atol=1e-12)
 
 
+def check_sequences(module, node, arrays, data, rng):
+    """Let all elements take other values: the two parts of the weights differ as the log joint does."""
+    here, seen = getattr(arrays, node), {}
+
+    def stand_in(rng, log_own, log_link, lower, upper, *rest, **options):
+        seen.update(parts=(log_own, log_link), values=np.arange(lower, upper + 1))
+        return here
+
+    original, module.random_path = module.random_path, stand_in
+    getattr(module, f"update_{node}")(None, arrays, data)
+    module.random_path = original
+    there = rng.choice(seen["values"], size=here.shape).astype(float)
+    weights = [
+        sum(np.broadcast_to(part(z), z.shape).reshape(len(z), -1).sum(axis=1) for part in seen["parts"])
+        for z in (there, here)
+    ]
+    joints = [module.log_joint(replace(arrays, **{node: z}), data) for z in (there, here)]
+    np.testing.assert_allclose(weights[0] - weights[1], joints[0] - joints[1], rtol=1e-8, atol=1e-10)
+
+
 def check_move(module, node, arrays, data, rng):
     """Compare log target differences with log joint differences."""
+    if "random_path" in getattr(module, f"update_{node}").__code__.co_names:
+        check_sequences(module, node, arrays, data, rng)
+        return
     if "enumerate_values" in getattr(module, f"update_{node}").__code__.co_names:
         check_enumeration(module, node, arrays, data)
         return

@@ -10,7 +10,7 @@ import re
 from deriver.language.names import refuse_name
 
 # Names that the functions of a generated sampler use for themselves.
-_OF_SAMPLERS = frozenset({"state", "rng"})
+_OF_SAMPLERS = frozenset({"chains", "rng", "state", "sweep"})
 
 
 class NameTable:

@@ -15,6 +15,7 @@ from deriver.emission.blocks import block_key, update_name
 from deriver.emission.coordinates import place_variances
 from deriver.emission.gibbs import bound_text
 from deriver.emission.metropolis import is_tuned, is_vector_walk, returns_rate
+from deriver.emission.naming import local_name
 from deriver.emission.partly import keep_observed
 from deriver.emission.printer import print_size
 from deriver.emission.reduced import is_over_rows, moment_names
@@ -75,7 +76,7 @@ def _update_lines(step: Step) -> list[str]:
         return [f"    state = update_{node}(rng, state, data)"]
     arguments = ["rng", "state", "data"] + ([f'steps["{node}"]'] if is_tuned(step) else [])
     name = f"draw_{node}" if step.method == "gibbs" else f"update_{node}"
-    local = node if node not in ("state", "data", "rng", "steps", "accepted", "np") else f"{node}_"
+    local = local_name(node)
     if not returns_rate(step):
         head = f"state = replace(state, {node}={name}({', '.join(arguments)}))"
         if len(head) + 4 <= 88:
@@ -226,9 +227,13 @@ def starting_function(module: Module) -> FunctionView:
         source.add(f"steps = first_steps({arguments})")
     for node in newton:
         source.lines += break_call(
-            f"{node} = climb(", [f"state.{node}", f"derivatives_{node}", "state", "data"], ")", 1
+            f"{local_name(node)} = climb(", [f"state.{node}", f"derivatives_{node}", "state", "data"], ")", 1
         )
-        held = keep_observed(module, node, node) if module.plan.step(node).partly else node
+        held = (
+            keep_observed(module, node, local_name(node))
+            if module.plan.step(node).partly
+            else local_name(node)
+        )
         source.add(f"state = replace(state, {node}={held})")
     many = walks or any(returns_rate(step) for step in module.plan.steps)
     source.add(f"for {'number' if walks else '_'} in range({30 if many else 5}):")
@@ -437,11 +442,11 @@ def write_jitter(module: Module, source) -> None:
     steps = module.plan.steps
     positive = [s for s in steps if _is_scale(s) and not s.partly]
     for step in positive:
-        node = step.node
+        node, local = step.node, local_name(step.node)
         module.needs.helpers.add("spread_out")
-        call = f"{node} = spread_out(rng, state.{node}, state.{node}.shape)"
+        call = f"{local} = spread_out(rng, state.{node}, state.{node}.shape)"
         source.add(call)
-        source.add(f"state = replace(state, {node}={node})")
+        source.add(f"state = replace(state, {node}={local})")
     redrawn = [s for s in steps if s.method == "gibbs" and s not in positive] if positive else []
     for step in redrawn:
         for line in _update_lines(step):

@@ -15,6 +15,7 @@ from deriver.emission.block_words import joined_names
 from deriver.emission.blocks import add_normal_shift
 from deriver.emission.gibbs import PARAMETERS
 from deriver.emission.metropolis import describe_update
+from deriver.emission.naming import local_name
 from deriver.emission.printer import print_size
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Source
@@ -137,8 +138,8 @@ def _update_function(module: Module, step: Step) -> FunctionView:
     source.add('with np.errstate(all="ignore"):')
     source.add(f"    logs = log_weight_{node}(tried, data).reshape(chains, len(values))")
     source.add("logs = np.where(np.isnan(logs), -np.inf, logs)")
-    source.add(f"{node} = values[np.argmax(logs + rng.gumbel(size=logs.shape), axis=1)]")
-    source.add(f"state = replace(state, {node}={node})")
+    source.add(f"{local_name(node)} = values[np.argmax(logs + rng.gumbel(size=logs.shape), axis=1)]")
+    source.add(f"state = replace(state, {node}={local_name(node)})")
     source.add(f"_, root, half = integrate_beside_{node}(state, data)")
     add_normal_shift(source)
     source.lines += break_call("return replace(", ["state", *_moved(source, step)], ")", 1)

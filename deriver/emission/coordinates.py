@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deriver.emission.metropolis import Coordinate
+from deriver.emission.naming import local_name
 from deriver.emission.printer import print_size
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Source
@@ -161,8 +162,8 @@ def _finish_back(back: Source, steps: Sequence[Step], jacobians: list[str]) -> N
             back.add(f"log_jacobian = log_jacobian + {jacobian}")
     for step in steps:
         if step.conditional.indices:
-            back.add(f"{step.node} = {step.node}.reshape(state.{step.node}.shape)")
-    named = [f"{step.node}={step.node}" for step in steps]
+            back.add(f"{local_name(step.node)} = {local_name(step.node)}.reshape(state.{step.node}.shape)")
+    named = [f"{step.node}={local_name(step.node)}" for step in steps]
     back.lines += break_call("moved = replace(state, ", named, ")", 1)
     back.add("return moved, log_jacobian")
 
@@ -202,20 +203,20 @@ def _add_setup(there: Source, back: Source, node: str, line: str, coordinate: Co
 
 def _write_back(back: Source, step: Step, coordinate: Coordinate, at: str, has_axis: bool) -> list[str]:
     """Write the value of one node from its part of u; return the texts of its log Jacobian."""
-    node, piece = step.node, f"u[:, {at}]" if at != ":" else "u"
+    node, local, piece = step.node, local_name(step.node), f"u[:, {at}]" if at != ":" else "u"
     if step.conditional.indices:
         back.add(f"u_{node} = {piece}")
         piece = f"u_{node}"
     if hasattr(coordinate, "pair"):
-        back.add(f"{node}, log_jacobian_{node} = {coordinate.pair.format(piece)}")
+        back.add(f"{local}, log_jacobian_{node} = {coordinate.pair.format(piece)}")
         return [f"log_jacobian_{node}"]
     if coordinate.is_plain:
-        back.add(f"{node} = {piece}")
+        back.add(f"{local} = {piece}")
         return []
     if coordinate.jacobian == "u":
-        back.add(f"{node} = {coordinate.back.format(piece)}")
+        back.add(f"{local} = {coordinate.back.format(piece)}")
         return [f"np.sum({piece}, axis=-1)" if has_axis else piece]
-    back.add(f"{node} = {coordinate.back.format(f'np.clip({piece}, -{FARTHEST}, {FARTHEST})')}")
+    back.add(f"{local} = {coordinate.back.format(f'np.clip({piece}, -{FARTHEST}, {FARTHEST})')}")
     back.add(f"log_jacobian_{node} = {coordinate.jacobian}")
     back.add(f"far = np.abs({piece}) > {FARTHEST}  # too near to a bound to keep digits")
     back.add(f"log_jacobian_{node} = np.where(far, -np.inf, log_jacobian_{node})")

@@ -8,6 +8,7 @@ from sympy import Expr
 from deriver.derivation.records import Conditional
 from deriver.emission.fits import reduction_words
 from deriver.emission.mathtext import show
+from deriver.emission.naming import local_name
 from deriver.emission.partly import keep_observed
 from deriver.emission.printer import print_expression
 from deriver.emission.rows import IndexArray, index_name
@@ -123,9 +124,9 @@ def write_chain(module: Module, source: Source, step: Step) -> None:
 
 def write_interleaved(module: Module, source: Source, step: Step) -> None:
     """Write a loop over sets of elements that are independent given the rest."""
-    node = step.node
+    node, local = step.node, local_name(step.node)
     source.as_local(node)
-    source.add(f"{node} = state.{node}.copy()")
+    source.add(f"{local} = state.{node}.copy()")
     fixed = [(name, expr) for name, expr in step.parameters if node not in _names(expr)]
     early = source.nested(1)
     known: dict[str, str] = {}
@@ -145,13 +146,13 @@ def write_interleaved(module: Module, source: Source, step: Step) -> None:
     module.needs.helpers.add(f"random_{family}")
     if moving.truncation is not None:
         raise unsupported(f"a truncated node {node} whose elements depend on each other", "choose mh")
-    arguments = ["rng", *(names[name] for name in DRAWS[family]), f"{node}.shape"]
+    arguments = ["rng", *(names[name] for name in DRAWS[family]), f"{local}.shape"]
     source.lines += inside.lines
     source.add(f"    drawn = random_{family}({', '.join(arguments)})")
     if step.partly:
         source.add(f"    drawn = {keep_observed(module, node, 'drawn')}")
     source.add(f"    {select}")
-    source.add(f"return {node}")
+    source.add(f"return {local}")
 
 
 def _names(expr: sp.Basic) -> set[str]:
@@ -162,8 +163,8 @@ def _names(expr: sp.Basic) -> set[str]:
 
 def loop_over_sets(module: Module, source: Source, step: Step) -> tuple[str, str]:
     """Return the ``for`` line over sets of elements, and the line that takes a set from ``drawn``."""
-    node, colours = step.node, step.colours
-    own = source.quantity(node)
+    node, colours = local_name(step.node), step.colours
+    own = source.quantity(step.node)
     axes = step.space.axes(own.indices, as_given=True)
     if colours == 0:
         spot = "(slice(None), *place)"

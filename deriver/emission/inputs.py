@@ -13,6 +13,7 @@ from deriver.emission.fits import field_comment, is_made_by_fit, write_procedure
 from deriver.emission.gibbs import quantity_shape
 from deriver.emission.joint import write_elements
 from deriver.emission.mathtext import show
+from deriver.emission.naming import input_name
 from deriver.emission.partly import observed_name, partly_observed, with_gaps
 from deriver.emission.printer import print_expression, print_size
 from deriver.emission.reduced import is_over_rows, is_read, moment_names, reads_rows
@@ -137,7 +138,11 @@ def _fixed(module: Module) -> list[Quantity]:
 def prepare_function(module: Module) -> FunctionView:
     """Return ``prepare``."""
     source = module.source(data="")
-    source.taken |= {quantity.name for quantity in module.plan.quantities if quantity.prefix == "data."}
+    for quantity in module.plan.quantities:
+        if quantity.prefix == "data.":
+            local = input_name(quantity.name)
+            source.quantities[quantity.name] = replace(quantity, name=local)
+            source.taken.add(local)
     source.taken |= {observed_name(module, quantity.name) for quantity in partly_observed(module)}
     lowering = Lowering(module.derivation.model)
     write_sizes(module, source, lowering)
@@ -149,7 +154,7 @@ def prepare_function(module: Module) -> FunctionView:
     early, late = split_index_arrays(order_index_arrays(module, source.lines), source.lines[arrays_at:])
     source.lines += [line for array in late for line in _index_line(array)]
     source.lines[arrays_at:arrays_at] = [line for array in early for line in _index_line(array)]
-    fields = [f"{name}={name}" for name in field_names(module)]
+    fields = [f"{name}={input_name(name)}" for name in field_names(module)]
     source.lines += break_call("return Data(", fields, ")", 1)
     doc = [
         "Check the data, and compute what the sweeps need of it.",
@@ -193,18 +198,19 @@ def write_sizes(module: Module, source: Source, lowering: Lowering) -> None:
     model = module.derivation.model
     sizes = [g for g in model.givens if is_size(module, g)]
     for given in [g for g in sizes if g.indices]:
-        source.add(f'{given.name} = np.asarray(data["{given.name}"], dtype=int)')
+        source.add(f'{input_name(given.name)} = np.asarray(data["{given.name}"], dtype=int)')
     for given in [g for g in sizes if not g.indices]:
         default = infer_size(module, given, lowering)
+        local = input_name(given.name)
         if default is None:
-            source.add(f'{given.name} = int(np.asarray(data["{given.name}"]))')
+            source.add(f'{local} = int(np.asarray(data["{given.name}"]))')
             continue
-        whole = f'{given.name} = int(np.asarray(data.get("{given.name}", {default})))'
+        whole = f'{local} = int(np.asarray(data.get("{given.name}", {default})))'
         if len(whole) + 4 <= 88:
             source.add(whole)
         else:
             source.add(f"{given.name}_seen = {default}")
-            source.add(f'{given.name} = int(np.asarray(data.get("{given.name}", {given.name}_seen)))')
+            source.add(f'{local} = int(np.asarray(data.get("{given.name}", {given.name}_seen)))')
 
 
 def write_subsets(module: Module, source: Source, lowering: Lowering) -> None:
@@ -213,7 +219,7 @@ def write_subsets(module: Module, source: Source, lowering: Lowering) -> None:
         if given.support.kind == "subset":
             module.needs.helpers.add("read_subset")
             arguments = ["data", f'"{given.name}"', _groups(source, lowering, given)]
-            source.lines += break_call(f"{given.name} = read_subset(", arguments, ")", 1)
+            source.lines += break_call(f"{input_name(given.name)} = read_subset(", arguments, ")", 1)
 
 
 def is_size(module: Module, given: Given) -> bool:
@@ -272,14 +278,15 @@ def write_inputs(module: Module, source: Source, lowering: Lowering) -> None:
             groups = _groups(source, lowering, given)
             module.needs.helpers |= {"read", "read_groups"}
             arguments = ["data", f'"{given.name}"', shape, groups]
-            source.lines += break_call(f"{given.name} = read_groups(", arguments, ")", 1)
+            source.lines += break_call(f"{input_name(given.name)} = read_groups(", arguments, ")", 1)
         else:
             module.needs.helpers.add("read")
             arguments = ["data", f'"{given.name}"', shape]
             whole = given.support.kind == "integer" and shape == "()"
             if given.default is not None:
                 arguments.append(default_text(module, source, lowering, given, shape))
-            head, tail = (f"{given.name} = int(read(", "))") if whole else (f"{given.name} = read(", ")")
+            local = input_name(given.name)
+            head, tail = (f"{local} = int(read(", "))") if whole else (f"{local} = read(", ")")
             source.lines += break_call(head, arguments, tail, 1)
     for quantity in held_responses(module):
         _read_quantity(module, source, quantity)
@@ -312,7 +319,7 @@ def write_fixed_elements(module: Module, source: Source, quantity: Quantity) -> 
 def _read_quantity(module: Module, source: Source, quantity: Quantity) -> None:
     module.needs.helpers.add("read")
     arguments = ["data", f'"{quantity.name}"', input_shape(module, source, quantity)]
-    source.lines += break_call(f"{quantity.name} = read(", arguments, ")", 1)
+    source.lines += break_call(f"{input_name(quantity.name)} = read(", arguments, ")", 1)
 
 
 def _by_default(module: Module, lowering: Lowering) -> list[Given]:
@@ -373,7 +380,7 @@ def write_fixed(module: Module, source: Source) -> None:
             inner = source.within(own_space(module, quantity))
             axes = inner.space.axes(quantity.indices, as_given=True)
             frame = Frame(axes=axes, sides=len(quantity.sides))
-            _named(inner, quantity.name, piece.expression, frame)
+            _named(inner, input_name(quantity.name), piece.expression, frame)
 
 
 def write_statistics(module: Module, source: Source) -> None:

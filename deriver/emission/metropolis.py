@@ -10,6 +10,7 @@ from deriver.algebra.heads import Ref
 from deriver.emission.fits import reduction_words
 from deriver.emission.gibbs import PARAMETERS, bound_text, loop_over_sets, shape_words
 from deriver.emission.mathtext import show
+from deriver.emission.naming import local_name
 from deriver.emission.partly import keep_observed
 from deriver.emission.printer import is_negative, lift, print_size
 from deriver.emission.scope import Module, make_function
@@ -52,7 +53,7 @@ class Coordinate:
     """The unbounded coordinate u in which a node is moved: texts there and back, and the log Jacobian."""
 
     def __init__(self, module: Module, source: Source, step: Step) -> None:
-        self.node, self.step, self.source = step.node, step, source
+        self.node, self.step, self.source = local_name(step.node), step, source
         self.setup: list[str] = []
         kind, lower, upper = step.conditional.support
         self.is_plain = False
@@ -224,16 +225,16 @@ def _free_parts(expr: sp.Basic, node: str) -> list[Expr]:
 
 def write_log_target(source: Source, step: Step, coordinate: Coordinate, kernel: Expr) -> None:
     """Write the inner function of the log density that the walk sees."""
-    argument = step.node if coordinate.is_plain else "u"
+    argument = coordinate.node if coordinate.is_plain else "u"
     source.add("")
     source.add(f"def log_target({argument}: Array) -> Array:")
     inside = source.nested(2)
     inside.as_local(step.node)
     if hasattr(coordinate, "pair"):
-        inside.add(f"{step.node}, log_jacobian = {coordinate.pair.format('u')}")
+        inside.add(f"{coordinate.node}, log_jacobian = {coordinate.pair.format('u')}")
         inside.taken.add("log_jacobian")
     elif not coordinate.is_plain:
-        inside.add(f"{step.node} = {coordinate.back.format('u')}")
+        inside.add(f"{coordinate.node} = {coordinate.back.format('u')}")
     name = write_parameter(inside, kernel, step.conditional.target, "log_kernel")
     inside.add(f"return {name} + {coordinate.jacobian}" if coordinate.jacobian else f"return {name}")
     source.lines += _tidy_return(inside.lines, name)
@@ -253,7 +254,7 @@ def write_move(module: Module, source: Source, step: Step, coordinate: Coordinat
     """Write the call that moves the node, over sets of elements where they depend on each other."""
     node = step.node
     start = coordinate.forth.format(f"state.{node}")
-    value = node if coordinate.is_plain else "u"
+    value = coordinate.node if coordinate.is_plain else "u"
     if step.colours == 1:
         helper, arguments = move_call(module, source, step, start)
         result = f"{value}, accepted" if returns_rate(step) else value
@@ -294,7 +295,7 @@ def move_call(module: Module, source: Source, step: Step, start: str) -> tuple[s
 def _write_interleaved_moves(
     module: Module, source: Source, step: Step, coordinate: Coordinate, value: str, start: str
 ) -> None:
-    node = step.node
+    node, local = step.node, coordinate.node
     if is_vector_walk(step) and step.colours == 0:
         raise unsupported(f"the elements of {node}, which depend on each other", "choose another method")
     rate = returns_rate(step)
@@ -302,12 +303,12 @@ def _write_interleaved_moves(
     if rate:
         source.add(f"accepted = np.zeros({value}.shape)")
     head, select = loop_over_sets(module, source, step)
-    head = head.replace(f"{node}.shape", f"{value}.shape")
+    head = head.replace(f"{local}.shape", f"{value}.shape")
     source.add(f"moves = np.zeros({value}.shape, dtype=bool)")
     source.add(head)
-    place = select.split(" = ")[0].replace(f"{node}[", "moves[", 1)
-    if select.startswith(f"{node} = np.where("):
-        test = select.removeprefix(f"{node} = np.where(").rsplit(", drawn", 1)[0]
+    place = select.split(" = ")[0].replace(f"{local}[", "moves[", 1)
+    if select.startswith(f"{local} = np.where("):
+        test = select.removeprefix(f"{local} = np.where(").rsplit(", drawn", 1)[0]
         source.add(f"    moves[...] = {test}")
     else:
         source.add("    moves[...] = False")
@@ -348,7 +349,7 @@ def newton_functions(module: Module, step: Step) -> list[FunctionView]:
     ]
     first = make_function(
         f"derivatives_{node}",
-        (f"{node}: Array", "state: State", "data: Data"),
+        (f"{local_name(node)}: Array", "state: State", "data: Data"),
         "tuple[Array, Array, Array]",
         doc,
         source.lines,
@@ -357,8 +358,9 @@ def newton_functions(module: Module, step: Step) -> list[FunctionView]:
     arguments = ["rng", f"state.{node}", f"derivatives_{node}", "state", "data"]
     body = break_call("return newton_step(", arguments, ")", 1)
     if step.partly:
-        body = break_call(f"{node}, accepted = newton_step(", arguments, ")", 1)
-        body.append(f"    return {keep_observed(module, node, node)}, accepted")
+        local = local_name(node)
+        body = break_call(f"{local}, accepted = newton_step(", arguments, ")", 1)
+        body.append(f"    return {keep_observed(module, node, local)}, accepted")
     second = make_function(
         f"update_{node}", PARAMETERS, "tuple[Array, Array]", describe_update(module, step, None), body
     )

@@ -21,6 +21,7 @@ from deriver.emission.inputs import data_record, prepare_function, state_record
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.linked import linked_names
 from deriver.emission.metropolis import update_functions
+from deriver.emission.naming import SPECIAL
 from deriver.emission.partly import observed_name, partly_observed
 from deriver.emission.paths import path_function
 from deriver.emission.reduced import check_reducible, data_names, row_indices
@@ -58,11 +59,6 @@ PREDICTION_CALLS = {
     "polya_gamma": ("random_polya_gamma",),
 }
 DENSITY_CALLS = {"polya_gamma": ("log_untilted_polya_gamma",)}
-SPECIAL = (
-    *("betainc", "betaincinv", "betaln", "erf", "expit"),
-    *("gammainc", "gammaincc", "gammainccinv", "gammaincinv", "gammaln"),
-    *("log_expit", "log_ndtr", "multigammaln", "ndtr", "ndtri_exp", "stdtr", "xlog1py", "xlogy"),
-)
 # What the helpers use of SciPy's linear algebra, by module.
 LINEAR_ALGEBRA = {
     "scipy.linalg": ("cholesky_banded",),

@@ -8,6 +8,7 @@ from sympy import Expr
 
 from deriver.emission.gibbs import PARAMETERS
 from deriver.emission.metropolis import describe_update, name_coefficients
+from deriver.emission.naming import local_name
 from deriver.emission.partly import observed_name
 from deriver.emission.printer import print_size
 from deriver.emission.scope import Module, make_function
@@ -40,7 +41,7 @@ def _write_density(source: Source, step: Step, name: str, density: Expr) -> None
     """Write an inner function of the node's values; what it needs of other nodes is named before it."""
     named = name_coefficients(source, replace(step, kernel=density))
     source.add("")
-    source.add(f"def {name}({step.node}: Array) -> Array:")
+    source.add(f"def {name}({local_name(step.node)}: Array) -> Array:")
     inside = source.nested(2)
     inside.as_local(step.node)
     value = write_parameter(inside, named, step.conditional.target, "log_weight")

@@ -9,8 +9,9 @@ import sympy as sp
 from sympy import Expr, Symbol
 
 from deriver.algebra.heads import Ref
+from deriver.emission.naming import local_name
 from deriver.emission.rows import IndexArray, index_name, part_name, range_suffix
-from deriver.emission.source import LOCALS, Frame, Source
+from deriver.emission.source import Frame, Source
 from deriver.emission.text import outside_brackets, split_arguments
 from deriver.plan.layout import Axis, Bound, Quantity, offset, plate_of, unsupported
 
@@ -33,7 +34,9 @@ class Reading:
 def read_reference(source: Source, ref: Ref, positions: tuple[Expr, ...] = ()) -> Reading:
     """Return how an element is read; ``positions`` (1-based) pick components of a vector or matrix."""
     quantity = source.quantity(ref.name)
-    unnamed = quantity.name not in source.taken or quantity.name in LOCALS - source.defined
+    unnamed = quantity.name not in source.taken or (
+        ref.name not in source.defined and local_name(ref.name) != ref.name
+    )
     if quantity.kind == "deterministic" and unnamed:
         source.define(quantity.name)
         quantity = source.quantity(ref.name)

@@ -10,6 +10,7 @@ import sympy as sp
 from deriver.algebra.heads import Ref
 from deriver.derivation.records import Derivation
 from deriver.emission.mathtext import wrap_text
+from deriver.emission.naming import local_name
 from deriver.emission.rows import Needs
 from deriver.emission.source import Source
 from deriver.emission.text import break_call
@@ -45,7 +46,7 @@ class Module:
             needs=self.needs,
             data=data,
             declared=self.declared,
-            taken=set(RESERVED),
+            taken={*RESERVED, *(local_name(step.node) for step in self.plan.steps)},
             depth=depth,
         )
 

@@ -13,28 +13,11 @@ import sympy as sp
 from sympy import Expr
 
 from deriver.algebra.heads import Ref, Variable, shape_of
+from deriver.emission.naming import local_name
 from deriver.emission.rows import Needs
 from deriver.emission.text import Text, break_statement
 from deriver.errors import InternalError
 from deriver.plan.layout import Axis, Bound, Quantity, Space, free_indices
-
-# Locals that the emitted functions have for themselves, which are no node of that name.
-LOCALS = frozenset(
-    ["chains", "found", "half", "inner", "kept", "linear", "links", "log_det", "log_jacobian", "mean", "more"]
-    + [
-        "order",
-        "parts",
-        "pivots",
-        "precision",
-        "right",
-        "root",
-        "sums",
-        "taken_off",
-        "terms",
-        "total",
-        "value",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +87,8 @@ class Source:
         self.lines.append("    " * self.depth + line if line else "")
 
     def define(self, name: str) -> None:
-        """Make the value of a deterministic node known as a local, of its name unless that is one of ``LOCALS``."""
-        local = self.fresh(f"{name}_value") if name in self.taken else name
+        """Make the value of a deterministic node known as a local, of its name unless that is taken."""
+        local = self.fresh(f"{name}_value") if name in self.taken or local_name(name) != name else name
         if local != name:
             self.quantities[name] = replace(self.quantity(name), name=local)
         self.taken.add(local)
@@ -126,9 +109,9 @@ class Source:
         )
 
     def as_local(self, name: str) -> None:
-        """Let a node be read from the local of its name in place of the state."""
-        self.quantities[name] = replace(self.quantity(name), prefix="")
-        self.taken.add(name)
+        """Let a node be read from its local in place of the state."""
+        self.quantities[name] = replace(self.quantity(name), name=local_name(name), prefix="")
+        self.taken.add(local_name(name))
 
     def remember(self, expr: Expr, name: str, frame: Frame) -> Ref:
         """Make a local array known as the value of an expression."""

@@ -179,7 +179,7 @@ def _write_literal(source: Source, expr: heads.Literal, frame: Frame, hint: str)
         for k in same if len(same) > 2 else [same[0]]:
             targets = [k] if len(same) > 2 else same
             spots = [f"{name}[{lead}{_spot(t, columns)}]" for t in targets]
-            source.add(f"{' = '.join(spots)} = {text.text}")
+            source.lines += force_statement(f"{' = '.join(spots)} = ", text, source.depth)
     return name
 
 

@@ -15,6 +15,7 @@ from deriver.emission.gibbs import DRAWS, PARAMETERS, bound_text
 from deriver.emission.joint import density_function, write_whole
 from deriver.emission.mathtext import show
 from deriver.emission.metropolis import ordered_terms, signed_term
+from deriver.emission.naming import local_name
 from deriver.emission.reduced import is_over_rows
 from deriver.emission.scope import Module, make_function, own_space
 from deriver.emission.source import Frame
@@ -196,7 +197,7 @@ def kept_words(carried: Carried) -> str:
 def _carry_lines(carried: Carried, key: str) -> list[str]:
     """Return the lines that move an effect with its centre and its spread."""
     node, lines = carried.node, []
-    local = node if node not in ("u", "moved", "state", "data", "rng", "steps", "ratio") else f"{node}_"
+    local = local_name(node)
     value = f"state.{node}"
     if carried.centre != 0:
         lines += break_call(f"{local} = {value} - centre_{key}(", ["state", "data"], ")", 2)

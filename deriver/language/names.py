@@ -13,7 +13,7 @@ from deriver.language.functions import ALIASES, FUNCTIONS, WORDS
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
 _LONGEST = 60
-_OF_THE_SOURCE = frozenset({"state"})
+_OF_THE_SOURCE = frozenset({"chains", "state", "sweep"})
 
 
 def refuse_name(name: str) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from sympy import Basic, Expr, Symbol
 
 from deriver.algebra.heads import Ref
 from deriver.emission.mathtext import show
+from deriver.emission.naming import local_name
 from deriver.emission.rows import Needs
 from deriver.emission.text import Text, atom, break_statement, force_statement
 from deriver.errors import InternalError
@@ -179,11 +180,15 @@ class Body:
 
     def alias(self, name: str, source: str) -> str:
         """Return the local name of an array or number of the state or the data, unpacked at the top."""
-        name = f"{name}_" if name in self.words else name
+        name = self.unpacked_name(name)
         if name not in self.aliases:
             self.taken.add(name)
             self.aliases[name] = source
         return name
+
+    def unpacked_name(self, name: str) -> str:
+        """Return the local name that an array or number of the state or the data has here."""
+        return f"{name}_" if name in self.words else local_name(name)
 
     def unpacked(self) -> list[str]:
         """Return the lines that unpack the state and the data."""

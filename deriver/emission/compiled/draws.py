@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from sympy import Expr
 
@@ -32,7 +31,7 @@ SCALAR_DRAWS = ("inverse_gamma", "gamma", "beta")
 
 def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
     """Return the function ``draw_<node>``."""
-    body = replace(new_body(module, sizes), words=frozenset({"noise"}))
+    body = new_body(module, sizes)
     family = step.conditional.family or ""
     writers = {
         "normal": _write_normal,

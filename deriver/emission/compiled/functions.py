@@ -12,8 +12,10 @@ from deriver.algebra.heads import Ref
 from deriver.derivation.lower import Lowering
 from deriver.emission.compiled.body import Body
 from deriver.emission.compiled.indices import components_first, loops, positions
+from deriver.emission.compiled.inner import BUILT_IN
 from deriver.emission.gibbs import quantity_shape
 from deriver.emission.metropolis import describe_update
+from deriver.emission.naming import local_name
 from deriver.emission.scope import RESERVED, Module, make_function
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import unsupported
@@ -31,6 +33,8 @@ def new_body(module: Module, sizes: dict[Expr, Expr]) -> Body:
             if name in single:
                 raise unsupported(f"{name}, which is defined in pieces", "use the numpy backend")
             single[name] = (definition.element, definition.expression)
+    # what is unpacked keeps its name: no other local may have it, before or after
+    unpacked = {local_name(q.name) for q in module.plan.quantities if q.name not in single}
     return Body(
         space=module.plan.space,
         quantities={quantity.name: quantity for quantity in module.plan.quantities},
@@ -42,7 +46,7 @@ def new_body(module: Module, sizes: dict[Expr, Expr]) -> Body:
             rest: fit for made in fitted(module.plan) for rest, fit in zip(made.rests, made.fits, strict=True)
         },
         triangles=triangles(module.plan),
-        taken={*RESERVED, "math", "range", "abs", "max", "min"},
+        taken={*RESERVED, *BUILT_IN, *unpacked},
     )
 
 

@@ -79,6 +79,5 @@ def kind_of(name: str, body: Body) -> str:
 
 def name_is_array(name: str, body: Body) -> bool:
     """Tell whether an unpacked name is an array."""
-    plain = name.removesuffix("_")
-    quantity = body.quantities.get(plain if plain in body.words else name)
+    quantity = next((each for own, each in body.quantities.items() if body.unpacked_name(own) == name), None)
     return quantity is None or bool(quantity.indices or quantity.sides)

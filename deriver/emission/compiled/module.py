@@ -25,6 +25,7 @@ from deriver.emission.gibbs import quantity_shape
 from deriver.emission.inputs import data_record, field_names, prepare_function
 from deriver.emission.joint import definition_functions, joint_function, likelihood_function, predict_function
 from deriver.emission.metropolis import is_tuned, returns_rate
+from deriver.emission.naming import SPECIAL
 from deriver.emission.reduced import check_reducible, data_names
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import break_brackets, break_call
@@ -215,8 +216,6 @@ def needed_helpers(names: set[str]) -> list[str]:
 
 def with_imports(text: str) -> str:
     """Put the imports that a module uses in the place kept for them."""
-    from deriver.emission.module import SPECIAL
-
     special = sorted({name for name in SPECIAL if re.search(rf"(?<![\w.]){name}\(", text)})
     joined = f"from scipy.special import {', '.join(special)}"
     if len(joined) > 88:

@@ -20,6 +20,7 @@ from deriver.emission.compiled.scalars import matrix
 from deriver.emission.compiled.unrolled import Matrix
 from deriver.emission.compiled.walks import Scale
 from deriver.emission.coordinates import FARTHEST
+from deriver.emission.naming import local_name
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import atom, break_call, call
 from deriver.emission.views import FunctionView
@@ -97,7 +98,7 @@ def from_coordinates(
 ) -> FunctionView:
     """Return ``from_coordinates``, which puts nodes back from there, with the log Jacobian."""
     body = new_body(module, sizes)
-    body.taken |= {"u", "log_jacobian", *(step.node for step in steps)}
+    body.taken |= {"u", "log_jacobian", *(local_name(step.node) for step in steps)}
     body.add("log_jacobian = 0.0")
     at = 0
     for step in steps:
@@ -114,11 +115,11 @@ def from_coordinates(
         if scale.low and scale.high:
             body.add(f"if abs(u[{at}]) > {FARTHEST}:  # too near to a bound to keep digits")
             body.add("    return -math.inf")
-        body.add(f"{step.node} = {scale.back(f'u[{at}]')}")
+        body.add(f"{scale.node} = {scale.back(f'u[{at}]')}")
         jacobian = scale.log_jacobian().removeprefix(" + ")
         if jacobian:
             body.add(f"log_jacobian += {f'u[{at}]' if jacobian == 'u' else jacobian}")
-        body.add(f"state.{step.node}[0] = {step.node}")
+        body.add(f"state.{step.node}[0] = {scale.node}")
         at += 1
     body.add("return log_jacobian")
     doc = ["Put the values that u stands for into the state; return log |d/du|, -inf where they are refused."]

@@ -21,6 +21,7 @@ from deriver.emission.compiled.functions import (
 )
 from deriver.emission.compiled.inner import arguments_of, inner_function, kind_of
 from deriver.emission.compiled.scalars import definition_of, scalar, write_sums
+from deriver.emission.naming import local_name
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import atom, break_call
 from deriver.emission.views import FunctionView
@@ -33,7 +34,7 @@ def walk_functions(module: Module, sizes: dict, step: Step) -> list[FunctionView
     if step.conditional.shape:
         raise unsupported(f"{step.node}, a vector that no Newton proposal fits", "use the numpy backend")
     body = new_body(module, sizes)
-    body.taken |= {"u", "step", "rate", "gain", step.node}
+    body.taken |= {"u", "step", "rate", "gain", local_name(step.node)}
     scale = Scale(step)
     node = step.node
     with over_elements(body, step):
@@ -63,9 +64,9 @@ class Scale:
 
     def __init__(self, step: Step) -> None:
         _, self.lower, self.upper = step.conditional.support
-        self.node = step.node
+        self.node = local_name(step.node)
         self.plain = self.lower is None and self.upper is None
-        self.variable = step.node if self.plain else "u"
+        self.variable = self.node if self.plain else "u"
         self.low, self.high, self.words = "", "", ""
 
     def write_bounds(self, body: Body) -> None:
@@ -134,9 +135,9 @@ def write_density(body: Body, step: Step, scale: Scale) -> tuple[list[str], list
     moving = Ref(Variable(f"{step.node} (moving)", (), **_assumptions(step)))
     kernel = (step.kernel or sp.S.Zero).xreplace({step.conditional.target: moving})
     kernel = _expand_definitions(body, step, kernel, moving)
-    with inner_function(body, {moving: atom(step.node)}) as inner:
+    with inner_function(body, {moving: atom(local_name(step.node))}) as inner:
         if not scale.plain:
-            body.add(f"{step.node} = {scale.back('u')}")
+            body.add(f"{scale.node} = {scale.back('u')}")
         write_sums(body, [kernel])
         body.assign("log_kernel", scalar(body, kernel))
         body.add(f"return log_kernel{scale.log_jacobian()}")
@@ -163,7 +164,7 @@ def _write_move(body: Body, step: Step, scale: Scale, base: str, arguments: list
     node, value = step.node, scale.variable
     if step.method not in ("random_walk", "slice"):
         raise unsupported(f"the update of {node} by {step.method}", "use the numpy backend")
-    body.add(f"{value} = {scale.forth(base)}" if not scale.plain else f"{node} = {base}")
+    body.add(f"{value} = {scale.forth(base)}" if not scale.plain else f"{value} = {base}")
     if step.method == "slice":
         raise unsupported(f"slice sampling of {node}", "use the numpy backend")
     body.needs.helpers |= {"normal", "uniform"}
