@@ -58,6 +58,7 @@ class Draws:
     ``moments`` by node are those of fields whose draws are not kept, or are ``streamed`` to a disk.  ``mixing`` is the
     effective draws a sweep by which the sampler chose whether to update nodes ``together``; nan where it had no choice.
     ``linked`` names those that it can draw in one draw, ``apart`` tells why it did not, where they are too many.
+    ``lost`` numbers the chains that never came to values of positive density.
     """
 
     values: Mapping[str, np.ndarray]
@@ -72,6 +73,7 @@ class Draws:
     mixing: float = float("nan")
     linked: str = ""
     apart: str = ""
+    lost: tuple[int, ...] = ()
 
     @property
     def done(self) -> int:
@@ -183,6 +185,7 @@ def draw_samples(
         mixing=float(found.get("mixing", np.nan)),
         linked=str(found.get("linked", "")),
         apart=str(found.get("apart", "")),
+        lost=tuple(found.get("lost", ())),
     )
 
 
