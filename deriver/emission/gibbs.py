@@ -8,7 +8,7 @@ from sympy import Expr
 from deriver.derivation.records import Conditional
 from deriver.emission.fits import reduction_words
 from deriver.emission.mathtext import show
-from deriver.emission.partly import keep_observed
+from deriver.emission.partly import put_back
 from deriver.emission.printer import print_expression
 from deriver.emission.rows import IndexArray, index_name
 from deriver.emission.scope import Module, make_function
@@ -53,10 +53,10 @@ def draw_function(module: Module, step: Step) -> FunctionView:
     if step.chained:
         write_chain(module, source, step)
     elif step.colours == 1:
-        drawn = write_draw(module, source, step)
+        drawn, names = write_draw(module, source, step)
         source.lines += drawn("drawn = " if step.partly else "return ", 1)
         if step.partly:
-            source.add(f"return {keep_observed(module, step.node, 'drawn')}")
+            source.add(f"return {put_back(module, step, 'drawn', names)}")
     else:
         write_interleaved(module, source, step)
     doc = [f"Draw {step.node}, shape {shape_words(module, step)}."]
@@ -65,7 +65,7 @@ def draw_function(module: Module, step: Step) -> FunctionView:
 
 
 def write_draw(module: Module, source: Source, step: Step):
-    """Write the parameters; return a function (head, depth) -> lines of the draw itself."""
+    """Write the parameters; return a function (head, depth) -> lines of the draw itself, and the parameters' texts."""
     conditional = step.conditional
     family = conditional.family or ""
     prior = conditional.method == "prior"
@@ -91,7 +91,7 @@ def write_draw(module: Module, source: Source, step: Step):
         broken = break_brackets(f"{pad}{head}{function}(", arguments, ")", depth)
         return broken if broken is not None else [whole]
 
-    return lines
+    return lines, names
 
 
 def bound_text(source: Source, end: Expr | None, conditional: Conditional, place: int) -> str:
@@ -149,7 +149,8 @@ def write_interleaved(module: Module, source: Source, step: Step) -> None:
     source.lines += inside.lines
     source.add(f"    drawn = random_{family}({', '.join(arguments)})")
     if step.partly:
-        source.add(f"    drawn = {keep_observed(module, node, 'drawn')}")
+        own = [names[name] for name in DRAWS[family]]
+        source.add(f"    drawn = {put_back(module, step, 'drawn', own)}")
     source.add(f"    {select}")
     source.add(f"return {node}")
 

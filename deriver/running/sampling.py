@@ -24,7 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from deriver.errors import InternalError
+from deriver.errors import DataError, InternalError, Mistake
 from deriver.running.moments import FieldMoments, Watcher
 from deriver.running.streaming import Stream, Streamed
 
@@ -159,7 +159,10 @@ def draw_samples(
     watcher = Watcher(fields, settings.chains, settings.draws, streams) if fields else None
     extra = {} if watcher is None else {"visit": watcher}
     seed = secrets.randbits(31) if settings.seed is None else settings.seed
-    data = module.prepare(dict(arrays))
+    try:
+        data = module.prepare(dict(arrays))
+    except ValueError as error:  # what the sampler cannot hold
+        raise DataError([Mistake(code="data", found=str(error), remedy="leave these rows out")]) from None
     began = time.perf_counter()
     with ProgressBar(settings) as bar:
         found = module.sample(
