@@ -221,7 +221,7 @@ def _add_run(commands: Any) -> None:
         "--data",
         metavar="FILE",
         type=Path,
-        help="a .csv, .tsv, .parquet or .json file, or a folder of .parquet files",
+        help="a .csv, .tsv, .parquet, .json or .npz file, or a folder of .parquet files",
     )
     data.add_argument("--inits", metavar="FILE", type=Path, help="of a BUGS program: JSON or R's notation")
     data.add_argument(

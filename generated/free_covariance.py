@@ -440,6 +440,7 @@ def sample(
     (all of them, by default), ``start`` values to start from, with or without a chain
     axis.  ``visit`` is called with the number and the nodes of each draw, kept or not.
     An interrupt (Ctrl-C) returns the draws so far.
+    "lost" numbers the chains that never came to values of positive density.
     """
     rng = np.random.default_rng(seed)
     state = starting_values(rng, data, chains)
@@ -473,6 +474,7 @@ def sample(
     found: dict[str, Any] = {name: values[:, :done] for name, values in kept.items()}
     swept = max(done * thin, 1)
     found["acceptance"] = {name: rate / swept for name, rate in rates.items()}
+    found["lost"] = lost_chains(state, data)
     return found
 
 
@@ -578,6 +580,21 @@ def from_line(u: Array, lower: Array | float, upper: Array | float) -> Array:
     return lower + (upper - lower) * expit(u)
 
 
+def lost_chains(state: State, data: Data) -> list[int]:
+    """Return the numbers of the chains whose density is zero: no step has led out of there."""
+    nodes = [getattr(state, name) for name in State.__annotations__]
+    lost = []
+    for k in range(len(nodes[0])):
+        with np.errstate(all="ignore"):
+            try:
+                density = log_joint(State(*(node[k : k + 1] for node in nodes)), data)
+            except np.linalg.LinAlgError:  # a matrix that has lost its digits
+                continue
+        if not density[0] > -np.inf:
+            lost.append(k + 1)
+    return lost
+
+
 def orthogonal_columns(columns: Array, group: Array, count: int) -> tuple[Array, Array]:
     """Return Q and R of each group, columns = Q R, by Gram-Schmidt done twice.
 
@@ -623,25 +640,31 @@ def random_walk(
     repeats: int = 1,
     moves: Array | bool = True,
 ) -> tuple[Array, Array]:
-    """Take Metropolis steps, each element by itself; return it and the share accepted."""
+    """Take Metropolis steps, each element by itself; return it and the share accepted.
+
+    Where the density is zero, steps of all lengths search for its support, and short ones
+    wander, not beyond 20 or where they are; they count 0.44, so that no scale is learned.
+    """
     accepted = np.zeros(value.shape)
+    value = np.where(np.isinf(value) & moves, np.clip(value, -20.0, 20.0), value)
     with np.errstate(all="ignore"):
         now = log_target(value)
         now = np.where(np.isnan(now), -np.inf, now)
         for _ in range(repeats):
-            noise = step * rng.standard_normal(value.shape)
-            proposal = np.where(moves, value + noise, value)
+            noise, lost = rng.standard_normal(value.shape), np.isneginf(now)
+            wander = lost & (np.abs(noise) < 1)
+            noise = np.where(lost, noise * np.exp(noise**2), noise)
+            proposal = np.where(moves, value + step * noise, value)
             then = log_target(proposal)
             then = np.where(np.isnan(then), -np.inf, then)
-            # outside the support, any step will do
-            lost = np.isneginf(now) & np.isneginf(then)
-            taken = ((np.log(rng.random(value.shape)) < then - now) | lost) & moves
+            wander &= np.abs(proposal) <= np.maximum(np.abs(value), 20.0)
+            taken = ((np.log(rng.random(value.shape)) < then - now) | wander) & moves
             value = np.where(taken, proposal, value)
             now = np.where(taken, then, now)
             if moves is not True:
                 now = log_target(value)
                 now = np.where(np.isnan(now), -np.inf, now)
-            accepted += taken / repeats
+            accepted += np.where(lost & moves, 0.44, taken) / repeats
     return value, accepted
 
 

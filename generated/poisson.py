@@ -266,6 +266,7 @@ def sample(
     (all of them, by default), ``start`` values to start from, with or without a chain
     axis.  ``visit`` is called with the number and the nodes of each draw, kept or not.
     An interrupt (Ctrl-C) returns the draws so far.
+    "lost" numbers the chains that never came to values of positive density.
     """
     rng = np.random.default_rng(seed)
     state = starting_values(rng, data, chains)
@@ -296,6 +297,7 @@ def sample(
     found: dict[str, Any] = {name: values[:, :done] for name, values in kept.items()}
     swept = max(done * thin, 1)
     found["acceptance"] = {name: rate / swept for name, rate in rates.items()}
+    found["lost"] = lost_chains(state, data)
     return found
 
 
@@ -379,6 +381,21 @@ def group_sum(values: Array, group: Array, groups: int, axis: int) -> Array:
     flat = rows.reshape(-1, rows.shape[-1])
     sums = [np.bincount(group, weights=row, minlength=groups) for row in flat]
     return np.moveaxis(np.reshape(sums, (*rows.shape[:-1], groups)), -1, axis)
+
+
+def lost_chains(state: State, data: Data) -> list[int]:
+    """Return the numbers of the chains whose density is zero: no step has led out of there."""
+    nodes = [getattr(state, name) for name in State.__annotations__]
+    lost = []
+    for k in range(len(nodes[0])):
+        with np.errstate(all="ignore"):
+            try:
+                density = log_joint(State(*(node[k : k + 1] for node in nodes)), data)
+            except np.linalg.LinAlgError:  # a matrix that has lost its digits
+                continue
+        if not density[0] > -np.inf:
+            lost.append(k + 1)
+    return lost
 
 
 def newton_step(

@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import beta
 
 import deriver
-from deriver.errors import ModelError, UsageError
+from deriver.errors import DataError, ModelError, UsageError
 from deriver.language import parse_model, print_model
 from deriver.language.distributions import N
 from deriver.running.sampling import load_sampler
@@ -284,3 +284,60 @@ def test_the_builder_says_it_too() -> None:
     builder.parameters(mx, N(0, 10))
     assert "x[i] ~ N(mx, 2) partly observed" in builder.text()
     assert builder.build().node("x").is_drawn
+
+
+IN_PART = """model in_part
+plates
+  i = 1..n
+given
+  c : vector(p)
+  S : matrix(p,p)
+data
+  y[i] ~ N(mu, S)
+  w[i] ~ {child}
+parameters
+  mu ~ N(c, 4 * eye(p))
+"""
+CHILDREN = {"none": "N(0, 1)", "linear": "N(c' * y[i], 1)"}
+
+
+def in_part() -> dict[str, np.ndarray]:
+    """Rows of strongly dependent components: all, two, one and none of them seen."""
+    y = np.array([[1.2, 2.1, 2.9], [0.3, np.nan, 3.4], [np.nan, 1.0, np.nan], [np.nan] * 3])
+    S = np.array([[1, 0.9, 0.5], [0.9, 1, 0.6], [0.5, 0.6, 1]])
+    return {"y": y, "S": S, "c": np.array([1.0, -1.0, 0.5]), "w": np.array([0.2, 1.5, -0.7, 3.0])}
+
+
+def exact_in_part(data: dict[str, np.ndarray], weight: float) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and sd of mu and of what is missing, from the joint precision of both."""
+    y, c, Q = data["y"], data["c"], np.linalg.inv(data["S"])
+    rows = np.kron(np.ones((len(y), 1)), np.eye(3))
+    own = np.kron(np.eye(len(y)), Q + weight * np.outer(c, c))
+    within = np.kron(np.eye(len(y)), Q)
+    A = np.block([[np.eye(3) / 4 + rows.T @ within @ rows, -rows.T @ within], [-within @ rows, own]])
+    b = np.concatenate([c / 4, weight * np.kron(data["w"], c)])
+    seen = np.concatenate([np.full(3, np.nan), y.ravel()])
+    free = np.isnan(seen)
+    V = np.linalg.inv(A[np.ix_(free, free)])
+    return V @ (b[free] - A[np.ix_(free, ~free)] @ seen[~free]), np.sqrt(np.diag(V))
+
+
+@pytest.mark.parametrize("child", CHILDREN)
+def test_missing_components_are_drawn_given_the_others(child: str) -> None:
+    data = in_part()
+    posterior = posterior_of(IN_PART.format(child=CHILDREN[child]), data)
+    mean, sd = exact_in_part(data, float(child == "linear"))
+    drawn = posterior["y_missing"]  # rows 2, 3 and 4, whole
+    places = [(0, 1), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2)]
+    columns = [posterior["mu"][..., k] for k in range(3)] + [drawn[:, :, i, k] for i, k in places]
+    check(np.stack(columns, axis=-1), mean, sd)
+    np.testing.assert_array_equal(drawn[:, :, 1, 1], 1.0)
+
+
+@pytest.mark.parametrize("words", ["", " partly observed"])
+def test_vectors_that_are_not_drawn_whole_must_be_seen_whole(words: str) -> None:
+    """A Metropolis step of a vector, part of which is put back afterwards, would keep no distribution."""
+    text = IN_PART.format(child="Pois(exp(c' * y[i]))").replace("N(mu, S)", f"N(mu, S){words}")
+    data = {**in_part(), "w": np.array([1.0, 0, 3, 1])}
+    with pytest.raises(DataError, match="some components are missing"):
+        posterior_of(text, data)

@@ -113,3 +113,24 @@ def test_definitions_of_the_data_are_computed_in_order(tmp_path: Path) -> None:
     state, data = module.State(a=np.array([0.7])), module.prepare({"x": x, "y": y, "n": 3})
     expected = stats.norm.logpdf(y, 0.7 * (x - x.mean()) / x.std()).sum() + stats.halfcauchy.logpdf(0.7)
     assert module.log_joint(state, data)[0] == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("key", WRITTEN)
+def test_the_source_predicts_a_truncated_response_between_its_bounds(key: str, tmp_path: Path) -> None:
+    """Held against the families' own distribution functions, in either tail."""
+    prior, parameters = WRITTEN[key]
+    lines = [f"  {name}[i] ~ {prior} T({low}, {high!s})" for name, (low, high) in BOUNDS.items()]
+    lines += [f"  d[i] ~ {prior} T(, 0.9)", "  e[i] ~ Normal(m, sd=1)"]
+    text = (
+        f"model {key}\nplates\n  i = 1..n\ndata\n"
+        + "\n".join(lines)
+        + "\nparameters\n  m ~ Normal(0, sd=1)\n"
+    )
+    module = load_source(deriver.emit(deriver.parse_model(text)), tmp_path, f"{key}_predicted")
+    data = module.prepare({name: np.full(2000, 0.3) for name in "abcde"})
+    drawn = module.predict(np.random.default_rng(1), module.State(m=np.zeros(1)), data)
+    lowest = -np.inf if key in ("cauchy", "laplace", "logistic") else 0.0
+    for name, (low, high) in {**BOUNDS, "d": (lowest, 0.9)}.items():
+        whole = np.exp(log_mass(family(key), low, high, *parameters))
+        below = [np.exp(log_mass(family(key), low, x, *parameters)) / whole for x in drawn[name][0]]
+        assert stats.kstest(below, "uniform").pvalue > 0.001

@@ -46,6 +46,11 @@ def has_rates(module: Module) -> bool:
     return module.plan.block is not None or rates
 
 
+def may_be_lost(module: Module) -> bool:
+    """Tell whether a chain may not come to values of positive density, where a step has to find them."""
+    return not module.reduced and any(step.method != "gibbs" for step in module.plan.steps)
+
+
 def sweep_function(module: Module) -> FunctionView:
     """Return ``sweep``, one update of every node in order."""
     rates = has_rates(module)

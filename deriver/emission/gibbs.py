@@ -9,7 +9,7 @@ from deriver.derivation.records import Conditional
 from deriver.emission.fits import reduction_words
 from deriver.emission.mathtext import show
 from deriver.emission.naming import local_name
-from deriver.emission.partly import keep_observed
+from deriver.emission.partly import put_back
 from deriver.emission.printer import print_expression
 from deriver.emission.rows import IndexArray, index_name
 from deriver.emission.scope import Module, make_function
@@ -54,10 +54,10 @@ def draw_function(module: Module, step: Step) -> FunctionView:
     if step.chained:
         write_chain(module, source, step)
     elif step.colours == 1:
-        drawn = write_draw(module, source, step)
+        drawn, names = write_draw(module, source, step)
         source.lines += drawn("drawn = " if step.partly else "return ", 1)
         if step.partly:
-            source.add(f"return {keep_observed(module, step.node, 'drawn')}")
+            source.add(f"return {put_back(module, step, 'drawn', names)}")
     else:
         write_interleaved(module, source, step)
     doc = [f"Draw {step.node}, shape {shape_words(module, step)}."]
@@ -66,7 +66,7 @@ def draw_function(module: Module, step: Step) -> FunctionView:
 
 
 def write_draw(module: Module, source: Source, step: Step):
-    """Write the parameters; return a function (head, depth) -> lines of the draw itself."""
+    """Write the parameters; return a function (head, depth) -> lines of the draw itself, and the parameters' texts."""
     conditional = step.conditional
     family = conditional.family or ""
     prior = conditional.method == "prior"
@@ -92,7 +92,7 @@ def write_draw(module: Module, source: Source, step: Step):
         broken = break_brackets(f"{pad}{head}{function}(", arguments, ")", depth)
         return broken if broken is not None else [whole]
 
-    return lines
+    return lines, names
 
 
 def bound_text(source: Source, end: Expr | None, conditional: Conditional, place: int) -> str:
@@ -150,7 +150,8 @@ def write_interleaved(module: Module, source: Source, step: Step) -> None:
     source.lines += inside.lines
     source.add(f"    drawn = random_{family}({', '.join(arguments)})")
     if step.partly:
-        source.add(f"    drawn = {keep_observed(module, node, 'drawn')}")
+        own = [names[name] for name in DRAWS[family]]
+        source.add(f"    drawn = {put_back(module, step, 'drawn', own)}")
     source.add(f"    {select}")
     source.add(f"return {local}")
 

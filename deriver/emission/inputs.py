@@ -14,7 +14,7 @@ from deriver.emission.gibbs import quantity_shape
 from deriver.emission.joint import write_elements
 from deriver.emission.mathtext import show
 from deriver.emission.naming import input_name
-from deriver.emission.partly import observed_name, partly_observed, with_gaps
+from deriver.emission.partly import has_parts, observed_name, partly_observed, with_gaps
 from deriver.emission.printer import print_expression, print_size
 from deriver.emission.reduced import is_over_rows, is_read, moment_names, reads_rows
 from deriver.emission.rows import IndexArray
@@ -293,6 +293,9 @@ def write_inputs(module: Module, source: Source, lowering: Lowering) -> None:
     for quantity in with_gaps(module):
         module.needs.helpers.add("read_observed")
         arguments = ["data", f'"{quantity.name}"', input_shape(module, source, quantity)]
+        arguments += (
+            ["whole=True"] if quantity.sides and not has_parts(module.plan.step(quantity.name)) else []
+        )
         head = f"{observed_name(module, quantity.name)} = read_observed("
         source.lines += break_call(head, arguments, ")", 1)
     for quantity in partly_observed(module):

@@ -187,12 +187,7 @@ def _less_mass(
     module: Module, source: Source, factor: Factor, density: Text, texts: list[str], axes: tuple, rules: dict
 ) -> Text:
     """Take the log of the probability that a truncation keeps from a log density."""
-    ends = []
-    for place, end in enumerate(factor.truncation or ()):
-        if end is None:
-            ends.append("-np.inf" if place == 0 else "np.inf")
-        else:
-            ends.append(_argument(source, end.xreplace(rules), axes, "bound"))
+    ends = _truncation_ends(source, factor, axes, rules)
     record = family_record(factor.family)
     if getattr(record, "improper", False):
         return density
@@ -204,6 +199,15 @@ def _less_mass(
     module.needs.helpers.add(name)
     mass = call(name, *ends, *texts[1:])
     return Text(text=f"{density.text} - {mass.text}", level=0, parts=(("", density.text), ("-", mass.text)))
+
+
+def _truncation_ends(source: Source, factor: Factor, axes: tuple, rules: dict) -> list[str]:
+    """Return the texts of the two bounds of a truncation."""
+    assert factor.truncation is not None
+    return [
+        ("-np.inf", "np.inf")[place] if end is None else _argument(source, end.xreplace(rules), axes, "bound")
+        for place, end in enumerate(factor.truncation)
+    ]
 
 
 def joint_function(module: Module) -> FunctionView:
@@ -343,7 +347,12 @@ def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
     sides = [print_expression(inner, side, Frame()).text for side in value.variable.shape]
     shape = shape_text(inner, Frame(axes=axes, chain=True), sides)
     shape = shape if "," in shape else f"{shape},"
-    if factor.family in ("uniform",) and factor.truncation is not None:
-        raise unsupported("a truncated uniform", "narrow its bounds")
+    if factor.truncation is not None and factor.family in MASSES:
+        lower, upper = _truncation_ends(inner, factor, axes, rules)
+        if family_record(factor.family).support.lower == "0":
+            lower = "0.0" if lower == "-np.inf" else f"np.maximum({lower}, 0.0)"
+        module.needs.helpers |= {"random_between", f"log_mass_{factor.family}"}
+        own = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+        return call("random_between", "rng", f"log_mass_{factor.family}", own, lower, upper, f"({shape})")
     module.predictions.add(factor.family)
     return call(f"predict_{factor.family}", "rng", *texts, f"({shape})")

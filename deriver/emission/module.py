@@ -11,7 +11,14 @@ from deriver.derivation.records import Derivation
 from deriver.emission.approximation import approximation_functions
 from deriver.emission.blocks import HELPERS as BLOCK_HELPERS
 from deriver.emission.blocks import block_functions, block_key, threshold
-from deriver.emission.chain import has_rates, has_steps, starting_function, step_functions, sweep_function
+from deriver.emission.chain import (
+    has_rates,
+    has_steps,
+    may_be_lost,
+    starting_function,
+    step_functions,
+    sweep_function,
+)
 from deriver.emission.collapsed import HELPERS as COLLAPSED_HELPERS
 from deriver.emission.collapsed import collapsed_functions
 from deriver.emission.environment import render_module, template_folders
@@ -103,6 +110,8 @@ def view_module(
     """Return everything that the template needs, as text."""
     module = make_module(derivation, plan, reduced=reduced)
     written = write_functions(module)
+    lost = may_be_lost(module)
+    module.needs.helpers |= {"lost_chains"} if lost else set()
     prepare = prepare_function(module)
     helpers = helper_files(module)
     records = (data_record(module), state_record(module))
@@ -120,6 +129,7 @@ def view_module(
         threshold=threshold(plan),
         partly=tuple((q.name, observed_name(module, q.name)) for q in partly_observed(module)),
         linked=linked_names(plan),
+        lost=lost,
     )
 
 

@@ -30,7 +30,7 @@ class ModuleView:
     ``block`` is the key of the block among the steps, ``collapse`` whether it is used unless the caller says otherwise
     ("off" where there is none), ``threshold`` the effective draws a sweep below which it pays, ``linked`` names the
     nodes of one that draws linked nodes together.  ``partly`` are the nodes of which some elements are observed, each
-    with the array that holds these.
+    with the array that holds these.  ``lost`` tells whether a chain may not come to values of positive density.
     """
 
     docstring: str
@@ -45,3 +45,4 @@ class ModuleView:
     threshold: str = ""
     partly: tuple[tuple[str, str], ...] = ()
     linked: str = ""
+    lost: bool = False

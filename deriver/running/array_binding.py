@@ -190,6 +190,14 @@ class ArrayBinder:
         try:
             layout = self.sizes.layout(symbol.declared)
         except UnknownSize as unknown:
+            axes = (*symbol.indices, *self._sides(symbol))
+            shape = nested_shape(value)
+            if shape is not None and len(shape) != len(axes):
+                self.problems.add(
+                    "wrong-shape", f"`{symbol.written}` is an array of {'x'.join(map(str, shape)) or 'one number'}",
+                    expected=f"an axis for each of {listing(axes, 'and')}",
+                )  # fmt: skip
+                return
             self.problems.add(
                 "unknown-size", f"the size `{unknown.name}` is not known, so `{symbol.written}` cannot be read",
                 expected=f"`{unknown.name}` among the data", remedy=f"add `{unknown.name}`, or --set {unknown.name}=...",

@@ -14,7 +14,7 @@ import numpy as np
 
 from deriver.language.mistakes import listing, suggest
 from deriver.model.records import Model
-from deriver.running.array_binding import ArrayBinder
+from deriver.running.array_binding import ArrayBinder, nested_shape
 from deriver.running.evaluate import Environment
 from deriver.running.givens import GivenEvaluator, infer_dimensions, read_settings, record_set_sizes
 from deriver.running.layout import Layout
@@ -82,8 +82,24 @@ def _choose_form(
     rest = replace(source, entries={k: v for k, v in source.entries.items() if k not in own})
     sized = any(given.name in rest.entries for given in model.givens if given.origin != "given")
     one_plate = all(len(s.indices) < 2 for s in list_symbols(model) if s.role == "response")
-    table = table_of(rest) if not (sized or source.shaped) and (index or one_plate) else None
+    shaped = sized or source.shaped or not index and _has_plate_axes(model, rest)
+    table = table_of(rest) if not shaped and (index or one_plate) else None
     return (rest if table is None else table), own
+
+
+def _has_plate_axes(model: Model, source: Arrays) -> bool:
+    """Tell whether arrays of the data have axes that no table of rows could have.
+
+    So it is with an axis for each of several plates, and with an array over a plate that rows do not tell: neither
+    theirs nor that of a group column.
+    """
+    symbols = [s for s in list_symbols(model) if s.role in ("response", "covariate")]
+    rows = {index for s in symbols if s.role == "response" for index in s.indices}
+    told = rows | {s.plate for s in list_symbols(model) if s.role == "group"}
+    held = [s for s in symbols if s.written in source.entries]
+    shapes = {s.written: nested_shape(source.entries[s.written]) or () for s in held}
+    fitting = [s for s in held if len(shapes[s.written]) == len(s.indices) + len(s.declared.shape) > 0]
+    return any(len(s.indices) > 1 or not {*s.indices} <= told for s in fitting)
 
 
 def check_mapping_names(model: Model, columns: Mapping[str, str], problems: Problems) -> None:

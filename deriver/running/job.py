@@ -134,8 +134,8 @@ def sample_job(
             module, prepared.observed.arrays, settings, prepared.start, keep=None if plain else retention.whole,
             fields=retention.moments,
         )  # fmt: skip
-    except np.linalg.LinAlgError as error:
-        raise singular(prepared.binding.model) or error from None
+    except (np.linalg.LinAlgError, ArithmeticError) as error:
+        raise singular(prepared.binding.model, str(error)) from error
     if draws.done == 0:
         raise KeyboardInterrupt
     try:

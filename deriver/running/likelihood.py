@@ -143,8 +143,7 @@ def _log_density(distribution: Any, observed: np.ndarray, bounds: Arguments, fra
     density = distribution.logpmf if _is_discrete(distribution) else distribution.logpdf
     if not bounds:
         return np.asarray(density(observed))
-    low, high = _ends(distribution, bounds)
-    return density(observed) - np.log(high - low)
+    return density(observed) - np.log(_kept(distribution, bounds)[2])
 
 
 def _predict(
@@ -154,17 +153,20 @@ def _predict(
         return distribution.draw(rng, frame)
     if not bounds:
         return distribution.rvs(size=frame, random_state=rng)
-    low, high = _ends(distribution, bounds)
-    return distribution.ppf(low + rng.random(frame) * (high - low))
+    below, above, mass = _kept(distribution, bounds)
+    share = rng.random(frame)
+    drawn = distribution.ppf(below + share * mass)
+    return np.where(below < 0.5, drawn, distribution.isf(above + (1 - share) * mass))
 
 
 def _is_discrete(distribution: Any) -> bool:
     return hasattr(distribution.dist, "logpmf")
 
 
-def _ends(distribution: Any, bounds: Arguments) -> tuple[Any, Any]:
-    """Return the probabilities below the two ends of a truncation."""
-    lower, upper = bounds.get("lower bound"), bounds.get("upper bound")
-    step = 1 if _is_discrete(distribution) else 0
-    low = 0.0 if lower is None else distribution.cdf(lower - step)
-    return low, 1.0 if upper is None else distribution.cdf(upper)
+def _kept(distribution: Any, bounds: Arguments) -> tuple[Any, Any, Any]:
+    """Return the probabilities below, above and between the ends of a truncation, the last from the tail that keeps its digits."""
+    lower, upper = bounds.get("lower bound", -np.inf), bounds.get("upper bound", np.inf)
+    lower = np.ceil(lower) - 1 if _is_discrete(distribution) else lower
+    below, above = distribution.cdf(lower), distribution.sf(upper)
+    mass = np.where(below < 0.5, distribution.cdf(upper) - below, distribution.sf(lower) - above)
+    return below, above, mass

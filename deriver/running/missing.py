@@ -57,13 +57,34 @@ def leave_out_missing(binding: Binding) -> Observed:
 
 
 def draw_parents(binding: Binding) -> Binding:
-    """Return the binding with each response partly observed of which values are missing that others depend on."""
+    """Return the binding with each response partly observed of which values are missing that others depend on.
+
+    So is a normal vector of which some components are missing: these are drawn given the others.
+    """
     model = binding.model
-    names = {name for name, count in binding.missing.items() if count and _has_children(model, name)}
+    names = {
+        name
+        for name, count in binding.missing.items() if count and (_has_children(model, name) or _in_part(binding, name))
+    }  # fmt: skip
     names -= {node.name for node in model.nodes if node.partly}
     for name in names:
-        _present(binding, model.node(name))
+        if not _is_normal(model, name):
+            _present(binding, model.node(name))
     return replace(binding, model=mark_partly(model, names)) if names else binding
+
+
+def _is_normal(model: Model, name: str) -> bool:
+    """Tell whether the elements of a node are normal, so that missing components are drawn given the others."""
+    statements = model.statements_of(name)
+    return all(isinstance(each, Stochastic) and each.family in ("normal", "mvnormal") for each in statements)
+
+
+def _in_part(binding: Binding, name: str) -> bool:
+    """Tell whether some components of a normal vector are missing, others not."""
+    gone = np.isnan(binding.arrays[name])
+    if not binding.model.node(name).shape or not _is_normal(binding.model, name):
+        return False
+    return bool((gone.any(axis=-1) & ~gone.all(axis=-1)).any())
 
 
 def mark_partly(model: Model, names: Collection[str]) -> Model:
@@ -118,7 +139,11 @@ def _present(binding: Binding, node: Node) -> np.ndarray:
         return ~gone
     some = gone.any(axis=-1)
     if (some & ~gone.all(axis=-1)).any():
-        raise _refuse(node.name, "a vector has some components missing", "give all its components, or none")
+        raise _refuse(
+            node.name,
+            "a vector that is not normal has some components missing",
+            "give all its components, or none",
+        )
     return ~some
 
 

@@ -76,11 +76,18 @@ def warn_of_drift(model: Model, worst: Mapping[str, float]) -> list[str]:
     ]
 
 
-def singular(model: Model) -> DataError | None:
-    """Return the error of a sampler that met a conditional without a density, where flat priors explain it."""
+def singular(model: Model, trouble: str) -> DataError:
+    """Return the error of a sampler that met a conditional without a density: flat priors explain it, where there are."""
     flat: Sequence[str] = improper_nodes(model)
     if not flat:
-        return None
+        mistake = Mistake(
+            code="not-finite",
+            found=f"the sampler met a number that is not finite, or a singular matrix ({trouble})",
+            expected="data and priors that keep every full conditional within the range of numbers",
+            remedy="bring columns of huge or tiny numbers to units of their size, narrow priors that are far too wide, or "
+            "begin near the data, with --start",
+        )
+        return DataError([mistake], model.name)
     one = len(flat) == 1
     mistake = Mistake(
         code="improper",

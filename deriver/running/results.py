@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from deriver.language.mistakes import listing
 from deriver.model.expressions import Reference, references
 from deriver.model.records import Deterministic, Model, Node
 from deriver.running.binding import Binding
@@ -73,7 +74,7 @@ class Result:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Return what is amiss, in words."""
-        return (*diagnose(self.posterior, self.acceptance, self.model, self.kept, self.fields), *self.hints)
+        return (*self.hints, *diagnose(self.posterior, self.acceptance, self.model, self.kept, self.fields))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Save the draws as NetCDF, as ArviZ reads it, and return where it is: elsewhere, with a warning, if need be."""
@@ -336,14 +337,29 @@ def describe_components(binding: Binding) -> tuple[str, ...]:
 
 
 def describe_gaps(binding: Binding, draws: Draws) -> tuple[str, ...]:
-    """Return warnings about what the data do not tell: empty groups, an interrupt."""
+    """Return warnings about an interrupt, lost chains, and what the data do not tell: empty groups."""
     found: list[str] = []
     if draws.done < draws.asked:
         found.append(
             f"interrupted: {draws.done} of {draws.asked} draws per chain are kept; run again for all of them"
         )
+    if draws.lost:
+        found.append(_describe_lost(binding, draws))
     found += [line for name in binding.layouts if (line := _empty_groups(name, binding))]
     return tuple(dict.fromkeys(found))
+
+
+def _describe_lost(binding: Binding, draws: Draws) -> str:
+    """Return a warning about chains that never came to values of positive density."""
+    one = len(draws.lost) == 1
+    which = f"chain{'' if one else 's'} {listing([str(chain) for chain in draws.lost], 'and')}"
+    drawn = {node.name for node in binding.model.nodes if node.is_drawn}
+    moved = [name for name in draws.acceptance if name in drawn] or sorted(drawn)
+    starts = " ".join(f"--start {name}=..." for name in moved[:3])
+    return (
+        f"{which} never came to values of positive density: {'its' if one else 'their'} draws mean nothing.  Begin near "
+        f"the data ({starts}), and look whether the model gives every observation a positive density"
+    )
 
 
 def describe_missing(binding: Binding) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from deriver.errors import InternalError
+from deriver.errors import DataError, InternalError, Mistake
 from deriver.running.moments import FieldMoments, Watcher
 from deriver.running.streaming import Stream, Streamed
 
@@ -58,6 +58,7 @@ class Draws:
     ``moments`` by node are those of fields whose draws are not kept, or are ``streamed`` to a disk.  ``mixing`` is the
     effective draws a sweep by which the sampler chose whether to update nodes ``together``; nan where it had no choice.
     ``linked`` names those that it can draw in one draw, ``apart`` tells why it did not, where they are too many.
+    ``lost`` numbers the chains that never came to values of positive density.
     """
 
     values: Mapping[str, np.ndarray]
@@ -72,6 +73,7 @@ class Draws:
     mixing: float = float("nan")
     linked: str = ""
     apart: str = ""
+    lost: tuple[int, ...] = ()
 
     @property
     def done(self) -> int:
@@ -157,7 +159,10 @@ def draw_samples(
     watcher = Watcher(fields, settings.chains, settings.draws, streams) if fields else None
     extra = {} if watcher is None else {"visit": watcher}
     seed = secrets.randbits(31) if settings.seed is None else settings.seed
-    data = module.prepare(dict(arrays))
+    try:
+        data = module.prepare(dict(arrays))
+    except ValueError as error:  # what the sampler cannot hold
+        raise DataError([Mistake(code="data", found=str(error), remedy="leave these rows out")]) from None
     began = time.perf_counter()
     with ProgressBar(settings) as bar:
         found = module.sample(
@@ -183,6 +188,7 @@ def draw_samples(
         mixing=float(found.get("mixing", np.nan)),
         linked=str(found.get("linked", "")),
         apart=str(found.get("apart", "")),
+        lost=tuple(found.get("lost", ())),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading data: CSV, Parquet, JSON, pandas, polars and Arrow frames, and dictionaries of arrays.
+"""Reading data: CSV, Parquet, JSON, NumPy archives, pandas, polars and Arrow frames, and dictionaries of arrays.
 
 Part of stage run.  Input: a path or an object.  Output: a ``Table`` of equally long columns, or ``Arrays`` that
 have the shape of the model's plates already.  A CSV file may open with ``#`` comments; blank cells, ``NA``,
@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,7 +23,7 @@ import numpy as np
 from deriver.errors import DataError, Mistake
 
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>"})
-FORMATS = "a .csv, .tsv, .parquet or .json file"
+FORMATS = "a .csv, .tsv, .parquet, .json or .npz file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,8 @@ def _read_path(path: Path) -> Table | Arrays:
             return _read_parquet(path)
         case ".json":
             return _read_json(path)
+        case ".npz":
+            return _read_npz(path)
     raise _unreadable(path.name, f"a file that ends in `{path.suffix}`")
 
 
@@ -285,6 +288,14 @@ def _read_json(path: Path) -> Table | Arrays:
     if isinstance(content, dict):
         return _read_mapping(content, path.name)
     raise _unreadable(path.name, "JSON that is neither an object nor a list of records")
+
+
+def _read_npz(path: Path) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return Arrays(origin=path.name, entries={name: held[name] for name in held.files})
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _unreadable(path.name, f"a file that is no archive of NumPy arrays: {error}") from None
 
 
 def _read_records(records: Sequence[Mapping[str, Any]], origin: str) -> Table:

@@ -965,6 +965,7 @@ def sample(
     axis, ``cores`` how many threads run at once.  ``visit`` is called with the number
     and the nodes of each draw, kept or not.  An interrupt (Ctrl-C) returns the draws so
     far.
+    "lost" numbers the chains that never came to values of positive density.
     """
     shapes = node_shapes(data)
     running = starting_chains(data, chains, seed)
@@ -1025,6 +1026,8 @@ def sample(
     for name in Rates._fields:
         counts = np.array([getattr(chain.rates, name) for chain in running]) / swept
         found["acceptance"][name] = counts[:, 0] if name in NUMBERS else counts
+    state = together(np.array([chain.flat for chain in running]), data)
+    found["lost"] = lost_chains(state, data)
     return found
 
 
@@ -1065,6 +1068,21 @@ def group_sum(values: Array, group: Array, groups: int, axis: int) -> Array:
     flat = rows.reshape(-1, rows.shape[-1])
     sums = [np.bincount(group, weights=row, minlength=groups) for row in flat]
     return np.moveaxis(np.reshape(sums, (*rows.shape[:-1], groups)), -1, axis)
+
+
+def lost_chains(state: State, data: Data) -> list[int]:
+    """Return the numbers of the chains whose density is zero: no step has led out of there."""
+    nodes = [getattr(state, name) for name in State.__annotations__]
+    lost = []
+    for k in range(len(nodes[0])):
+        with np.errstate(all="ignore"):
+            try:
+                density = log_joint(State(*(node[k : k + 1] for node in nodes)), data)
+            except np.linalg.LinAlgError:  # a matrix that has lost its digits
+                continue
+        if not density[0] > -np.inf:
+            lost.append(k + 1)
+    return lost
 
 
 def read(

@@ -141,3 +141,69 @@ def test_a_curvature_that_is_not_definite_is_mended_and_others_are_not(tmp_path)
     assert np.allclose(back[[0, 2]], matrices[[0, 2]], rtol=1e-9, atol=0)
     assert np.isfinite(np.linalg.solve(root[1], np.ones(2))).all()
     assert np.allclose(back[1], matrices[1], atol=1e-7)
+
+
+def nowhere(point):
+    return np.full(point.shape[:1], -np.inf)
+
+
+def test_a_walk_without_a_support_does_not_drift(tmp_path):
+    """Steps outside of the support teach no scale, and lead no farther than 20."""
+    module = helpers(tmp_path, "random_walk", "vector_walk", "slice_sample")
+    rng, many = np.random.default_rng(1), 200
+    value, vector, sliced = np.zeros(many), np.zeros((many, 2)), np.full(many, -np.inf)
+    for _ in range(400):
+        value, taken = module.random_walk(rng, value, nowhere, np.ones(many), repeats=2)
+        np.testing.assert_allclose(taken, 0.44)
+        vector, taken = module.vector_walk(rng, vector, nowhere, np.tile(np.eye(2), (many, 1, 1)))
+        np.testing.assert_array_equal(taken, 0.234)
+        sliced = module.slice_sample(rng, sliced, nowhere)
+    for found in (value, vector, sliced):
+        assert 0 < np.abs(found).max() <= 20
+
+
+def far_off(point):
+    """A support that no step of ordinary length reaches from 0."""
+    return np.where((point > 90) & (point < 140), -(((point - 100) / 5) ** 2), -np.inf)
+
+
+@pytest.mark.parametrize("name", ["random_walk", "vector_walk", "slice_sample"])
+def test_a_support_far_off_is_found(name, tmp_path):
+    module = helpers(tmp_path, name)
+    rng, value = np.random.default_rng(2), np.zeros(100)
+    value[0] = np.inf  # as the log of a number that has overflowed
+    for _ in range(1000):
+        if name == "vector_walk":
+            step = np.ones((100, 1, 1))
+            value[0] = min(value[0], 20.0)
+            value = module.vector_walk(rng, value[:, None], lambda u: far_off(u[..., 0]), step)[0][:, 0]
+        elif name == "random_walk":
+            value = module.random_walk(rng, value, far_off, np.ones(100), repeats=5)[0]
+        else:
+            value = module.slice_sample(rng, value, far_off)
+    assert np.mean(value > 90) > 0.9
+
+
+LOST = """model lost
+plates
+  i = 1..n
+data
+  y[i] ~ Unif(m - 1, m + 1)
+parameters
+  m ~ N(0, 1e10)
+"""
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_chain_that_finds_no_density_is_told(backend):
+    """No step reaches 50000 from near 0: the result says so, and where to begin."""
+    data = {"y": np.array([50000.1, 50000.4, 50000.2])}
+    options = {"backend": backend, "draws": 50, "warmup": 60, "chains": 2, "seed": 1, "progress": False}
+    model = parse_model(LOST)
+    result = run(model, data, **options)
+    assert np.abs(result.posterior["m"]).max() <= 20
+    assert result.warnings[0].startswith("chains 1 and 2 never came to values of positive density")
+    assert "--start m=" in result.warnings[0]
+    result = run(model, data, start={"m": 50000}, **options)
+    assert not any("positive density" in warning for warning in result.warnings)
+    assert np.abs(result.posterior["m"] - 50000.25).max() < 1

@@ -238,3 +238,49 @@ def test_subsets_come_from_columns_or_numbers() -> None:
     assert some.missing["y"] == 0
     with pytest.raises(DataError, match=r"whole numbers in 1..3"):
         bind_data(SUBSETS, frame, values={"A": "[1, 4]", "B": "2"}, index={"i": "who"})
+
+
+DESIGN = parse_model(
+    """model design
+plates
+  k = 1..n
+  d = 1..D
+given
+  x[k,d]
+  w[d]
+  q > 0
+data
+  y[k] ~ N(sum(d: x[k,d] * b[d]), 1)
+process
+  b[d] ~ N(w[d], q)
+"""
+)
+
+
+@pytest.mark.parametrize("form", ["arrays", "lists", "npz"])
+@pytest.mark.parametrize("n", [4, 2])
+def test_an_axis_for_each_plate_is_no_table(form: str, n: int, tmp_path) -> None:
+    """Neither a matrix beside vectors of as many rows, nor a square one, is taken for columns."""
+    data = {"x": np.arange(2.0 * n).reshape(n, 2), "y": np.arange(1.0 * n), "w": np.array([1.0, 2.0])}
+    source: object = data
+    if form == "lists":
+        source = {name: array.tolist() for name, array in data.items()}
+    if form == "npz":
+        source = tmp_path / "data.npz"
+        np.savez(source, **data)
+    binding = bind_data(DESIGN, source, columns={}, index={}, values={"q": 1})
+    for name, array in data.items():
+        np.testing.assert_array_equal(binding.arrays[name], array)
+    assert (binding.arrays["n"], binding.arrays["D"]) == (n, 2)
+
+
+def test_an_array_without_an_axis_for_each_plate_is_told() -> None:
+    data = {"x": np.arange(8.0), "y": np.arange(4.0), "w": [1.0, 2.0]}
+    with pytest.raises(DataError, match="`x` is an array of 8"):
+        bind_data(DESIGN, data, columns={}, index={}, values={"q": 1})
+
+
+def test_an_archive_that_is_none_is_told(tmp_path) -> None:
+    (tmp_path / "data.npz").write_text("y\n1\n")
+    with pytest.raises(DataError, match="no archive of NumPy arrays"):
+        bind_data(DESIGN, tmp_path / "data.npz", columns={}, index={}, values={"q": 1})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from deriver.errors import UsageError
 from deriver.families import FAMILIES, family
 from deriver.running.distributions import OWN, make_distribution
+from deriver.running.likelihood import _log_density, _predict
 
 MEAN, COVARIANCE = np.array([0.3, -0.2]), np.array([[2.0, 0.6], [0.6, 0.5]])
 
@@ -96,3 +98,24 @@ def test_a_missing_label_has_no_density() -> None:
 def test_a_family_without_predictions_is_refused() -> None:
     with pytest.raises(UsageError, match="the family wishart has neither"):
         make_distribution("wishart", {})
+
+
+@pytest.mark.parametrize("lower", [-2.0, 1.0, 12.0])
+def test_a_truncated_response_keeps_its_digits_in_either_tail(lower: float) -> None:
+    """Density and draws of N(0, 1) above a bound, also where its cdf is 1 to the last digit."""
+    distribution = make_distribution("normal", {"mean": np.zeros((1, 1, 1)), "sd": np.ones((1, 1, 1))})
+    bounds, exact = {"lower bound": np.full((1, 1, 1), lower)}, stats.truncnorm(lower, np.inf)
+    found = _log_density(distribution, np.array([lower + 0.1]), bounds, (1, 1, 1))
+    np.testing.assert_allclose(found[0, 0], exact.logpdf(lower + 0.1), rtol=1e-8)
+    drawn = _predict(np.random.default_rng(1), distribution, np.zeros(1), bounds, (4, 500, 1)).ravel()
+    assert stats.kstest(drawn, exact.cdf).pvalue > 0.001
+
+
+def test_a_truncated_count_is_predicted_inside() -> None:
+    distribution = make_distribution("poisson", {"rate": np.full((1, 1, 1), 1.2)})
+    bounds = {"lower bound": np.array([[[1.0]]])}
+    found = np.exp(_log_density(distribution, np.arange(1.0, 30.0), bounds, (1, 1, 29)))
+    assert found.sum() == pytest.approx(1.0)
+    drawn = _predict(np.random.default_rng(1), distribution, np.zeros(1), bounds, (4, 1000, 1))
+    assert drawn.min() == 1
+    assert abs(np.mean(drawn == 1) - found[0, 0, 0]) < 4 * np.sqrt(0.25 / 4000)

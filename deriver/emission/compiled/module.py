@@ -11,7 +11,7 @@ from sympy import Expr
 from deriver.derivation.records import Derivation
 from deriver.emission.block_words import watch_words
 from deriver.emission.blocks import threshold, update_name
-from deriver.emission.chain import first_state_lines, spread_lines, start_text
+from deriver.emission.chain import first_state_lines, may_be_lost, spread_lines, start_text
 from deriver.emission.compiled.draws import draw_function
 from deriver.emission.compiled.functions import one_chain_shape, sizes_of
 from deriver.emission.compiled.indices import components_first
@@ -54,6 +54,7 @@ CALLS = {
     "fit_block": ("cholesky",),
     "draw_vector": ("factor",),
     "invert": ("factor",),
+    "takes_step": ("uniform",),
 }
 ORDER = (
     *(
@@ -81,6 +82,7 @@ ORDER = (
         "random_inverse_wishart",
     ),
     *("factor", "draw_vector", "invert"),
+    *("within_reach", "lengthen", "takes_step"),
     *("copy_numbers", "sum_logs", "propose_block", "fit_block", "learn_block", "adapt_block", "add_jump"),
 )
 # A compiled move goes over the rows once, as the update of the effects does: it pays where it adds at least as much.
@@ -113,6 +115,7 @@ def emit_compiled(
     compiled = [*updates, *together, *move_functions(moves), *sweep_functions(module, moves)]
     compiled_helpers = needed_helpers(module.needs.helpers | {"fill_normal"})
     module.needs.helpers = {"least_mixing"} if plan.block is not None else set()
+    module.needs.helpers |= {"lost_chains"} if may_be_lost(module) else set()
     start = starting_function(module)
     joint = [] if reduced else [joint_function(module), likelihood_function(module), predict_function(module)]
     definitions = definition_functions(module)
@@ -150,6 +153,7 @@ def step_values(module: Module, moves: list[Move]) -> dict[str, object]:
     """Return what the templates need of how nodes are updated."""
     plan = module.plan
     return {
+        "lost": may_be_lost(module),
         "kept": module.needs.kept_sums,
         "lanes": module.needs.lanes,
         "rates": [*(step.node for step in rated_steps(plan)), *(move.key for move in moves)],

@@ -34,7 +34,7 @@ def walk_functions(module: Module, sizes: dict, step: Step) -> list[FunctionView
     if step.conditional.shape:
         raise unsupported(f"{step.node}, a vector that no Newton proposal fits", "use the numpy backend")
     body = new_body(module, sizes)
-    body.taken |= {"u", "step", "rate", "gain", local_name(step.node)}
+    body.taken |= {"u", "step", "rate", "gain", "noise", "lost", "taken", local_name(step.node)}
     scale = Scale(step)
     node = step.node
     with over_elements(body, step):
@@ -164,21 +164,26 @@ def _write_move(body: Body, step: Step, scale: Scale, base: str, arguments: list
     node, value = step.node, scale.variable
     if step.method not in ("random_walk", "slice"):
         raise unsupported(f"the update of {node} by {step.method}", "use the numpy backend")
-    body.add(f"{value} = {scale.forth(base)}" if not scale.plain else f"{value} = {base}")
     if step.method == "slice":
         raise unsupported(f"slice sampling of {node}", "use the numpy backend")
-    body.needs.helpers |= {"normal", "uniform"}
+    body.needs.helpers |= {"normal", "uniform", "lengthen", "takes_step"}
+    if not scale.plain:
+        body.needs.helpers.add("within_reach")
+        body.add(f"u = within_reach({scale.forth(base)})")
+    else:
+        body.add(f"{value} = {base}")
     own = base[base.index("[") :] if "[" in base else "[0]"
     depth = body.block.depth
     body.block.lines += break_call(f"now = {density}(", [value, *arguments], ")", depth)
     body.add("accepted = 0.0")
     body.add(f"for _ in range({step.inner_steps}):")
-    body.add(f"    proposal = {value} + step{own} * normal(rng)")
+    body.add("    noise, lost = normal(rng), not now > -math.inf")
+    body.add(f"    proposal = {value} + step{own} * lengthen(noise, lost)")
     body.block.lines += break_call(f"then = {density}(", ["proposal", *arguments], ")", depth + 1)
-    # outside the support, where the density may be no number, any step will do
-    body.add("    if not now > -math.inf or math.log(uniform(rng)) < then - now:")
+    body.add(f"    taken = takes_step(rng, now, then, {value}, proposal, noise)")
+    body.add("    if taken:")
     body.add(f"        {value}, now = proposal, then")
-    body.add("        accepted += 1.0")
+    body.add("    accepted += 0.44 if lost else 1.0 if taken else 0.0")
     body.add(f"{base} = {scale.back(value)}")
     share = "accepted" if step.inner_steps == 1 else f"accepted / {step.inner_steps}"
     body.add(f"rate{own} += {share}")
