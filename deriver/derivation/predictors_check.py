@@ -21,7 +21,7 @@ from deriver.derivation.states import State, settled_at_random
 from deriver.errors import InternalError
 
 TOLERANCE = 1e-5
-STEP = 0.02
+STEP = 0.003
 
 
 def check_predictors(

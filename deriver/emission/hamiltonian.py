@@ -20,7 +20,7 @@ from deriver.emission.text import break_call
 from deriver.emission.views import FunctionView
 from deriver.plan.records import Hamiltonian, Step
 
-HELPERS = ("batch_mixing", "first_path_steps", "path_move", "path_steps")
+HELPERS = ("batch_mixing", "first_path_steps", "momenta", "path_move", "path_steps")
 
 
 def is_used(module: Module) -> bool:

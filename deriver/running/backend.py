@@ -12,23 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from sympy import Basic
 
-from deriver.algebra.heads import Ref
 from deriver.derivation.records import Derivation
 from deriver.emission.compiled import side_names
 from deriver.emission.module import emit
 from deriver.errors import UsageError
-from deriver.plan.records import Plan, Step
+from deriver.plan.records import Plan
 from deriver.running.augmenting import count_trials
 from deriver.running.cache import Choice
+from deriver.running.effort import predict_seconds
 from deriver.running.sampling import Settings
 
-# Measured on one core: what compiling costs, a call of a NumPy update for a few chains, and a number read by it.
-COMPILE_SECONDS = 6.0
-CALL_SECONDS = {"gibbs": 8e-5, "newton": 2e-3, "slice": 4e-3}
-WALK_SECONDS = 2e-4
-READ_SECONDS = 5e-9
+COMPILE_SECONDS = 12.0  # as measured on one core: 8 to 20, by the model
 PIECE_SECONDS = 3e-7  # a Pólya–gamma draw of one trial
 
 
@@ -64,7 +59,7 @@ def choose_source(
             return emit_plan(replace(plan, approximation=None))
         return emit_plan(plan)
 
-    seconds = predict_seconds(plan, arrays, settings)
+    seconds = predict_seconds(derivation, plan, arrays, settings)
     if any(step.conditional.family == "polya_gamma" for step in plan.steps):
         sweeps = settings.warmup + settings.draws * settings.thin
         seconds += sweeps * settings.chains * PIECE_SECONDS * count_trials(derivation.model, arrays)
@@ -104,22 +99,3 @@ def needs_approximation(plan: Plan) -> bool:
 def dimensions(plan: Plan, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Return the sizes of vectors and matrices by name."""
     return {name: int(np.asarray(arrays[name])) for name in side_names(plan) if name in arrays}
-
-
-def predict_seconds(plan: Plan, arrays: Mapping[str, np.ndarray], settings: Settings) -> float:
-    """Return roughly how long the NumPy backend would take."""
-    sweeps = settings.warmup + settings.draws * settings.thin
-    total = 0.0
-    for step in plan.steps:
-        calls = CALL_SECONDS.get(step.method, WALK_SECONDS)
-        repeats = 1 if step.method in ("gibbs", "newton") else 2 * step.inner_steps
-        total += calls + settings.chains * READ_SECONDS * repeats * numbers_read(step, arrays)
-    return sweeps * total
-
-
-def numbers_read(step: Step, arrays: Mapping[str, np.ndarray]) -> int:
-    """Return how many numbers of the data a step reads."""
-    parts: list[Basic] = [expr for _, expr in step.parameters]
-    parts += [step.kernel] if step.kernel is not None else []
-    names = {ref.name for part in parts for ref in part.atoms(Ref)}
-    return sum(int(np.size(arrays[name])) for name in names if name in arrays)

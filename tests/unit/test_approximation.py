@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from deriver.derivation.predictors import find_predictors
-from deriver.derivation.predictors_check import check_predictors
+from deriver.derivation.predictors_check import check_predictors, differences
 from deriver.errors import InternalError
 from deriver.language import parse_model
 from deriver.pipeline import derive, plan
@@ -126,6 +126,12 @@ def test_a_wrong_derivative_is_refused(part: str) -> None:
         densities = (*found.densities[:place], wrong, *found.densities[place + 1 :])
         with pytest.raises(InternalError, match="fault of deriver"):
             check_predictors(derivation, replace(found, densities=densities))
+
+
+def test_differences_of_a_steep_density_are_those_of_its_derivatives() -> None:
+    first, second = differences(lambda h: 40 * h - 600 * np.exp(8 * h), -600.0)
+    assert first == pytest.approx(40 - 4800, rel=1e-7)
+    assert second == pytest.approx(-38400, rel=1e-7)
 
 
 def members_of(text: str, **options) -> tuple[list[str], list[str]]:
