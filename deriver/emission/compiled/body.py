@@ -188,7 +188,9 @@ class Body:
 
     def unpacked_name(self, name: str) -> str:
         """Return the local name that an array or number of the state or the data has here."""
-        return f"{name}_" if name in self.words else local_name(name)
+        if name in self.words:
+            return f"{name}_"
+        return local_name(name) if name in self.quantities else name
 
     def unpacked(self) -> list[str]:
         """Return the lines that unpack the state and the data."""
