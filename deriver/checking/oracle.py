@@ -22,7 +22,7 @@ from deriver.algebra.evaluate import evaluate
 from deriver.checking.bench import Bench
 from deriver.checking.values import Context, Evaluator, Indices, View
 from deriver.derivation.factors import Definitions
-from deriver.derivation.numeric import Completed, elements, log_joint, with_element
+from deriver.derivation.numeric import Completed, elements, log_joint, stated_elements, with_element
 from deriver.derivation.records import Conditional, Definition, Factor
 from deriver.derivation.states import random_state, redraw
 from deriver.model.expressions import Expression, Number
@@ -158,7 +158,7 @@ class Oracle:
     def elements_of(self, state: State) -> list[tuple[tuple[int, ...], Indices]]:
         """Return the index tuples that the claim speaks of, with the values of its indices."""
         subject = self.subject
-        there = set(elements(subject.conditional.ranges, state))
+        there = set(stated_elements(subject.conditional, self.bench.derivation.factors, state))
         context = Context(view_of(state, {}, self.sizes_at(state)), state, {}, {})
         found = []
         for own in self._assignments(subject.allowed, context, {}):

@@ -17,10 +17,10 @@ from sympy import Tuple
 from deriver.algebra.evaluate import evaluate, holds, index_values
 from deriver.derivation.numeric import (
     Completed,
-    elements,
     log_conditional_at,
     log_joint,
     log_kernel_at,
+    stated_elements,
     with_element,
 )
 from deriver.derivation.records import Conditional, Derivation
@@ -143,7 +143,7 @@ def check_node(
 
     Returns the failure, or whether the identity could be evaluated at this state at all.
     """
-    indices = list(elements(conditional.ranges, state))
+    indices = stated_elements(conditional, derivation.factors, state)
     if not indices:
         return False
     chosen = {indices[0], indices[-1], indices[rng.integers(len(indices))]}

@@ -106,6 +106,22 @@ def elements(ranges: tuple[Tuple, ...], state: Mapping) -> Iterator[tuple[int, .
         yield tuple(indices[bound[0]] for bound in ranges)
 
 
+def stated_elements(
+    conditional: Conditional, factors: tuple[Factor, ...], state: Mapping
+) -> list[tuple[int, ...]]:
+    """Return the index tuples of a node's elements, without those outside of the subsets over which it is stated."""
+    own = [factor for factor in factors if factor.value.name == conditional.node]
+    if not any(factor.conditions for factor in own):
+        return list(elements(conditional.ranges, state))
+    found = {
+        tuple(int(evaluate(place, state, indices)) for place in factor.value.indices)
+        for factor in own
+        for indices in index_values(Tuple(*factor.bounds), state, {})
+        if holds(Tuple(*factor.conditions), state, indices)
+    }
+    return sorted(found)
+
+
 def log_joint(factors: tuple[Factor, ...], definitions: tuple[Definition, ...], state: Mapping) -> float:
     """Return the log joint density, each term by its family's numeric log density."""
     completed = Completed(state, definitions)

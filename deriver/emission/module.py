@@ -36,6 +36,7 @@ from deriver.emission.scope import Module
 from deriver.emission.together import together_functions
 from deriver.emission.views import FunctionView, ModuleView
 from deriver.errors import Mistake, UsageError
+from deriver.language.ends import check_ends
 from deriver.plan.make import make_plan
 from deriver.plan.records import Plan, Step
 
@@ -95,6 +96,7 @@ def emit(
         raise UsageError(
             [Mistake(code="unknown_backend", found=found, expected=f"one of {', '.join(BACKENDS)}")]
         )
+    check_ends(derivation.model)
     if plan is None or methods:
         plan = make_plan(derivation, methods)
     if backend == "numba":

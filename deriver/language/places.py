@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from deriver.families import family as family_record
 from deriver.language.affine import Affine, read_affine
 from deriver.language.choice import known_keys
+from deriver.language.ends import KNOWN_BEFORE
 from deriver.language.mistakes import listing, suggest
 from deriver.language.printer import print_expression
 from deriver.language.rewrite import substitute
@@ -366,6 +367,8 @@ def _add_outside(
         remedy = (
             f"state the first element of `{found.name}` by itself, or begin the range of the statement later"
         )
+        if "[" in allowed:
+            remedy = f"let `{found.name}` begin where its plate begins.  {KNOWN_BEFORE}"
     scope.mistakes.add(
         "outside",
         f"the subscript `{print_expression(subscript, True)}` of `{found.name}` leaves {allowed}",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from deriver.language.ends import check_ends
 from deriver.language.mistakes import listing, suggest
 from deriver.model.records import Model
 from deriver.running.array_binding import ArrayBinder, nested_shape
@@ -59,6 +60,7 @@ def bind_data(
     ``columns`` maps a symbol to a column or an expression of columns, ``index`` a plate index to its label
     column, ``values`` givens to numbers, arrays or texts.
     """
+    check_ends(model)
     source = read_data({} if data is None else data)
     source, own_values = _choose_form(model, source, index or {})
     problems = Problems(source.origin)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import sympy as sp
 
 from deriver.derivation.conditionals import derive
-from deriver.derivation.density_ratio import check_derivation
+from deriver.derivation.density_ratio import RatioFailure, check_derivation, check_node
+from deriver.derivation.numeric import stated_elements
 from deriver.derivation.records import Derivation
+from deriver.derivation.states import random_state
 from deriver.errors import InternalError
 from deriver.language import parse_model
 
@@ -153,3 +156,37 @@ def test_a_conditional_that_is_never_a_number_is_not_passed(derivation: Derivati
     nowhere = sp.log(-1 - sp.exp(mu.target))
     with pytest.raises(InternalError, match="could not be checked"):
         check_derivation(broken(derivation, "mu", log_kernel=mu.log_kernel + nowhere))
+
+
+SUBSET = """
+model some
+
+plates
+  i = 1..n
+
+given
+  S : subset(i)
+
+data
+  y[i] ~ N(u[i], 1) for i in S
+
+process
+  u[i] ~ N(0, v) for i in S
+
+parameters
+  v ~ IG(2, 1)
+"""
+
+
+def test_elements_outside_of_the_subset_of_a_node_are_no_test() -> None:
+    """They have no density, so that any conditional would agree with it; the one in S tells of the fault."""
+    derivation = derive(parse_model(SUBSET))
+    wrong = broken(derivation, "u", log_kernel=2 * derivation.node("u").log_kernel)
+    state = random_state(derivation.model, np.random.default_rng(1), dimension=2, size=5)
+    state["S"] = {(): frozenset([2])}
+    assert stated_elements(derivation.node("u"), derivation.factors, state) == [(2,)]
+    found = check_node(wrong, wrong.node("u"), state, np.random.default_rng(2))
+    assert isinstance(found, RatioFailure)
+    assert found.index == (2,)
+    state["S"] = {(): frozenset()}
+    assert check_node(wrong, wrong.node("u"), state, np.random.default_rng(2)) is False

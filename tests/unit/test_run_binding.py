@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deriver.derivation.conditionals import derive
+from deriver.emission.module import emit
 from deriver.errors import DataError, UsageError
 from deriver.language import parse_model
 from deriver.running.binding import Binding, bind_data
@@ -284,3 +286,25 @@ def test_an_archive_that_is_none_is_told(tmp_path) -> None:
     (tmp_path / "data.npz").write_text("y\n1\n")
     with pytest.raises(DataError, match="no archive of NumPy arrays"):
         bind_data(DESIGN, tmp_path / "data.npz", columns={}, index={}, values={"q": 1})
+
+
+@pytest.mark.parametrize(
+    ("plate", "ranges", "told"),
+    [
+        ("t = 1..T", " for t in f[i]+1..T", "the range `t in f[i]+1..T` of `y`"),
+        ("t = 1..T", " for t in 1..f[i]", "the range `t in 1..f[i]` of `y`"),
+        ("t = f[i]..T", "", "the plate `t = f[i]..T`"),
+    ],
+)
+def test_an_end_of_its_own_for_each_individual_is_refused(plate: str, ranges: str, told: str) -> None:
+    """By the data and by the emitter, with what can be written in its place."""
+    model = parse_model(
+        f"model m\nplates\n  i = 1..n\n  {plate}\ngiven\n  f[i] : integer >= 1\n"
+        f"data\n  y[i,t] ~ N(mu, 1){ranges}\nparameters\n  mu ~ N(0, 10)\n"
+    )
+    data = {"y": np.zeros((2, 3)), "f": [1, 2], "T": 3}
+    with pytest.raises(UsageError, match="has an end of its own for each `i`") as caught:
+        bind_data(model, data)
+    assert told in str(caught.value)
+    with pytest.raises(UsageError, match="leave values that are not there missing"):
+        emit(derive(model))
