@@ -98,7 +98,7 @@ class ArrayBinder:
         self.problems.add(
             "unmapped", f"the data have no `{name}`" + (f", for `{symbol.written}`" if name != symbol.written else ""),
             expected=f"an array `{name}`{_inside(symbol.indices)}; there are {listing(self.entries, 'and') or 'none'}",
-            remedy=suggest(name, self.entries),
+            remedy=suggest(name, self.entries) if self.entries else "hand the data over, as a file or a dictionary",
         )  # fmt: skip
 
     # sizes

@@ -41,12 +41,13 @@ def choose_source(
 
     def write(backend: str, sizes: Mapping[str, int] | None = None) -> str:
         def emit_plan(own: Plan) -> str:
-            if own.hamiltonian is not None:
+            asked = backend == "numba" and not falls_back
+            if own.hamiltonian is not None and not (asked and own.hamiltonian.always):
                 with suppress(UsageError):  # a slope may be what no statement holds
                     return emit(
                         derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced
                     )
-            own = replace(own, hamiltonian=None)
+                own = replace(own, hamiltonian=None)
             return emit(derivation, own, backend=backend, templates=templates, sizes=sizes, reduced=reduced)
 
         if plan.collapse == "auto":
@@ -59,6 +60,7 @@ def choose_source(
             return emit_plan(replace(plan, approximation=None))
         return emit_plan(plan)
 
+    falls_back = backend == "auto"  # to NumPy, or to what compiled loops hold
     seconds = predict_seconds(derivation, plan, arrays, settings)
     if any(step.conditional.family == "polya_gamma" for step in plan.steps):
         sweeps = settings.warmup + settings.draws * settings.thin

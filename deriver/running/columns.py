@@ -6,6 +6,7 @@ Part of stage run.  The expressions are those of the model language: ``days``, `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -26,6 +27,11 @@ TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sqrt": np.sqrt,
     "logit": lambda y: np.log(y) - np.log1p(-y),
 }
+
+
+# Texts that are numbers to a person, such as 2,1 or 1,000 or $5 or 50%; and dates.
+MARKED = re.compile(r"[-+]?[^\w\s]?\s?\d[\d.,' ]*\s?[^\w\s]?")
+DATED = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 
 
 class ColumnReader:
@@ -134,7 +140,11 @@ class ColumnReader:
         row = rows[0] if rows else 0
         labels = sorted({str(column.labels[k]) for k in rows})
         remedy = f"write {name}[{labels[0]}] for 1 in the rows with that label, 0 elsewhere"
-        if len(rows) < len(column.labels) / 2 and labels[0] not in MISSING:
+        if labels and MARKED.fullmatch(labels[0]):
+            remedy = "write plain numbers with a decimal point: no commas, units, currencies or percent signs"
+        elif labels and DATED.match(labels[0]):
+            remedy = "turn dates into numbers, such as days since the first"
+        elif len(rows) < len(column.labels) / 2 and labels[0] not in MISSING:
             remedy = "mend the cell, or leave it blank if the value is missing"
         more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
         self.problems.add(

@@ -138,6 +138,9 @@ def sample_job(
         raise singular(prepared.binding.model, str(error)) from error
     if draws.done == 0:
         raise KeyboardInterrupt
+    lost = [name for name, values in draws.values.items() if _is_lost(values)]
+    if lost:
+        raise singular(prepared.binding.model, f"in the draws of {listing(lost, 'and')}")
     try:
         result = make_result(
             prepared.binding, draws, source, prepared.derived, _extra_groups(prepared, draws),
@@ -148,6 +151,12 @@ def sample_job(
     except Exception as error:  # whatever went wrong, the draws must reach a disk
         path = _save_raw(draws, prepared.binding.model.name)
         raise InternalError(f"{error}; the draws are safe, as arrays by node, in {path}") from error
+
+
+def _is_lost(values: np.ndarray) -> bool:
+    """Tell whether a chain has ended with no number in the whole of a node."""
+    last = np.isnan(values[:, -1]).reshape(len(values), -1)
+    return bool(last.size and last.all(axis=1).any())
 
 
 def _notes(prepared: Prepared) -> list[str]:

@@ -127,7 +127,10 @@ def _read_csv(path: Path) -> Table:
         raise _unreadable(path.name, "a file without rows", expected="a line of column names, then the rows")
     heading = kept[0][1]
     separator = max(",;\t", key=heading.count)
-    reader = csv.reader(io.StringIO("\n".join(line for _, line in kept)), delimiter=separator)
+    lines_kept = [line for _, line in kept]
+    if separator not in heading and _is_spaced(lines_kept):
+        lines_kept, separator = [" ".join(line.split()) for line in lines_kept], " "
+    reader = csv.reader(io.StringIO("\n".join(lines_kept)), delimiter=separator)
     header, *cells = [[cell.strip() for cell in row] for row in reader]
     lines = [number for number, _ in kept[1:]]
     if len(lines) != len(cells):  # a quoted cell spans lines
@@ -135,6 +138,12 @@ def _read_csv(path: Path) -> Table:
     _check_csv(path.name, header, cells, lines)
     columns = {name: _text_column(name, [row[k] for row in cells]) for k, name in enumerate(header)}
     return Table(origin=path.name, columns=columns, length=len(cells), lines=tuple(lines))
+
+
+def _is_spaced(lines: Sequence[str]) -> bool:
+    """Tell whether all lines have the same number of cells, two or more, with spaces between them."""
+    counts = {len(line.split()) for line in lines}
+    return len(counts) == 1 and min(counts) > 1
 
 
 def _check_csv(origin: str, header: list[str], cells: list[list[str]], lines: list[int]) -> None:

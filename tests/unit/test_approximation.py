@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+import deriver
 from deriver.derivation.predictors import find_predictors
 from deriver.derivation.predictors_check import check_predictors, differences
-from deriver.errors import InternalError
+from deriver.emission.compiled.module import check_besides
+from deriver.errors import InternalError, UsageError
 from deriver.language import parse_model
 from deriver.pipeline import derive, plan
+from deriver.running.backend import choose_source
+from deriver.running.sampling import Settings
 from deriver.show import render
 from tests.emitted import load_source
 from tests.unit.weighted_draws import DATA, EFFECTS, SLOPES, TEXTS, WALK, farthest, posterior, source
@@ -194,3 +198,21 @@ def test_the_derivation_says_what_is_proposed_together() -> None:
     text = " ".join(render(derive(parse_model(EFFECTS))).split())
     assert "Proposed together, where it pays (NumPy backend): b, alpha, beta" in text
     assert "new values of sigma come first" in text and "weight(y_i) = exp(η_i)" in text
+
+
+def test_compiled_loops_refuse_what_was_asked_for_and_they_lack() -> None:
+    """With ``blocks="on"`` the nodes are to be moved together, which NumPy alone does; ``auto`` does without."""
+    with pytest.raises(UsageError, match="mu, beta, proposed together|beta, mu, proposed together"):
+        deriver.emit("poisson", backend="numba", sizes={"p": 2}, blocks="on")
+    own = plan(derive("poisson"), None, "on")
+    with pytest.raises(UsageError, match="moved along a slope together"):
+        check_besides(replace(own, approximation=None))
+    assert "import numba" in deriver.emit("poisson", backend="numba", sizes={"p": 2}, blocks="auto")
+    settings, arrays = (
+        Settings(draws=10, warmup=10),
+        {"y": np.zeros(4), "x": np.ones((4, 2)), "J": np.full(2, 2)},
+    )
+    arrays |= {"n": np.array(2), "p": np.array(2)}
+    with pytest.raises(UsageError, match="together"):
+        choose_source(derive("poisson"), own, arrays, settings, backend="numba")
+    assert choose_source(derive("poisson"), own, arrays, settings, backend="auto").backend == "numpy"

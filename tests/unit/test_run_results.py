@@ -11,8 +11,9 @@ import pytest
 import xarray
 from fake_sampler import fake_source
 
-from deriver.errors import UsageError
+from deriver.errors import DataError, UsageError
 from deriver.language import parse_model
+from deriver.pipeline import run
 from deriver.running import netcdf
 from deriver.running.groups import Groups
 from deriver.running.job import Job, prepare_job, sample_job
@@ -189,3 +190,13 @@ def test_an_output_that_cannot_be_written_is_told_before_sampling(tmp_path: Path
 
     with pytest.raises(UsageError):
         check_output(tmp_path / name, overwrite=True)
+
+
+def test_draws_that_are_no_numbers_are_an_error() -> None:
+    """Squares beyond the largest number leave no digits of anything."""
+    text = (
+        "model m\nplates\n  i = 1..n\ndata\n  y[i] ~ N(a, s2)\nparameters\n  a ~ N(0, 100)\n  s2 ~ IG(2, 1)\n"
+    )
+    data = {"y": np.array([1e308, -3e307, 1.0])}
+    with np.errstate(all="ignore"), pytest.raises(DataError, match="in the draws of a and s2"):
+        run(parse_model(text), data, draws=5, warmup=5, progress=False)

@@ -90,3 +90,13 @@ def test_whole_labels_beyond_doubles_stay_apart(large: int, tmp_path: Path) -> N
         assert isinstance(table, Table)
         assert table.columns["g"].labels == labels
         assert len(order_levels([table.columns["g"]]).labels) == 3
+
+
+def test_cells_may_have_spaces_between_them(tmp_path: Path) -> None:
+    """As R writes them; names with a space in a file of one column stay one name."""
+    (tmp_path / "spaces.txt").write_text('"who" "day"  "y"\nb 1 1.5\na  2 NA\nb 3 2.5\n')
+    check_rows(read_data(tmp_path / "spaces.txt"))
+    (tmp_path / "one.csv").write_text("reaction time\n1.5\n2.5\n")
+    table = read_data(tmp_path / "one.csv")
+    assert isinstance(table, Table)
+    assert list(table.columns) == ["reaction time"]

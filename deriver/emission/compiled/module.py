@@ -106,6 +106,7 @@ def emit_compiled(
 
     check_labels(derivation, plan)
     check_partly(derivation)
+    check_besides(plan)
     module = make_module(derivation, plan, reduced=reduced)
     known = sizes_of(module, dict(sizes))
     by_node = {step.node: update_functions(module, known, step) for step in plan.steps}
@@ -147,6 +148,15 @@ def emit_compiled(
     environment = make_environment(templates)
     text = environment.get_template("numba/module.py.jinja").render(values)
     return with_imports(text).rstrip() + "\n"
+
+
+def check_besides(plan: Plan) -> None:
+    """Raise ``UsageError`` where a plan moves nodes together from the first sweep on in a way that NumPy alone has."""
+    for move, how in ((plan.approximation, "proposed"), (plan.hamiltonian, "moved along a slope")):
+        if move is not None and move.always:
+            raise unsupported(
+                f"{move.names}, {how} together", "use the numpy backend, or --blocks auto or off"
+            )
 
 
 def step_values(module: Module, moves: list[Move]) -> dict[str, object]:
