@@ -133,7 +133,7 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_threads(helpers) -> Non
     first, second = (helpers.sample(data, draws=50, warmup=20, chains=3, seed=9, cores=c) for c in (1, 2))
     assert first["beta"].shape == (3, 50, 5, 2)
     for name, values in first.items():
-        if name != "acceptance":
+        if name not in ("acceptance", "lost"):
             np.testing.assert_array_equal(values, second[name])
 
 
