@@ -13,7 +13,7 @@ from deriver.emission import printer
 from deriver.emission.reading import base_text, parent_rows, subscripted
 from deriver.emission.restrict import Grouping, grouping_of, mask_text, restrict_sum
 from deriver.emission.source import Frame, Source, count_sides
-from deriver.emission.text import NEGATIVE, Text, atom, call, force_statement
+from deriver.emission.text import NEGATIVE, Text, atom, call, force_statement, join_product
 from deriver.plan.layout import Axis, free_indices, plate_of
 
 LONGEST_OPERAND = 36
@@ -60,6 +60,7 @@ class Operands:
     subscripts: list[str] = field(default_factory=list)
     divisors: list[Expr] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
+    parts: list[Text] = field(default_factory=list)
 
     def add(self, source: Source, expr: Expr, sides: str, axes: tuple[Axis, ...]) -> None:
         """Add an operand; its axes are raised to rows where ``axes`` has them."""
@@ -75,6 +76,7 @@ class Operands:
         self.texts.append(text.text)
         self.subscripts.append(lead + "".join(self.letters.axis(axis) for axis in raised) + sides)
         self.frames.append(frame)
+        self.parts.append(text)
 
 
 def print_closed(source: Source, expr: Expr, frame: Frame) -> Text:
@@ -98,10 +100,27 @@ def finish(source: Source, operands: Operands, own: Frame, frame: Frame, sides: 
     if len(operands.texts) == 1 and operands.subscripts[0] == out:
         text = atom(operands.texts[0])
     else:
-        spec = ",".join(operands.subscripts) + "->" + out
-        text = call("np.einsum", f'"{spec}"', *operands.texts)
+        subscripts, texts = _multiplied(operands)
+        text = call("np.einsum", f'"{",".join(subscripts)}->{out}"', *texts)
     aligned = printer.realign(source, text.text, own, frame)
     return text if aligned == text.text else atom(aligned)
+
+
+def _multiplied(operands: Operands) -> tuple[list[str], list[str]]:
+    """Return subscripts and operands, of more than two those of a row and a chain alike multiplied: half of the work."""
+    alike = {s for s in operands.subscripts if len(s) > 1 and operands.subscripts.count(s) > 1}
+    numbers = [not frame.sides for frame in operands.frames]
+    if all(numbers) or len(operands.texts) < 3 or len(alike) != 1:
+        return operands.subscripts, operands.texts
+    pairs = list(zip(operands.subscripts, operands.parts, numbers, strict=True))
+    chosen = [part for own, part, number in pairs if own in alike and number]
+    rest = [(own, part.text) for own, part, number in pairs if own not in alike or not number]
+    if len(chosen) < 2:
+        return operands.subscripts, operands.texts
+    return [*alike, *(own for own, _ in rest)], [
+        join_product(chosen, []).text,
+        *(text for _, text in rest),
+    ]
 
 
 def gather_product(source: Source, expr: Expr, axes: tuple[Axis, ...]) -> tuple[Operands, str]:

@@ -340,7 +340,7 @@ def newton_functions(module: Module, step: Step) -> list[FunctionView]:
     assert step.newton is not None
     kernel = write_parameter(source, step.kernel or sp.S.Zero, target, "log_kernel")
     slope = write_parameter(source, step.newton.gradient, target, "gradient")
-    curve = write_parameter(source, sp.expand(-step.newton.hessian), target, "curvature")
+    curve = write_parameter(source, sp.expand_mul(-step.newton.hessian, deep=False), target, "curvature")
     source.add(f"return {kernel}, {slope}, {curve}")
     doc = [
         f"Return the log kernel of {node}, its gradient and minus its Hessian.",

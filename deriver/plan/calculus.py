@@ -140,7 +140,37 @@ def _chain_rule(expr: Expr, target: Ref) -> Expr:
         raise NoRule(str(expr))
     place = sp.Dummy("u", real=True)
     outer = expr.func(place, *expr.args[1:]).diff(place).xreplace({place: inside})
-    return outer * gradient(inside, target)
+    return outer * _as_column(gradient(inside, target))
+
+
+def _as_column(slope: Expr) -> Expr:
+    """Return a sum of multiples of unit vectors as one column: products with it are then made once, not entry by entry."""
+    entries: dict[Expr, Expr] = {}
+    for term in sp.Add.make_args(slope):
+        scalars, factors = term.args_cnc()
+        if len(factors) != 1 or not isinstance(factors[0], heads.Unit):
+            return slope
+        place, size = factors[0].args
+        if not (place.is_Integer and size.is_Integer):
+            return slope
+        entries[place] = entries.get(place, S.Zero) + sp.Mul(*scalars)
+    return heads.Literal(int(size), 1, *(entries.get(sp.Integer(k + 1), S.Zero) for k in range(int(size))))
+
+
+def _in_one_exponent(expr: Expr, target: Ref) -> tuple[Expr, Expr] | None:
+    """Return (derivative in η, η) of a number that is rational in exp(η) and holds the target in η alone; else None."""
+    held = [part for part in expr.atoms(sp.exp) if part.has(target)]
+    if len(held) != 1:
+        return None
+    power = sp.Dummy("power", positive=True)
+    inside = expr.xreplace({held[0]: power})
+    if inside.has(target) or not inside.is_rational_function(power):
+        return None
+    found, exponent = sp.factor(power * inside.diff(power)), held[0].args[0]
+    rest = found * (1 + power) ** 2 / power
+    if not rest.has(power):  # that of a logistic function: neither factor overflows
+        return rest / ((1 + sp.exp(exponent)) * (1 + sp.exp(-exponent))), exponent
+    return found.xreplace({power: held[0]}), exponent
 
 
 def jacobian(slope: Expr, target: Ref) -> Expr:
@@ -166,7 +196,7 @@ def _product_jacobian(slope: sp.Mul, target: Ref) -> Expr:
     scalar, vector = sp.Mul(*scalars), sp.Mul(*factors)
     result = S.Zero
     if scalar.has(target):
-        result += vector * transpose(gradient(scalar, target))
+        result += vector * transpose(_slope_of_number(scalar, target))
     if vector.has(target):
         if factors[-1] != target or any(f.has(target) for f in factors[:-1]):
             if len(factors) == 1:
@@ -175,6 +205,16 @@ def _product_jacobian(slope: sp.Mul, target: Ref) -> Expr:
         matrix = sp.Mul(*factors[:-1]) if len(factors) > 1 else heads.Eye(shape_of(target)[0])
         result += scalar * matrix
     return result
+
+
+def _slope_of_number(scalar: Expr, target: Ref) -> Expr:
+    """Return the gradient of a number; what depends on the target by one column of numbers is one multiple of it."""
+    found = _in_one_exponent(scalar, target)
+    if found is not None:
+        column = _as_column(gradient(found[1], target))
+        if isinstance(column, heads.Literal):
+            return found[0] * column
+    return gradient(scalar, target)
 
 
 def is_log_concave(log_density: Expr, family: str, target: Ref) -> bool:

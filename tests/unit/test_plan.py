@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import deriver
 from deriver.algebra.evaluate import evaluate
 from deriver.derivation.conditionals import derive
 from deriver.errors import UsageError
@@ -81,3 +82,40 @@ def test_gradient_and_hessian_are_those_of_finite_differences():
     np.testing.assert_allclose(value(pair[0], 0 * steps[0]), slope, rtol=1e-5)
     curve = [(value(pair[0], s) - value(pair[0], -s)) / (2 * h) for s in steps]
     np.testing.assert_allclose(value(pair[1], 0 * steps[0]), curve, rtol=1e-5)
+
+
+BY_COMPONENTS = """model m
+plates
+  k = 1..N
+given
+  x[k], z[k]
+data
+  y[k] ~ {}=b[1] + b[2] * x[k] - b[4] * z[k])
+parameters
+  b ~ Flat(dim=4)
+"""
+
+
+@pytest.mark.parametrize("response", ["Bernoulli(logit", "Poisson(log_rate", "Binomial(size=9, logit"])
+def test_derivatives_in_the_components_of_a_predictor_agree_with_finite_differences(response: str) -> None:
+    conditional = derive(parse_model(BY_COMPONENTS.format(response))).node("b")
+    pair = differentiate_twice(conditional.log_kernel, conditional.target)
+    assert pair is not None
+    rng = np.random.default_rng(2)
+    rows = {name: {(k,): float(v) for k, v in enumerate(rng.normal(size=5), 1)} for name in "xz"}
+    state = {**rows, "y": {(k,): float(k % 2) for k in range(1, 6)}, "N": {(): 5}}
+    point = rng.normal(size=4)
+
+    def value(expr, shift):
+        return evaluate(expr, {**state, "b": {(): point + shift}}, {})
+
+    steps = 1e-5 * np.eye(4)
+    slope = [(value(conditional.log_kernel, s) - value(conditional.log_kernel, -s)) / 2e-5 for s in steps]
+    np.testing.assert_allclose(value(pair[0], 0 * point), slope, rtol=1e-5, atol=1e-8)
+    curve = [(value(pair[0], s) - value(pair[0], -s)) / 2e-5 for s in steps]
+    np.testing.assert_allclose(value(pair[1], 0 * point), curve, rtol=1e-5, atol=1e-8)
+
+
+def test_the_second_derivative_in_a_predictor_is_one_product_of_a_column_with_itself() -> None:
+    source = deriver.emit(parse_model(BY_COMPONENTS.format("Bernoulli(logit")))
+    assert source.count('np.einsum("ck,kp,kq->cpq"') == 1

@@ -134,7 +134,7 @@ def write_row_sums(body: Body, step: Step) -> RowSums:
     assert step.newton is not None
     node = step.node
     moving = Ref(Variable(f"{node} (moving)", step.conditional.shape))
-    parts = (step.kernel or sp.S.Zero, step.newton.gradient, sp.expand(-step.newton.hessian))
+    parts = (step.kernel or sp.S.Zero, step.newton.gradient, sp.expand_mul(-step.newton.hessian, deep=False))
     kernel, gradient, curvature = (e.xreplace({step.conditional.target: moving}) for e in parts)
     points = names_of(body, step, node)
     body.taken |= set(points)
