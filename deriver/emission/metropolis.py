@@ -55,6 +55,7 @@ class Coordinate:
     def __init__(self, module: Module, source: Source, step: Step) -> None:
         self.node, self.step, self.source = local_name(step.node), step, source
         self.setup: list[str] = []
+        self.ends: tuple[str, ...] = ()  # of an interval
         kind, lower, upper = step.conditional.support
         self.is_plain = False
         if kind in ("correlation", "spd", "simplex"):
@@ -87,6 +88,7 @@ class Coordinate:
         if low is not None and high is not None:
             module.needs.helpers.add("logit_scale")
             module.needs.special.add("expit")
+            self.ends = (low, high)
             self.forth, self.back = f"to_line({{}}, {low}, {high})", f"from_line({{}}, {low}, {high})"
             above = f"np.log({node})" if low == "0" else f"np.log({node} - {wrap_minus(low)})"
             self.jacobian = f"{above} + np.log({high} - {node})"

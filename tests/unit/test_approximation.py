@@ -26,7 +26,7 @@ BROKEN = {
                     "now, then = np.split(weights + log_proposal * (np.arange(len(weights)) < len(u)), 2)"),
     "no_density_of_the_proposal": ("walk", "log_density(both, data) - log_proposal", "log_density(both, data)"),
     "no_determinant": ("effects", "log_density = -log_integral", "log_density = 0 * log_integral"),
-    "no_jacobian": ("effects", "+ log_jacobian - place(u)[1]", ""),
+    "no_jacobian": ("effects", "then + log_jacobian - before", "then - now"),
     "a_density_left_out": ("slopes", "total += np.sum(log_poisson(", "total += 0 * np.sum(log_poisson("),
 }  # fmt: skip
 

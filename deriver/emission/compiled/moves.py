@@ -23,6 +23,7 @@ from deriver.emission.compiled.scalars import cells_of, matrix, scalar, value, w
 from deriver.emission.compiled.together import from_coordinates, to_coordinates
 from deriver.emission.compiled.totals import Totals, find_totals, total_function
 from deriver.emission.compiled.unrolled import Matrix
+from deriver.emission.coordinates import is_interval
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import Text, atom, break_call, call, join_product, join_sum
 from deriver.emission.together import joint_moves, kept_words, kernel_words, move_key
@@ -194,6 +195,11 @@ def _move_function(module: Module, move: Together, key: str, totals: Totals | No
     lines += [f"    copy_numbers(state.{name}, anchor.{name})" for name in _read_beside(module, move)]
     lines.append(f"    to_coordinates_{key}(state, data, u[PLACE])")
     lines.append(f"    now = from_coordinates_{key}(anchor, data, u[PLACE])")
+    if any(is_interval(step) for step in move.members):
+        lines += [
+            "    if now == -math.inf:  # too near to a bound, where nothing is proposed",
+            "        return",
+        ]
     lines += [f"    now += away_{key}(state, data, steps.away)"] if carried else []
     lines += _density_lines(key, "now", "state", "kept", totals, 1)
     lines.append("    log_ratio = propose_block(rng, steps)")

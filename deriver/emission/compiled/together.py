@@ -18,8 +18,8 @@ from deriver.emission.compiled.functions import new_body, place
 from deriver.emission.compiled.marginal import Sizes, marginal_functions
 from deriver.emission.compiled.scalars import matrix
 from deriver.emission.compiled.unrolled import Matrix
-from deriver.emission.compiled.walks import Scale
-from deriver.emission.coordinates import FARTHEST
+from deriver.emission.compiled.walks import Scale, held
+from deriver.emission.coordinates import FARTHEST, NO_DIGITS, find_reach
 from deriver.emission.naming import local_name
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import atom, break_call, call
@@ -113,7 +113,8 @@ def from_coordinates(
         scale = Scale(step)
         scale.write_bounds(body)
         if scale.low and scale.high:
-            body.add(f"if abs(u[{at}]) > {FARTHEST}:  # too near to a bound to keep digits")
+            least, most = _write_reach(body, step, scale)
+            body.add(f"if u[{at}] < {least} or u[{at}] > {most}:  # too near to a bound to keep digits")
             body.add("    return -math.inf")
         body.add(f"{scale.node} = {scale.back(f'u[{at}]')}")
         jacobian = scale.log_jacobian().removeprefix(" + ")
@@ -125,6 +126,18 @@ def from_coordinates(
     doc = ["Put the values that u stands for into the state; return log |d/du|, -inf where they are refused."]
     parameters = ("state: State", "data: Data", "u: Array")
     return make_function(f"from_coordinates{suffix}", parameters, "float", doc, body.lines())
+
+
+def _write_reach(body: Body, step: Step, scale: Scale) -> tuple[str, str]:
+    """Return the texts of the least and the greatest logit of a node; named where they depend on data."""
+    reach = find_reach(step)
+    if reach is not None:
+        return (f"-{reach[0]}", str(reach[1]))
+    names = (body.fresh("least"), body.fresh("most"))
+    for name, sign, end in zip(names, ("-", ""), (scale.low, scale.high), strict=True):
+        share = f"({scale.high} - {held(scale.low)}) / max(abs({end}), {NO_DIGITS})"
+        body.add(f"{name} = {sign}({FARTHEST} + math.log(max({share}, 1.0)))")
+    return names
 
 
 def _write_matrix(body: Body, step: Step, at: int) -> int:

@@ -95,7 +95,7 @@ class Scale:
         """Return u as a function of the node."""
         if self.plain:
             return value
-        above = value if self.low == "0" else f"{value} - {_held(self.low)}"
+        above = value if self.low == "0" else f"{value} - {held(self.low)}"
         if self.low and self.high:
             return (
                 f"math.log(({above}) / ({self.high} - {value}))"
@@ -109,7 +109,7 @@ class Scale:
         if self.plain:
             return u
         if self.low and self.high:
-            width = f"({self.high} - {_held(self.low)})" if self.low != "0" else self.high
+            width = f"({self.high} - {held(self.low)})" if self.low != "0" else self.high
             added = "" if self.low == "0" else f"{self.low} + "
             return f"{added}{width} / (1 + math.exp(-{u}))"
         if self.low:
@@ -121,12 +121,13 @@ class Scale:
         if self.plain:
             return ""
         if self.low and self.high:
-            above = self.node if self.low == "0" else f"{self.node} - {_held(self.low)}"
+            above = self.node if self.low == "0" else f"{self.node} - {held(self.low)}"
             return f" + math.log({above}) + math.log({self.high} - {self.node})"
         return " + u"
 
 
-def _held(text: str) -> str:
+def held(text: str) -> str:
+    """Return a bound as it stands after a minus sign."""
     return f"({text})" if text.startswith("-") else text
 
 
