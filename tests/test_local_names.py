@@ -52,6 +52,21 @@ process
 parameters
   w ~ N(0, 1)
 """,
+    "a recursion": """
+model named
+plates
+  i = 1..n
+given
+  GIVEN > 0
+data
+  y[i] ~ N(NODE[i], 1)
+process
+  NODE[1] = start
+  NODE[i] = rate * NODE[i-1] + GIVEN for i in 2..n
+parameters
+  start ~ Gamma(shape=2, rate=1)
+  rate ~ Uniform(0, 1)
+""",
 }
 Y = np.array([0.4, 1.3, 0.8, 2.1, 0.9])
 
@@ -72,8 +87,8 @@ def draw(model: str, node: str, given: str, folder) -> list[np.ndarray]:
     for _ in range(4):
         state, _ = module.sweep(rng, state, data, steps)
     values = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    own = values.pop(node)
-    return [own, *values.values(), module.log_joint(state, data)]
+    own = values.pop(node, None)
+    return [*([] if own is None else [own]), *values.values(), module.log_joint(state, data)]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -67,7 +67,8 @@ class Source:
         return found
 
     def fresh(self, hint: str) -> str:
-        """Return an unused local name."""
+        """Return an unused local name; what is called after a quantity keeps clear of the functions' own locals."""
+        hint = local_name(hint) if hint in self.quantities else hint
         name, number = hint, 2
         while name in self.taken:
             name, number = f"{hint}_{number}", number + 1

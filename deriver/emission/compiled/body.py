@@ -107,8 +107,9 @@ class Body:
         self.block.lines += lines or force_statement(f"{name} {operator} ", text, depth, short=plain)
 
     def fresh(self, hint: str) -> str:
-        """Return an unused local name."""
+        """Return an unused local name; what is called after a quantity keeps clear of the functions' own locals."""
         hint = hint.replace("′", "_").replace("″", "__").replace(" (moving)", "")
+        hint = local_name(hint) if hint in self.quantities else hint
         name, number = hint, 2
         while name in self.taken:
             name, number = f"{hint}_{number}", number + 1
