@@ -286,7 +286,7 @@ def _add_where(inner: Source, own: Quantity, indices: tuple, rules: dict, masks:
     key = f"{own.name} (gated)"
     inner.quantities[key] = own
     element = Ref(Variable(key, own.sides), *indices).xreplace(rules)
-    frame = inner.frame_of(element)
+    frame = inner.frame_of_element(element)
     left = align(inner, read_reference(inner, element), frame)
     body = body.xreplace(rules)
     text = print_fitting(inner, body, frame, 88 - 8 - len(left))
@@ -315,8 +315,8 @@ def write_parameter(source: Source, expr: Expr, target: Ref, hint: str) -> str:
 
 
 def parameter_frame(source: Source, expr: Expr, target: Ref) -> Frame:
-    """Return the target's axes with the component axes of a parameter."""
-    own = source.space.axes(free_indices(target, source.space))
+    """Return the target's axes, in the order of its array, with the component axes of a parameter."""
+    own = source.space.axes_of(target)
     return Frame(axes=own, chain=True, sides=count_sides(expr))
 
 
