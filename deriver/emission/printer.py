@@ -241,6 +241,8 @@ def _print_function(source: Source, expr: Expr, frame: Frame) -> Text:
         one, rest = expr.args[0].as_coeff_Add()
         if one == 1 and isinstance(rest, sp.exp):
             return call("np.logaddexp", "0", print_expression(source, rest.args[0], frame).text)
+        if one == 1 and isinstance(-rest, sp.exp):  # log(1 - e^a), which would lose its digits near 0
+            return call("np.log", f"-np.expm1({print_expression(source, (-rest).args[0], frame).text})")
         if isinstance(expr.args[0], heads.NormalCdf):
             source.needs.special.add("log_ndtr")
             return call("log_ndtr", print_expression(source, expr.args[0].args[0], frame).text)

@@ -122,9 +122,17 @@ def _matrix_side(expr: sp.Mul) -> list[Expr]:
     return [sp.Mul(*factors)] if scalars and len(factors) > 1 else []
 
 
+def _without_sign(term: Expr) -> Expr:
+    return -term if printer.is_negative(term) else term
+
+
 def _nameable(arg: Expr) -> bool:
-    if isinstance(arg, sp.Add) and 1 in arg.args and any(isinstance(term, sp.exp) for term in arg.args):
-        return False  # stays for logaddexp or expit
+    if (
+        isinstance(arg, sp.Add)
+        and 1 in arg.args
+        and any(isinstance(_without_sign(t), sp.exp) for t in arg.args)
+    ):
+        return False  # stays for logaddexp, expm1 or expit
     if isinstance(arg, heads.NormalCdf):
         return False  # stays for log_ndtr
     return not isinstance(arg, heads.Transposed | heads.Gated | sp.Number) and not arg.is_number
