@@ -348,7 +348,8 @@ def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
     sides = [print_expression(inner, side, Frame()).text for side in value.variable.shape]
     shape = shape_text(inner, Frame(axes=axes, chain=True), sides)
     shape = shape if "," in shape else f"{shape},"
-    if factor.truncation is not None and factor.family in MASSES:
+    counted = family_record(factor.family).support.kind == "integer"
+    if factor.truncation is not None and factor.family in MASSES and not counted:
         lower, upper = _truncation_ends(inner, factor, axes, rules)
         if family_record(factor.family).support.lower == "0":
             lower = "0.0" if lower == "-np.inf" else f"np.maximum({lower}, 0.0)"
@@ -356,4 +357,8 @@ def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
         own = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
         return call("random_between", "rng", f"log_mass_{factor.family}", own, lower, upper, f"({shape})")
     module.predictions.add(factor.family)
-    return call(f"predict_{factor.family}", "rng", *texts, f"({shape})")
+    drawn = call(f"predict_{factor.family}", "rng", *texts, f"({shape})")
+    if factor.truncation is None or not counted:
+        return drawn
+    module.needs.helpers.add("draw_inside")
+    return call("draw_inside", f"lambda: {drawn.text}", *_truncation_ends(inner, factor, axes, rules))

@@ -32,7 +32,8 @@ SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "ndtr", "log_ndtr", "log_e
 # The families whose truncated members have a helper for the mass that is kept.
 MASSES = (
     "normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta", "exponential", "student_t", "cauchy",
-    "half_cauchy", "half_normal", "laplace", "logistic", "lognormal", "weibull",
+    "half_cauchy", "half_normal", "laplace", "logistic", "lognormal", "weibull", "poisson", "binomial",
+    "negative_binomial",
 )  # fmt: skip
 MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs", "lgamma": "gammaln"}
 
