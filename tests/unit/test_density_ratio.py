@@ -218,6 +218,8 @@ def test_elements_outside_of_the_subset_of_a_node_are_no_test() -> None:
     assert found.index == (2,)
     state["S"] = {(): frozenset()}
     assert check_node(wrong, wrong.node("u"), state, np.random.default_rng(2)) is False
+
+
 def test_categories_that_a_drawn_value_settles_are_refused_with_a_way_out() -> None:
     derivation = derive(
         parse_model(
