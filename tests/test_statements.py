@@ -101,6 +101,44 @@ def test_the_source_divides_by_the_mass_that_a_truncation_keeps(key: str, tmp_pa
     )
 
 
+COUNTED = {
+    "poisson": ("Poisson(m)", (1.3,)),
+    "binomial": ("Binomial(9, p)", (9, 0.35)),
+    "negative_binomial": ("NegativeBinomial(size=m, prob=p)", (1.3, 0.35)),
+}
+COUNTS = {"a": (1, np.inf), "b": (-np.inf, 3), "c": (2, 5), "d": (4.5, np.inf), "e": (6, 7)}
+
+
+@pytest.mark.parametrize("key", COUNTED)
+def test_truncated_counts(key: str, tmp_path: Path) -> None:
+    """Both ends belong to what is kept: the densities, and new draws, which lie inside and have the right mean."""
+    written, parameters = COUNTED[key]
+    lines = [f"  {name} ~ {written} T({low}, {high!s})" for name, (low, high) in COUNTS.items()]
+    text = f"model {key}\ndata\n" + "\n".join(lines) + "\nparameters\n"
+    text += "".join(f"  {name} ~ {prior}\n" for name, prior in (("m", "Exponential(rate=1)"), ("p", "Unif(0, 1)"))
+                    if name in written.partition("(")[2])  # fmt: skip
+    module = load_source(deriver.emit(deriver.parse_model(text)), tmp_path, key)
+    held = {
+        name: np.full(4000, value)
+        for name, value in (("m", 1.3), ("p", 0.35))
+        if name in module.State.__annotations__
+    }
+    state, seen = module.State(**held), {"a": 1, "b": 3, "c": 4, "d": 5, "e": 7}
+    data = module.prepare({name: np.array(float(value)) for name, value in seen.items()})
+    found = module.log_likelihood(state, data)
+    new = module.predict(np.random.default_rng(3), state, data)
+    for name, (low, high) in COUNTS.items():
+        record = family(key)
+        mass = log_mass(record, low, high, *parameters)
+        assert found[name][0] == pytest.approx(record.logpdf(seen[name], *parameters) - mass, rel=1e-9), name
+        inside = np.arange(max(np.ceil(low), 0), min(high, 60) + 1)
+        weights = np.exp([record.logpdf(value, *parameters) - mass for value in inside])
+        mean = weights @ inside
+        sd = np.sqrt(weights @ (inside - mean) ** 2)
+        assert set(new[name]) <= set(inside)
+        assert abs(new[name].mean() - mean) <= 4.5 * sd / np.sqrt(4000) + 1e-9
+
+
 def test_definitions_of_the_data_are_computed_in_order(tmp_path: Path) -> None:
     """A centred covariate is stated above the mean that it uses."""
     text = (

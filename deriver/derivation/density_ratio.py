@@ -15,6 +15,8 @@ import numpy as np
 from sympy import Tuple
 
 from deriver.algebra.evaluate import evaluate, holds, index_values
+from deriver.algebra.heads import Ref, Step
+from deriver.derivation.factors import Definitions
 from deriver.derivation.numeric import (
     Completed,
     log_conditional_at,
@@ -25,7 +27,7 @@ from deriver.derivation.numeric import (
 )
 from deriver.derivation.records import Conditional, Derivation
 from deriver.derivation.states import enough_rows, observed_state, random_state, redraw
-from deriver.errors import InternalError
+from deriver.errors import InternalError, Mistake, UsageError
 
 TOLERANCE = 1e-8
 _PASSES = 8
@@ -59,8 +61,9 @@ def check_derivation(
     another.  Where many tell nothing, as where masks at random leave no probability for what was seen, the givens and
     responses are those of ``data``, the arrays of a run.
     Raises ``InternalError`` naming the node when the identity fails, or cannot be evaluated: a fault of
-    deriver, never a sampler.
+    deriver, never a sampler; ``UsageError`` where drawn values would have to settle the categories that were seen.
     """
+    _refuse_settled_categories(derivation)
     rng = np.random.default_rng(seed)
     missing = {conditional.node: states for conditional in derivation.conditionals}
     size = enough_rows(derivation.model)
@@ -91,6 +94,25 @@ def check_derivation(
             f"the derived conditional of {unchecked[0]} in model {derivation.model.name} could not be checked: "
             f"no random state was found at which its joint density is positive and keeps its digits"
         )
+
+
+def _refuse_settled_categories(derivation: Derivation) -> None:
+    """Raise ``UsageError`` where drawn values settle categories: chains would have to begin between all their cuts."""
+    definitions = Definitions(derivation.definitions)
+    drawn = {conditional.node for conditional in derivation.conditionals if conditional.indices}
+    for factor in derivation.factors:
+        if factor.family != "categorical" or factor.layer != "data":
+            continue
+        steps = definitions.expand(factor.arguments[0]).atoms(Step)
+        if any(ref.name in drawn for step in steps for ref in definitions.expand(step).atoms(Ref)):
+            mistake = Mistake(
+                code="settled-category",
+                found=f"the category {factor.value.name}, which a drawn value settles by is_positive(...)",
+                expected="categories of which each has some probability at every value of the nodes",
+                remedy="leave the value between the cuts out of the model, and write the probability of each "
+                "category: normal_cdf((c - m) / s), or 1 - exp(-rate * c), and differences of these",
+            )
+            raise UsageError([mistake], origin="model")
 
 
 def _observed_state(derivation: Derivation, data: Mapping, rng: np.random.Generator) -> dict | None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from sympy import Expr, Tuple
 
 from deriver.algebra.evaluate import compile_expression, evaluate, holds, index_values
+from deriver.algebra.heads import Ref
+from deriver.derivation.factors import Definitions
 from deriver.derivation.records import Conditional, Definition, Factor
 from deriver.families import family as family_record
+from deriver.families.numeric import Chance
+from deriver.families.symbolic import complement
 from deriver.families.truncation import log_mass
 
 Parameters = dict[str, Any]
@@ -125,22 +130,38 @@ def stated_elements(
 def log_joint(factors: tuple[Factor, ...], definitions: tuple[Definition, ...], state: Mapping) -> float:
     """Return the log joint density, each term by its family's numeric log density."""
     completed = Completed(state, definitions)
-    return sum(_log_factor(factor, completed) for factor in factors)
+    return sum(_log_factor(factor, definitions, completed) for factor in factors)
 
 
-def _log_factor(factor: Factor, state: Mapping) -> float:
+def _log_factor(factor: Factor, definitions: tuple[Definition, ...], state: Mapping) -> float:
     record = family_record(factor.family)
     conditions = Tuple(*factor.conditions)
+    rests = [
+        _rest(name, argument, definitions)
+        for name, argument in zip(record.parameters, factor.arguments, strict=True)
+    ]
     total = 0.0
     for indices in index_values(Tuple(*factor.bounds), state, {}):
         if not holds(conditions, state, indices):
             continue
         value = _number(factor.value, state, indices)
         arguments = [_number(argument, state, indices) for argument in factor.arguments]
+        for place, rest in enumerate(rests):
+            if rest is not None:
+                arguments[place] = Chance(arguments[place], _number(rest, state, indices))
         total += record.logpdf(value, *arguments)
         if factor.truncation is not None:
             total += _log_truncation(factor, value, arguments, state, indices)
     return total
+
+
+@lru_cache(maxsize=256)
+def _rest(name: str, argument: Expr, definitions: tuple[Definition, ...]) -> Expr | None:
+    """Return 1 - a probability that is computed, the definitions written out; None of any other argument."""
+    if name != "prob" or not argument.is_commutative:
+        return None
+    prob = Definitions(definitions).expand(argument)
+    return None if isinstance(prob, Ref) or prob.is_number else complement(prob)
 
 
 def _number(expr: Expr, state: Mapping, indices: dict) -> Any:

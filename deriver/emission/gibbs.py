@@ -17,7 +17,7 @@ from deriver.emission.source import Frame, Source
 from deriver.emission.statements import write_parameter
 from deriver.emission.text import break_brackets, break_call, call
 from deriver.emission.views import FunctionView
-from deriver.plan.layout import Axis, free_indices, plate_of, unsupported
+from deriver.plan.layout import Axis, plate_of, unsupported
 from deriver.plan.records import Step
 
 # Family -> its parameters in the order in which ``random_<family>`` takes them.
@@ -99,7 +99,7 @@ def bound_text(source: Source, end: Expr | None, conditional: Conditional, place
     """Return the text of a bound, infinite where there is none."""
     if end is None or end.is_infinite:
         return "-np.inf" if place == 0 else "np.inf"
-    axes = source.space.axes(free_indices(conditional.target, source.space))
+    axes = source.space.axes_of(conditional.target)
     return print_expression(source, end, Frame(axes=axes, chain=True)).text
 
 

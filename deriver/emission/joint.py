@@ -21,7 +21,7 @@ from deriver.emission.text import Text, break_statement, call, force_statement, 
 from deriver.emission.views import FunctionView
 from deriver.families import family as family_record
 from deriver.plan.conditions import narrow
-from deriver.plan.layout import Quantity, free_indices, unsupported
+from deriver.plan.layout import Quantity, unsupported
 
 ROOM = 44
 
@@ -117,7 +117,7 @@ def write_elements(
     """Write the assignment of an expression to the elements of a local array over which the bounds run."""
     inner = source.within(source.space.extend(bounds))
     inner.quantities = {**inner.quantities, array.name: array}
-    frame = inner.frame_of(element)
+    frame = inner.frame_of_element(element)
     left = align(inner, read_reference(inner, element), frame)
     text = print_fitting(inner, expression, frame, 88 - 7 - len(left))
     source.add(f"{left} = {text.text}")
@@ -149,8 +149,8 @@ class Density:
 def print_density(module: Module, source: Source, factor: Factor) -> Density:
     """Print the log density of a factor for all the values it ranges over."""
     inner, rules = factor_scope(module, source, factor)
-    axes = inner.space.axes(free_indices(factor.value.xreplace(rules), inner.space))
     value = factor.value.xreplace(rules)
+    axes = inner.space.axes_of(value)
     texts = [_argument(inner, value, axes, "value")]
     texts += [
         _argument(inner, argument.xreplace(rules), axes, name)
@@ -313,8 +313,9 @@ def _write_by_piece(module: Module, source: Source, name: str, *, likelihood: bo
         place = element(inner, _as_state(quantity, likelihood)).func(
             element(inner, quantity).variable.__class__(f"{name} (local)"), *factor.value.indices
         )
-        frame = inner.frame_of(place.xreplace(rules))
-        left = align(inner, read_reference(inner, place.xreplace(rules)), frame)
+        place = place.xreplace(rules)
+        frame = inner.frame_of_element(place)
+        left = align(inner, read_reference(inner, place), frame)
         _add_value(source, f"{left} = ", writer(module, source, factor))
 
 
@@ -339,7 +340,7 @@ def _likelihood_value(module: Module, source: Source, factor: Factor) -> Text:
 def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
     inner, rules = factor_scope(module, source, factor)
     value = factor.value.xreplace(rules)
-    axes = inner.space.axes(free_indices(value, inner.space))
+    axes = inner.space.axes_of(value)
     texts = [
         _argument(inner, argument.xreplace(rules), axes, name)
         for name, argument in zip(family_record(factor.family).parameters, factor.arguments, strict=True)
@@ -347,7 +348,8 @@ def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
     sides = [print_expression(inner, side, Frame()).text for side in value.variable.shape]
     shape = shape_text(inner, Frame(axes=axes, chain=True), sides)
     shape = shape if "," in shape else f"{shape},"
-    if factor.truncation is not None and factor.family in MASSES:
+    counted = family_record(factor.family).support.kind == "integer"
+    if factor.truncation is not None and factor.family in MASSES and not counted:
         lower, upper = _truncation_ends(inner, factor, axes, rules)
         if family_record(factor.family).support.lower == "0":
             lower = "0.0" if lower == "-np.inf" else f"np.maximum({lower}, 0.0)"
@@ -355,4 +357,8 @@ def _predicted_value(module: Module, source: Source, factor: Factor) -> Text:
         own = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
         return call("random_between", "rng", f"log_mass_{factor.family}", own, lower, upper, f"({shape})")
     module.predictions.add(factor.family)
-    return call(f"predict_{factor.family}", "rng", *texts, f"({shape})")
+    drawn = call(f"predict_{factor.family}", "rng", *texts, f"({shape})")
+    if factor.truncation is None or not counted:
+        return drawn
+    module.needs.helpers.add("draw_inside")
+    return call("draw_inside", f"lambda: {drawn.text}", *_truncation_ends(inner, factor, axes, rules))

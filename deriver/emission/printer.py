@@ -32,7 +32,8 @@ SPECIAL = {"gammaln", "erf", "expit", "multigammaln", "ndtr", "log_ndtr", "log_e
 # The families whose truncated members have a helper for the mass that is kept.
 MASSES = (
     "normal", "gamma", "inverse_gamma", "sqrt_inverse_gamma", "beta", "exponential", "student_t", "cauchy",
-    "half_cauchy", "half_normal", "laplace", "logistic", "lognormal", "weibull",
+    "half_cauchy", "half_normal", "laplace", "logistic", "lognormal", "weibull", "poisson", "binomial",
+    "negative_binomial",
 )  # fmt: skip
 MAPS = {"log": "np.log", "exp": "np.exp", "sqrt": "np.sqrt", "abs": "np.abs", "lgamma": "gammaln"}
 
@@ -241,6 +242,8 @@ def _print_function(source: Source, expr: Expr, frame: Frame) -> Text:
         one, rest = expr.args[0].as_coeff_Add()
         if one == 1 and isinstance(rest, sp.exp):
             return call("np.logaddexp", "0", print_expression(source, rest.args[0], frame).text)
+        if one == 1 and isinstance(-rest, sp.exp):  # log(1 - e^a), which would lose its digits near 0
+            return call("np.log", f"-np.expm1({print_expression(source, (-rest).args[0], frame).text})")
         if isinstance(expr.args[0], heads.NormalCdf):
             source.needs.special.add("log_ndtr")
             return call("log_ndtr", print_expression(source, expr.args[0].args[0], frame).text)

@@ -54,6 +54,12 @@ class Module:
         """Return an array of the plan by name."""
         return next(quantity for quantity in self.plan.quantities if quantity.name == name)
 
+    @property
+    def line(self) -> str:
+        """Return the name of the unbounded coordinate of nodes: u, unless something of the model has that name."""
+        names = {quantity.name for quantity in self.plan.quantities}
+        return next(name for name in ("u", "on_line", "on_line_") if name not in names)
+
     def state_nodes(self) -> list[Quantity]:
         """Return the arrays of the state in the order of the model."""
         return [self.quantity(step.node) for step in self.plan.steps]

@@ -55,6 +55,10 @@ class Source:
             sides=count_sides(expr),
         )
 
+    def frame_of_element(self, element: Ref) -> Frame:
+        """Return the axes of an element of an array, in the order in which the array has them."""
+        return replace(self.frame_of(element), axes=self.space.axes_of(element))
+
     def uses_state(self, expr: sp.Basic) -> bool:
         """Tell whether the value of an expression differs between chains."""
         return any(self.quantity(ref.name).chain for ref in expr.atoms(Ref))

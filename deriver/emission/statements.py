@@ -122,9 +122,17 @@ def _matrix_side(expr: sp.Mul) -> list[Expr]:
     return [sp.Mul(*factors)] if scalars and len(factors) > 1 else []
 
 
+def _without_sign(term: Expr) -> Expr:
+    return -term if printer.is_negative(term) else term
+
+
 def _nameable(arg: Expr) -> bool:
-    if isinstance(arg, sp.Add) and 1 in arg.args and any(isinstance(term, sp.exp) for term in arg.args):
-        return False  # stays for logaddexp or expit
+    if (
+        isinstance(arg, sp.Add)
+        and 1 in arg.args
+        and any(isinstance(_without_sign(t), sp.exp) for t in arg.args)
+    ):
+        return False  # stays for logaddexp, expm1 or expit
     if isinstance(arg, heads.NormalCdf):
         return False  # stays for log_ndtr
     return not isinstance(arg, heads.Transposed | heads.Gated | sp.Number) and not arg.is_number
@@ -286,7 +294,7 @@ def _add_where(inner: Source, own: Quantity, indices: tuple, rules: dict, masks:
     key = f"{own.name} (gated)"
     inner.quantities[key] = own
     element = Ref(Variable(key, own.sides), *indices).xreplace(rules)
-    frame = inner.frame_of(element)
+    frame = inner.frame_of_element(element)
     left = align(inner, read_reference(inner, element), frame)
     body = body.xreplace(rules)
     text = print_fitting(inner, body, frame, 88 - 8 - len(left))
@@ -315,8 +323,8 @@ def write_parameter(source: Source, expr: Expr, target: Ref, hint: str) -> str:
 
 
 def parameter_frame(source: Source, expr: Expr, target: Ref) -> Frame:
-    """Return the target's axes with the component axes of a parameter."""
-    own = source.space.axes(free_indices(target, source.space))
+    """Return the target's axes, in the order of its array, with the component axes of a parameter."""
+    own = source.space.axes_of(target)
     return Frame(axes=own, chain=True, sides=count_sides(expr))
 
 

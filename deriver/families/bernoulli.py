@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from deriver.families.deferred import heads, sp
-from deriver.families.numeric import NEVER, UNDEFINED
+from deriver.families.numeric import NEVER, UNDEFINED, complement_of
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import expit, keep, log_complement, log_of
 
@@ -29,7 +29,7 @@ def logpdf(value: float, prob: float) -> float:
         return UNDEFINED
     if value not in (0, 1):
         return NEVER
-    chance = prob if value == 1 else 1.0 - prob
+    chance = prob if value == 1 else complement_of(prob)
     return math.log(chance) if chance > 0 else NEVER
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from deriver.families.deferred import special
-from deriver.families.numeric import NEVER, UNDEFINED, is_count
+from deriver.families.numeric import NEVER, UNDEFINED, Chance, is_count
 from deriver.families.record import Family, Parametrisation, SupportRule
 from deriver.families.symbolic import expit, keep, log_choose, log_complement, log_of
 
@@ -26,7 +26,12 @@ def logpdf(value: float, size: float, prob: float) -> float:
     if not (is_count(value) and value <= size):
         return NEVER
     log_ways = -math.log1p(size) - special.betaln(size - value + 1.0, value + 1.0)
-    return float(log_ways + special.xlogy(value, prob) + special.xlog1py(size - value, -prob))
+    never = (
+        special.xlogy(size - value, prob.rest)
+        if isinstance(prob, Chance)
+        else special.xlog1py(size - value, -prob)
+    )
+    return float(log_ways + special.xlogy(value, prob) + never)
 
 
 def cdf(value: float, size: float, prob: float) -> float:

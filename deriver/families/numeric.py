@@ -7,12 +7,29 @@ where the parameters are not legal.
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 NEVER = -math.inf
 UNDEFINED = math.nan
+
+
+class Chance(float):
+    """A probability with its complement, which was computed by itself: 1 - p has no digits where p is nearly 1."""
+
+    rest: float
+
+    def __new__(cls, prob: float, rest: float) -> Self:
+        chance = super().__new__(cls, prob)
+        chance.rest = rest
+        return chance
+
+
+def complement_of(prob: float) -> float:
+    """Return 1 - p, with the digits that are known."""
+    return prob.rest if isinstance(prob, Chance) else 1.0 - prob
 
 
 def cholesky_factor(matrix: ArrayLike) -> np.ndarray | None:

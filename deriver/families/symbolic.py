@@ -34,6 +34,15 @@ def log_complement(prob: Expr) -> Expr:
     return log_of(1 - prob)
 
 
+def complement(prob: Expr) -> Expr:
+    """Return 1 - prob in a form that keeps its digits where prob is nearly 1."""
+    if isinstance(prob, heads.NormalCdf):
+        return heads.NormalCdf(-prob.args[0])
+    if isinstance(prob, sp.Pow) and prob.exp == -1 and isinstance(prob.base - 1, sp.exp):
+        return 1 / (1 + 1 / (prob.base - 1))
+    return 1 - prob
+
+
 def quadratic_form(deviation: Expr, matrix: Expr) -> Expr:
     """Return d'Md for a vector expression d and a matrix expression M."""
     return heads.inner(heads.transpose(deviation) * matrix * deviation)

@@ -118,6 +118,11 @@ class Space:
                 axes.append(Axis(indices=self.sort(group)))
         return tuple(axes)
 
+    def axes_of(self, element: Ref) -> tuple[Axis, ...]:
+        """Return the axes of an element with free indices, in the order in which it has them."""
+        given = [s for index in element.indices for s in sp.ordered(free_indices(index, self))]
+        return self.axes(dict.fromkeys(given), as_given=True)
+
     def _tied(self, symbol: Symbol, among: list[Symbol]) -> list[Symbol]:
         group = [symbol]
         for known in group:

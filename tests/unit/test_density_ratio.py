@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sympy as sp
+from scipy import special
 
 from deriver.derivation.conditionals import derive
 from deriver.derivation.density_ratio import RatioFailure, check_derivation, check_node
-from deriver.derivation.numeric import stated_elements
+from deriver.derivation.numeric import log_joint, stated_elements
 from deriver.derivation.records import Derivation
 from deriver.derivation.states import random_state
-from deriver.errors import InternalError
+from deriver.errors import InternalError, UsageError
 from deriver.language import parse_model
 
 MODEL = """
@@ -110,6 +111,33 @@ def test_states_that_have_lost_the_digits_tell_nothing() -> None:
         check_derivation(broken(right, "b", log_kernel=kernel + right.node("b").target / 10**4))
 
 
+LINKS = ("1 - exp(-exp({}))", "expit({})", "normal_cdf({})")
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_joint_density_keeps_its_digits_where_a_probability_is_nearly_one(link: str) -> None:
+    """P(y = 0) at 1 - p = 1e-13 and below, in a definition too, against the other tail of the same link."""
+    text = f"""model tails
+given
+  n : integer >= 0
+data
+  y ~ Bernoulli(p)
+  z ~ Binomial(n, {link.format("3.4 * a")})
+process
+  p = {link.format("3.4 * a")}
+parameters
+  a ~ N(0, 1)
+"""
+    derivation = derive(parse_model(text))
+    at = {"1 - exp(-exp({}))": 1.0, "expit({})": 9.0, "normal_cdf({})": 2.2}[link]
+    state = {"a": {(): at}, "y": {(): 0}, "z": {(): 1}, "n": {(): 3}}
+    eta = 3.4 * at
+    log_rest = {"1": -np.exp(eta), "e": -eta - np.log1p(np.exp(-eta)), "n": special.log_ndtr(-eta)}[link[0]]
+    log_prob = {"1": np.log1p(-np.exp(log_rest)), "e": log_rest + eta, "n": special.log_ndtr(eta)}[link[0]]
+    wanted = 3 * log_rest + log_prob + np.log(3) - at**2 / 2 - np.log(2 * np.pi) / 2
+    assert log_joint(derivation.factors, derivation.definitions, state) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_a_wrong_log_kernel_is_caught(derivation: Derivation) -> None:
     kernel = derivation.node("tau2").log_kernel
     with pytest.raises(InternalError, match="tau2"):
@@ -190,3 +218,22 @@ def test_elements_outside_of_the_subset_of_a_node_are_no_test() -> None:
     assert found.index == (2,)
     state["S"] = {(): frozenset()}
     assert check_node(wrong, wrong.node("u"), state, np.random.default_rng(2)) is False
+
+
+def test_categories_that_a_drawn_value_settles_are_refused_with_a_way_out() -> None:
+    derivation = derive(
+        parse_model(
+            """model interval
+plates
+  i = 1..4
+data
+  y[i] ~ Categorical([1 - is_positive(t[i] - 1); is_positive(t[i] - 1) - is_positive(t[i] - 2); is_positive(t[i] - 2)])
+process
+  t[i] ~ N(m, 1)
+parameters
+  m ~ N(0, 1)
+"""
+        )
+    )
+    with pytest.raises(UsageError, match="normal_cdf"):
+        check_derivation(derivation)

@@ -148,6 +148,27 @@ def test_arrays_that_have_the_shape_of_the_plates() -> None:
         assert int(binding.arrays["n"]) == 2
 
 
+def test_a_matrix_of_covariates_beside_one_response_a_row() -> None:
+    """Arrays of two axes are taken by their axes, though the rows of all would make a table."""
+    model = parse_model(
+        """model two_axes
+plates
+  i = 1..n
+  m = 1..M
+given
+  x[i,m]
+data
+  y[i] ~ N(sum(m: x[i,m] * b[m]), 1)
+process
+  b[m] ~ N(0, 1)
+"""
+    )
+    x = np.arange(6.0).reshape(3, 2)
+    binding = bind_data(model, {"y": np.zeros(3), "x": x})
+    assert binding.arrays["x"].tolist() == x.tolist()
+    assert [int(binding.arrays[name]) for name in ("n", "M")] == [3, 2]
+
+
 def test_group_numbers_in_arrays_count_from_one_or_are_labels() -> None:
     data = {"y": np.arange(4.0), "g": [1, 3, 3, 1], "h": [1, 1, 2]}
     binding = bind_data(LONG, data)

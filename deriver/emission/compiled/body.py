@@ -190,7 +190,7 @@ class Body:
     def unpacked_name(self, name: str) -> str:
         """Return the local name that an array or number of the state or the data has here."""
         if name in self.words:
-            return f"{name}_"
+            return f"{local_name(name)}_"
         return local_name(name) if name in self.quantities else name
 
     def unpacked(self) -> list[str]:

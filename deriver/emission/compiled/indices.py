@@ -37,6 +37,8 @@ def place_in(body: Body, index: Expr, bound: Bound) -> str:
     """Return the position of an index along an axis of fixed length that begins at ``bound[0]``."""
     if isinstance(index, Ref) and body.quantity(index.name).kind == "index":
         return _shift(element(body, index), _first_of(body, index) - bound[0])
+    if isinstance(index, Ref) and body.space.has_label(index):
+        return _shift(f"int({element(body, index)})", -bound[0])  # a class seen, kept with the numbers
     symbol = _loop_symbol(body, index)
     if symbol is None:
         return number(body, index - bound[0])
@@ -184,7 +186,7 @@ def loops(
     """
     before_space, before_loops, before_layouts = body.space, dict(body.loops), dict(body.layouts)
     space = body.space.extend(bounds)
-    members = [c for c in conditions if _is_membership(c, bounds)]
+    members = [c for c in conditions if _is_membership(body, c, bounds)]
     space, rules, tests = narrow(space, [c for c in conditions if c not in members])
     if rules or space.subsets:
         raise unsupported("a sum over chosen members of a plate", "use the numpy backend")
@@ -196,13 +198,22 @@ def loops(
         body.space, body.loops, body.layouts = before_space, before_loops, before_layouts
 
 
-def _is_membership(condition: Condition, bounds: Sequence[sp.Tuple]) -> bool:
-    """Tell whether a condition is g[k] = i for an index k that is summed over."""
+def _is_membership(body: Body, condition: Condition, bounds: Sequence[sp.Tuple]) -> bool:
+    """Tell whether a condition is g[k] = i for a group column g and an index k that is summed over.
+
+    The classes of a categorical response (y[k] = i) are no such column: whether a row has one is a test.
+    """
     if condition.relation != "=":
         return False
     symbols = {bound[0] for bound in bounds}
     sides = (condition.left, condition.right)
-    return any(isinstance(s, Ref) and len(s.indices) == 1 and s.indices[0] in symbols for s in sides)
+    return any(
+        isinstance(s, Ref)
+        and len(s.indices) == 1
+        and s.indices[0] in symbols
+        and bool(body.quantity(s.name).plate)
+        for s in sides
+    )
 
 
 @contextmanager

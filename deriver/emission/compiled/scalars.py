@@ -335,6 +335,8 @@ def _function(body: Body, expr: Expr) -> Text:
         if one == 1 and isinstance(rest, sp.exp):
             body.needs.helpers.add("softplus")
             return call("softplus", scalar(body, rest.args[0]).text)
+        if one == 1 and isinstance(-rest, sp.exp):  # log(1 - e^a), which would lose its digits near 0
+            return call("math.log", f"-math.expm1({scalar(body, (-rest).args[0]).text})")
     name = FUNCTIONS[type(expr)]
     if body.summing and name == "math.exp":
         name = "exponential"  # a loop that only adds up then has no call in it, and vectorises

@@ -6,6 +6,8 @@ it as arguments.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 from sympy import Expr
 
@@ -33,7 +35,8 @@ def walk_functions(module: Module, sizes: dict, step: Step) -> list[FunctionView
     """Return ``log_density_<node>`` and ``update_<node>``."""
     if step.conditional.shape:
         raise unsupported(f"{step.node}, a vector that no Newton proposal fits", "use the numpy backend")
-    body = new_body(module, sizes)
+    # its name is that of the element that moves; its other elements are read from the array under another
+    body = replace(new_body(module, sizes), words=frozenset({step.node}))
     body.taken |= {"u", "step", "rate", "gain", "noise", "lost", "taken", local_name(step.node)}
     scale = Scale(step)
     node = step.node
