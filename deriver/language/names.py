@@ -16,8 +16,8 @@ _LONGEST = 60
 _OF_THE_SOURCE = frozenset({"chains", "state", "sweep"})
 
 
-def refuse_name(name: str) -> tuple[str, str] | None:
-    """Return why a name cannot be used and what to do instead, or None if it can."""
+def refuse_name(name: str, *, quantity: bool = True) -> tuple[str, str] | None:
+    """Return why a name cannot be used, by a quantity or by a model, and what to do instead, or None if it can."""
     if not _PLAIN.match(name):
         return (f"`{name}` is not a name", "start with a letter and use letters, digits and `_` only")
     if len(name) > _LONGEST:
@@ -27,7 +27,7 @@ def refuse_name(name: str) -> tuple[str, str] | None:
     if keyword.iskeyword(name):
         instead = {"lambda": "lam"}.get(name, name + "_")
         return (f"`{name}` is a keyword of Python, and would break the source", f"call it `{instead}`")
-    if name in _OF_THE_SOURCE:
+    if quantity and name in _OF_THE_SOURCE:
         return (f"`{name}` is a name that the generated source uses itself", f"call it `{name}_`")
     if name in WORDS:
         return (f"`{name}` is a word of the model language", f"call it `{name}_`")

@@ -46,7 +46,7 @@ def resolve(document: Document, mistakes: Mistakes) -> Model:
     """Return the model of a document; raise ``ModelError`` with every mistake, those of the reader included."""
     document = fix_elements(document)
     scope = Scope(document=document, mistakes=mistakes)
-    reason = refuse_name(document.name) if document.name else None
+    reason = refuse_name(document.name, quantity=False) if document.name else None
     if reason:
         mistakes.add("name", reason[0], span=Span(1, 0, 1), remedy=reason[1])
     declare_names(scope)

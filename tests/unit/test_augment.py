@@ -223,12 +223,21 @@ def test_missing_responses_are_left_out_and_drawn_afterwards() -> None:
     assert set(np.unique(result.posterior["y_missing"])) <= {0, 1}
 
 
-def test_what_cannot_be_rewritten_is_sampled_as_it_stands() -> None:
-    """A response over a subset of the plate of its effects: the variables would stand over that subset."""
+def test_variables_beside_a_response_seen_in_part_count_where_it_is_seen() -> None:
+    """They stand over the whole plate; where the response is missing, they are drawn from their prior and read by nothing."""
     some = {**DATA, "y": np.array([1, np.nan, 3, 5])}
-    result = deriver.run(parse_model(GROUPS), some, **SHORT)
-    assert "omega_y" not in result.source and not any("added" in note for note in result.notes)
-    assert result.posterior["y_missing"].shape == (2, 50, 1)
+    plain, made = (
+        deriver.run(parse_model(GROUPS), some, augment=how, seed=2, draws=4000, warmup=500, progress=False)
+        for how in ("off", "on")
+    )
+    assert "omega_y" in made.source and made.posterior["y_missing"].shape == (4, 4000, 1)
+    for name in ("mu", "tau", "b", "y_missing"):
+        values, others = (np.asarray(each.posterior[name]) for each in (plain, made))
+        for value, other in zip(
+            np.atleast_2d(values.reshape(16000, -1).T), others.reshape(16000, -1).T, strict=True
+        ):
+            assert abs(value.mean() - other.mean()) < 0.1 * other.std()
+            assert abs(np.log(value.std() / other.std())) < 0.1
 
 
 def test_programs_have_them_too() -> None:
