@@ -133,7 +133,7 @@ def _closed_gradient(expr: heads.Inner, target: Ref) -> Expr:
 
 
 def _chain_rule(expr: Expr, target: Ref) -> Expr:
-    if len(expr.args) not in (1, 2) or not expr.is_commutative or isinstance(expr, heads.ScalarHead):
+    if len(expr.args) not in (1, 2) or not expr.is_commutative or isinstance(expr, heads.ScalarHead | sp.Abs):
         raise NoRule(str(expr))
     inside = expr.args[0]
     if any(arg.has(target) for arg in expr.args[1:]):

@@ -41,7 +41,8 @@ def test_all_are_there() -> None:
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in NOT_EMITTED])
 def test_a_sampler_is_emitted(model: str) -> None:
-    compile(emit(read_model(model)), f"{model}.py", "exec")
+    """With the moves that a run tries."""
+    compile(emit(read_model(model), blocks="auto"), f"{model}.py", "exec")
 
 
 @pytest.mark.parametrize("name", NAMES)
