@@ -195,3 +195,57 @@ def test_compiled_loops_refuse_it_in_words() -> None:
             warmup=2,
             progress=False,
         )
+
+
+TWO_WAYS = """
+model two_ways
+plates
+  k = 1..N
+  g = 1..n
+  s = 1..m
+given
+  at : k -> g
+  of : k -> s
+data
+  y[k] ~ Normal(a[at[k]] + b[of[k]], sd=sigma_y)
+process
+  a[g] ~ Normal(mu, sd=sigma_a)
+  b[s] ~ Normal(0, sd=1)
+parameters
+  mu ~ Normal(0, var=1)
+  sigma_a ~ Uniform(0, 100)
+  sigma_y ~ Uniform(0, 100)
+"""
+
+
+def test_a_scale_near_zero_has_its_density_or_none(tmp_path) -> None:
+    """The sums that cancel there leave no digits: a chain once stayed at a scale of 1e-11, whose density came out too high."""
+    derivation = derive(parse_model(TWO_WAYS))
+    module = load_source(emit(derivation, make_plan(derivation, blocks="on")), tmp_path, "two_ways")
+    rng = np.random.default_rng(3)
+    at, of = np.arange(40) % 5, np.arange(40) % 8
+    y = rng.standard_normal(5)[at] + rng.standard_normal(8)[of] + rng.standard_normal(40)
+    data = module.prepare({"at": at, "of": of, "y": y, "n": 5, "m": 8})
+    scales = 10.0 ** -np.arange(0, 16, dtype=float)
+    state = module.starting_values(rng, data, len(scales))
+    state = module.State(
+        **{
+            name: np.repeat(getattr(state, name)[:1], len(scales), axis=0)
+            for name in ("a", "b", "mu", "sigma_y")
+        },
+        sigma_a=scales,
+    )
+    order = module.find_order(*module.precision_parts(state, data))
+    with np.errstate(all="ignore"):
+        found = module.log_marginal(state, data, order, module.marginal_sums(state, data))[0]
+    exact = [_log_marginal(y, at, of, scale, float(state.sigma_y[0])) for scale in scales]
+    gaps = (found - exact) - (found - exact)[0]
+    assert np.all(np.isneginf(found) | (np.abs(gaps) < 1e-3))
+    assert np.all(np.isfinite(found[:5])) and np.isneginf(found[-1])
+
+
+def _log_marginal(y: np.ndarray, at: np.ndarray, of: np.ndarray, scale: float, noise: float) -> float:
+    same = np.equal.outer(at, at), np.equal.outer(of, of)
+    covariance = noise**2 * np.eye(len(y)) + scale**2 * same[0] + same[1] + 1.0
+    log_det = np.linalg.slogdet(covariance)[1]
+    return float(-(log_det + y @ np.linalg.solve(covariance, y)) / 2)

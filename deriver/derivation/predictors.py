@@ -167,7 +167,9 @@ def _of_response(
     log_density = family_record(factor.family).log_density(factor.value, *arguments)
     slope = _tidy(sp.diff(log_density, inside))
     weight = sp.factor_terms(sp.factor(_tidy(-sp.diff(slope, inside))))
-    if any(part.has(sp.Derivative, sp.Subs, sp.sign, heads.LogIndicator) for part in (slope, weight)):  # a corner
+    if any(
+        part.has(sp.Derivative, sp.Subs, sp.sign, heads.LogIndicator) for part in (slope, weight)
+    ):  # a corner
         raise NotAffine(str(predictor))
     return Predicted(
         factor=factor,

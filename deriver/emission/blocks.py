@@ -22,7 +22,7 @@ from deriver.emission.block_words import (
     order_words,
     watch_words,
 )
-from deriver.emission.coordinates import Place, lay_out, place_variances
+from deriver.emission.coordinates import LARGEST_TERM, SMALLEST_SHARE, Place, lay_out, place_variances
 from deriver.emission.gibbs import PARAMETERS
 from deriver.emission.naming import name_hint
 from deriver.emission.scope import Module, make_function
@@ -45,9 +45,6 @@ HELPERS = (
     *hamiltonian.HELPERS,
 )
 STATE = ("state: State", "data: Data")
-# With variances near 0, the sums that cancel in the density leave it too few digits, and the move is refused: where one
-# is larger by the first factor than what is left, or what is left of a precision is less than the second share of it.
-LARGEST_TERM, SMALLEST_SHARE = "1e9", "1e-10"
 
 
 def block_key(plan: Plan) -> str:

@@ -18,6 +18,9 @@ from deriver.plan.records import Block, BlockMember, Step
 
 FARTHEST = 12  # on the scale of a logit: 6e-6 of the interval from a bound; nearer, the marginal density loses its digits
 NO_DIGITS = 1e-120  # a bound so small a share of the interval counts as 0, near which no digits are lost
+# With variances near 0, the sums that cancel in the density leave it too few digits, and the move is refused: where one
+# is larger by the first factor than what is left, or what is left of a precision is less than the second share of it.
+LARGEST_TERM, SMALLEST_SHARE = "1e9", "1e-10"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

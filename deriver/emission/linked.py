@@ -19,6 +19,7 @@ from deriver.emission.block_words import (
     linked_words,
     parts_words,
 )
+from deriver.emission.coordinates import LARGEST_TERM
 from deriver.emission.gibbs import PARAMETERS
 from deriver.emission.printer import print_expression
 from deriver.emission.scope import Module, make_function
@@ -153,7 +154,7 @@ def _place(source: Source, member: BlockMember, indices: tuple[Expr, ...], axes:
 def marginal_function(module: Module, block: Block, sums: dict[Expr, str]) -> FunctionView:
     """Return ``log_marginal``: the density of the variances, and what the nodes are drawn from; ``sums`` are known."""
     source = module.source()
-    source.taken |= {"order", "value", "found", "sums"}
+    source.taken |= {"order", "value", "share", "kept", "found", "sums"}
     for part, name in sums.items():
         source.remember(part, name, source.frame_of(part))
         source.taken.add(name)
@@ -163,8 +164,11 @@ def marginal_function(module: Module, block: Block, sums: dict[Expr, str]) -> Fu
         )
     kernel = write_parameter(source, block.kernel, block.variances[0].conditional.target, "log_kernel")
     source.add(f"parts, links = {PARTS}(state, data)")
-    source.add("value, *found = eliminate(parts, links, order)")
-    source.add(f"return {kernel} + value, *found")
+    source.add("share, *found = eliminate(parts, links, order)")
+    source.add(f"value = {kernel} + share")
+    source.add("# The sums that cancel must leave some digits.")
+    source.add(f"kept = np.abs({kernel}) < {LARGEST_TERM} * (1 + np.abs(value))")
+    source.add("return np.where(kept, value, -np.inf), *found")
     parameters = (*STATE, "order: Elimination", *(["sums: tuple[Array, ...]"] if sums else []))
     return make_function(
         "log_marginal", parameters, "tuple[Array, ...]", linked_marginal_words(block), source.lines

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sympy import Expr
 
 from deriver.emission.block_words import joined_names, marginal_words
-from deriver.emission.blocks import LARGEST_TERM, SMALLEST_SHARE, staying_sums
+from deriver.emission.blocks import staying_sums
 from deriver.emission.compiled import unrolled
 from deriver.emission.compiled.body import Body, Value
 from deriver.emission.compiled.chain_marginal import write_chain_mean
@@ -20,6 +20,7 @@ from deriver.emission.compiled.functions import new_body
 from deriver.emission.compiled.indices import loops, positions
 from deriver.emission.compiled.scalars import LARGEST_SIDE, ZERO, scalar, value, write_sums
 from deriver.emission.compiled.unrolled import Matrix
+from deriver.emission.coordinates import LARGEST_TERM, SMALLEST_SHARE
 from deriver.emission.scope import Module, make_function
 from deriver.emission.text import Text, atom, call, join_product, join_sum
 from deriver.emission.views import FunctionView
