@@ -17,7 +17,7 @@ import numpy as np
 from deriver.bugs.censoring import Arrays
 from deriver.bugs.elaborate import Elaborated
 from deriver.bugs.evaluate import Unknown, evaluate
-from deriver.bugs.spatial import combine, count, decompose, make_weights
+from deriver.bugs.spatial import combine, count, decompose, make_weights, state_by_coordinates
 from deriver.bugs.syntax import Literal, Name, Operation, Program, Relation, Slice, Term, with_parts
 from deriver.language.mistakes import LineMistake, Mistakes
 
@@ -26,19 +26,8 @@ def rewrite_autoregressions(
     program: Program, found: Elaborated, mistakes: Mistakes
 ) -> tuple[Program, Arrays] | None:
     """Return the program and its data with every ``car.proper`` and ``mv.car`` by coordinates; None without any."""
-    arrays = {name: array for name, array in found.arrays.items() if name in found.given}
-    relations = list(program.model)
-    for relation in found.relations:
-        state = {"car.proper": _state_proper, "mv.car": _state_several}.get(relation.distribution or "")
-        if state is not None:
-            place = relations.index(relation)
-            try:
-                relations[place : place + 1] = state(relation, found, arrays)
-            except LineMistake as stop:
-                mistakes.add_from(stop)
-    if relations == list(program.model):
-        return None
-    return dataclasses.replace(program, model=tuple(relations)), arrays
+    states = {"car.proper": _state_proper, "mv.car": _state_several}
+    return state_by_coordinates(program, found, mistakes, states)
 
 
 def _state_proper(relation: Relation, found: Elaborated, arrays: Arrays) -> list[Relation]:

@@ -9,8 +9,8 @@ import re
 
 from deriver.language.names import refuse_name
 
-# Names that the functions of a generated sampler use for themselves.
-_OF_SAMPLERS = frozenset({"chains", "rng", "state", "sweep"})
+# Names that the functions of a generated sampler use for themselves, beside those that the language refuses.
+_OF_SAMPLERS = frozenset({"rng"})
 
 
 class NameTable:

@@ -10,6 +10,7 @@ a second-order walk, are flat.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from deriver.language.mistakes import LineMistake, Mistakes
 from deriver.model.expressions import Span
 
 NULL = 1e-9
+# What states a relation anew, given what is known of the program and the arrays of its data, to which it may add.
+State = Callable[[Relation, Elaborated, Arrays], list[Relation]]
 _EXPECTED = (
     "b[1:N] ~ car.normal(adj[], weights[], num[], tau), num[i] neighbours of area i in adj, each both ways"
 )
@@ -28,14 +31,21 @@ _EXPECTED = (
 
 def rewrite_spatial(program: Program, found: Elaborated, mistakes: Mistakes) -> tuple[Program, Arrays] | None:
     """Return the program and its data with every ``car.normal`` by coordinates; None if there is none."""
+    return state_by_coordinates(program, found, mistakes, {"car.normal": _state})
+
+
+def state_by_coordinates(
+    program: Program, found: Elaborated, mistakes: Mistakes, states: Mapping[str, State]
+) -> tuple[Program, Arrays] | None:
+    """Return the program and its data with the relations of the distributions named restated; None without any."""
     arrays = {name: array for name, array in found.arrays.items() if name in found.given}
     relations = list(program.model)
     for relation in found.relations:
-        if relation.distribution == "car.normal":
+        state = states.get(relation.distribution or "")
+        if state is not None:
+            place = relations.index(relation)
             try:
-                relations[relations.index(relation) : relations.index(relation) + 1] = _state(
-                    relation, found, arrays
-                )
+                relations[place : place + 1] = state(relation, found, arrays)
             except LineMistake as stop:
                 mistakes.add_from(stop)
     if relations == list(program.model):

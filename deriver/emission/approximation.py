@@ -17,6 +17,7 @@ from deriver.emission.gibbs import PARAMETERS
 from deriver.emission.joint import density_function, factor_scope
 from deriver.emission.linked import places_quantity
 from deriver.emission.mathtext import show
+from deriver.emission.naming import distinct
 from deriver.emission.partly import observed_name
 from deriver.emission.printer import print_expression
 from deriver.emission.scope import Module, make_function
@@ -42,10 +43,7 @@ def is_used(module: Module) -> bool:
 
 def move_key(module: Module) -> str:
     """Return the key of the move among the steps of the walks, distinct from those of the nodes."""
-    key = "approximation"
-    while key in [step.node for step in module.plan.steps]:
-        key += "_"
-    return key
+    return distinct("approximation", [step.node for step in module.plan.steps])
 
 
 def approximation_functions(module: Module) -> list[FunctionView]:

@@ -24,7 +24,7 @@ from deriver.emission.block_words import (
 )
 from deriver.emission.coordinates import LARGEST_TERM, SMALLEST_SHARE, Place, lay_out, place_variances
 from deriver.emission.gibbs import PARAMETERS
-from deriver.emission.naming import name_hint
+from deriver.emission.naming import distinct, name_hint
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Source
 from deriver.emission.statements import parameter_frame, print_fitting, write_assignment, write_parameter
@@ -49,26 +49,20 @@ STATE = ("state: State", "data: Data")
 
 def block_key(plan: Plan) -> str:
     """Return the key of the block among the steps of the walks, which are keyed by node."""
-    return _fresh("block", [step.node for step in plan.steps])
+    return distinct("block", [step.node for step in plan.steps])
 
 
 def update_name(plan: Plan) -> str:
     """Return the name of the function that updates the block, distinct from those of the nodes."""
     if plan.block is not None and not plan.block.variances:
-        return _fresh("draw_together", [f"draw_{step.node}" for step in plan.steps])
-    return _fresh("update_variances", [f"update_{step.node}" for step in plan.steps])
+        return distinct("draw_together", [f"draw_{step.node}" for step in plan.steps])
+    return distinct("update_variances", [f"update_{step.node}" for step in plan.steps])
 
 
 def threshold(plan: Plan) -> str:
     """Return the effective draws a sweep below which the block pays."""
     variances = plan.block.variances if plan.block is not None else ()
     return THRESHOLDS["conjugate" if all(step.method == "gibbs" for step in variances) else "other"]
-
-
-def _fresh(name: str, taken: list[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def block_functions(module: Module) -> list[FunctionView]:

@@ -33,16 +33,19 @@ def has_steps(module: Module) -> bool:
     return module.plan.block is not None or has_walks(module)
 
 
+def moves_together(module: Module) -> bool:
+    """Tell whether a sweep ends with moves of several nodes at a time."""
+    return bool(joint_moves(module)) or approximation.is_used(module) or hamiltonian.is_used(module)
+
+
 def has_walks(module: Module) -> bool:
     """Tell whether any node by itself has proposals that are tuned while warming up."""
-    moves = bool(joint_moves(module)) or approximation.is_used(module) or hamiltonian.is_used(module)
-    return moves or any(is_tuned(step) for step in module.plan.steps)
+    return moves_together(module) or any(is_tuned(step) for step in module.plan.steps)
 
 
 def has_rates(module: Module) -> bool:
     """Tell whether any node, or the block, reports an acceptance rate."""
-    moves = bool(joint_moves(module)) or approximation.is_used(module) or hamiltonian.is_used(module)
-    rates = moves or any(returns_rate(step) for step in module.plan.steps)
+    rates = moves_together(module) or any(returns_rate(step) for step in module.plan.steps)
     return module.plan.block is not None or rates
 
 
@@ -70,7 +73,7 @@ def sweep_function(module: Module) -> FunctionView:
     doc = ["Draw every node once, each given all the others."]
     if module.plan.block is not None:
         doc.append("Where it pays, some nodes are drawn together, in an order that keeps the target.")
-    if joint_moves(module) or approximation.is_used(module) or hamiltonian.is_used(module):
+    if moves_together(module):
         doc.append("Then nodes that depend on each other strongly are moved together.")
     return make_function("sweep", parameters, result, doc, body)
 
@@ -231,14 +234,10 @@ def starting_function(module: Module) -> FunctionView:
         arguments = "state" if module.plan.block is None else 'state, "off"'
         source.add(f"steps = first_steps({arguments})")
     for node in newton:
-        source.lines += break_call(
-            f"{local_name(node)} = climb(", [f"state.{node}", f"derivatives_{node}", "state", "data"], ")", 1
-        )
-        held = (
-            keep_observed(module, node, local_name(node))
-            if module.plan.step(node).partly
-            else local_name(node)
-        )
+        local = local_name(node)
+        given = [f"state.{node}", f"derivatives_{node}", "state", "data"]
+        source.lines += break_call(f"{local} = climb(", given, ")", 1)
+        held = keep_observed(module, node, local) if module.plan.step(node).partly else local
         source.add(f"state = replace(state, {node}={held})")
     many = walks or any(returns_rate(step) for step in module.plan.steps)
     source.add(f"for {'number' if walks else '_'} in range({30 if many else 5}):")

@@ -13,6 +13,7 @@ from deriver.emission.gibbs import PARAMETERS, bound_text
 from deriver.emission.joint import density_function
 from deriver.emission.mathtext import show
 from deriver.emission.metropolis import wrap_minus
+from deriver.emission.naming import distinct
 from deriver.emission.partly import keep_observed, observed_name
 from deriver.emission.scope import Module, make_function
 from deriver.emission.statements import write_parameter
@@ -30,10 +31,7 @@ def is_used(module: Module) -> bool:
 
 def move_key(module: Module) -> str:
     """Return the key of the move among the steps of the walks, distinct from those of the nodes."""
-    key = "path"
-    while key in [step.node for step in module.plan.steps]:
-        key += "_"
-    return key
+    return distinct("path", [step.node for step in module.plan.steps])
 
 
 def hamiltonian_functions(module: Module) -> list[FunctionView]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 
 import sympy as sp
@@ -53,6 +53,13 @@ def local_name(name: str) -> str:
 def input_name(name: str) -> str:
     """Return the name that a quantity has in ``prepare``, which reads it out of ``data``."""
     return f"{name}_" if name in ("np", "data") or name in _function_names() else name
+
+
+def distinct(name: str, taken: Collection[str]) -> str:
+    """Return the name, with as many underscores behind it as make it none of those taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def name_hint(expr: Expr) -> str:

@@ -8,6 +8,7 @@ are drawn given the others (``given_observed``), other vectors must be observed 
 
 from __future__ import annotations
 
+from deriver.emission.naming import distinct
 from deriver.emission.scope import Module
 from deriver.plan.layout import Quantity
 from deriver.plan.records import Step
@@ -27,10 +28,7 @@ def observed_name(module: Module, node: str) -> str:
     """Return the field of Data that holds the observed elements of a node."""
     taken = {quantity.name for quantity in module.plan.quantities}
     taken |= {statistic.name for statistic in module.plan.statistics}
-    name = f"{node}_observed"
-    while name in taken:
-        name += "_"
-    return name
+    return distinct(f"{node}_observed", taken)
 
 
 def keep_observed(module: Module, node: str, text: str) -> str:

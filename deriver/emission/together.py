@@ -15,7 +15,7 @@ from deriver.emission.gibbs import DRAWS, PARAMETERS, bound_text
 from deriver.emission.joint import density_function, write_whole
 from deriver.emission.mathtext import show
 from deriver.emission.metropolis import ordered_terms, signed_term
-from deriver.emission.naming import local_name
+from deriver.emission.naming import distinct, local_name
 from deriver.emission.reduced import is_over_rows
 from deriver.emission.scope import Module, make_function, own_space
 from deriver.emission.source import Frame
@@ -59,9 +59,7 @@ def move_key(plan: Plan, move: Together) -> str:
     key += f"_without_{move.integrated.node}" if move.integrated is not None else ""
     earlier = plan.together[: plan.together.index(move)]
     taken = [step.node for step in plan.steps] + [move_key(plan, other) for other in earlier]
-    while key in taken:
-        key += "_"
-    return key
+    return distinct(key, taken)
 
 
 def together_functions(module: Module) -> list[FunctionView]:

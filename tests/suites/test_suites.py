@@ -42,7 +42,9 @@ def test_all_are_there() -> None:
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in NOT_EMITTED])
 def test_a_sampler_is_emitted(model: str) -> None:
     """With the moves that a run tries."""
-    compile(emit(read_model(model), blocks="auto"), f"{model}.py", "exec")
+    source = emit(read_model(model), blocks="auto")
+    compile(source, f"{model}.py", "exec")
+    assert "def sample(" in source
 
 
 @pytest.mark.parametrize("name", NAMES)
