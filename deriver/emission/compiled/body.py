@@ -204,4 +204,4 @@ class Body:
 
 def _is_choice(text: str) -> bool:
     """Tell whether a text is (value if test else other)."""
-    return text.startswith("(") and " else " in text and text.count("(") == 1
+    return text.startswith("(") and text.endswith(")") and " else " in text and text.count("(") == 1

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import sympy as sp
-from sympy import Expr
+from sympy import Basic, Expr
 
+from deriver.algebra import heads
 from deriver.algebra.heads import Ref
 from deriver.derivation.lower import Lowering
 from deriver.emission.compiled.body import Body
@@ -18,7 +19,8 @@ from deriver.emission.metropolis import describe_update
 from deriver.emission.naming import local_name
 from deriver.emission.scope import RESERVED, Module, make_function
 from deriver.emission.views import FunctionView
-from deriver.plan.layout import unsupported
+from deriver.plan.conditions import narrow
+from deriver.plan.layout import Space, unsupported
 from deriver.plan.records import LeastSquares, Plan, Step
 
 PARAMETERS = ("rng: Random", "state: State", "data: Data")
@@ -86,9 +88,34 @@ def describe_one_chain(module: Module, step: Step) -> list[str]:
 
 @contextmanager
 def over_elements(body: Body, step: Step) -> Iterator[None]:
-    """Loop over the elements of a node."""
+    """Loop over the elements of a node; where they depend on each other, what any of them is in is computed in the loop."""
     with loops(body, list(step.conditional.ranges)):
+        if step.conditional.coupled:
+            body.block.owns += _with_elements(body, step)
         yield
+
+
+def _with_elements(body: Body, step: Step) -> tuple[Basic, ...]:
+    """Return the arrays that change with the elements of a node: its own, and definitions in terms of it."""
+    found = {step.node: step.conditional.target.variable}
+    for _ in body.definitions:
+        for name, (element, expression) in body.definitions.items():
+            if any(ref.name in found for ref in expression.atoms(Ref)):
+                found[name] = element.variable
+    return tuple(found.values())
+
+
+def put_moving(expr: Expr, target: Ref, moving: Ref, space: Space) -> Expr:
+    """Return an expression with ``moving`` for the target; under a gate that pins an index, a[1] is a[j] where j = 1."""
+    if not isinstance(expr, sp.Basic) or not expr.has(target.variable):
+        return expr
+    if isinstance(expr, Ref):
+        return moving if expr == target else expr
+    if isinstance(expr, heads.Gated):
+        inside, rules, _ = narrow(space, list(expr.args[1]))
+        pinned = target.xreplace(rules)
+        return heads.Gated(put_moving(expr.args[0].xreplace(rules), pinned, moving, inside), expr.args[1])
+    return expr.func(*(put_moving(arg, target, moving, space) for arg in expr.args))
 
 
 def target_text(body: Body, step: Step) -> str:

@@ -26,6 +26,7 @@ from deriver.emission.compiled.functions import (
     new_body,
     over_elements,
     place,
+    put_moving,
     target_text,
 )
 from deriver.emission.compiled.inner import Inner, arguments_of, assigned_in, inner_function, kind_of
@@ -135,7 +136,9 @@ def write_row_sums(body: Body, step: Step) -> RowSums:
     node = step.node
     moving = Ref(Variable(f"{node} (moving)", step.conditional.shape))
     parts = (step.kernel or sp.S.Zero, step.newton.gradient, sp.expand_mul(-step.newton.hessian, deep=False))
-    kernel, gradient, curvature = (e.xreplace({step.conditional.target: moving}) for e in parts)
+    kernel, gradient, curvature = (
+        put_moving(each, step.conditional.target, moving, step.space) for each in parts
+    )
     points = names_of(body, step, node)
     body.taken |= set(points)
     known = {moving: [atom(name) for name in points]}

@@ -192,6 +192,8 @@ def _scalar(body: Body, expr: Expr) -> Text:
             dense.require_symmetric(expr.args[0], "the log determinant")
             lower = unrolled.write_cholesky(body, matrix(body, expr.args[0]))
             return body.remember(expr, unrolled.named(body, local_hint(expr), unrolled.log_det_text(lower)))  # type: ignore[return-value]
+        case heads.Component() if not expr.args[1].is_Integer:
+            return _chosen(body, expr)
         case heads.Component():
             return vector(body, expr.args[0])[_position(expr.args[1])]
         case heads.Entry():
@@ -208,6 +210,27 @@ def _position(position: Expr) -> int:
     if not position.is_Integer:
         raise unsupported(f"a component chosen by {position}", "use the numpy backend")
     return int(position) - 1
+
+
+def _chosen(body: Body, expr: heads.Component) -> Text:
+    """The component whose number the data tell, such as the probability of the category seen; no other is computed."""
+    place = scalar(body, expr.args[1])
+    place = place if SIMPLE.fullmatch(place.text) or body.lazy else unrolled.named(body, "place", place)
+    before, body.lazy = body.lazy, True
+    try:
+        cells = vector(body, expr.args[0])
+    finally:
+        body.lazy = before
+    numbers = [*range(1, len(cells)), 0]
+    if body.lazy:
+        tests = [f" if {place.wrapped(SUM)} == {number} else " if number else "" for number in numbers]
+        return Text(text="".join(c.text + test for c, test in zip(cells, tests, strict=True)), level=SUM - 1)
+    name = body.fresh("chosen")
+    for number, cell in zip(numbers, cells, strict=True):
+        word = "else" if not number else f"{'if' if number == 1 else 'elif'} {place.wrapped(SUM)} == {number}"
+        with body.nested(f"{word}:", ()):
+            body.assign(name, cell)
+    return body.remember(expr, atom(name))  # type: ignore[return-value]
 
 
 def _constant(expr: Expr) -> Text:
@@ -350,12 +373,29 @@ def _function(body: Body, expr: Expr) -> Text:
 def _gated(body: Body, expr: heads.Gated) -> Value:
     """The body where the conditions hold, 0 elsewhere; computed only there."""
     test = " and ".join(condition_text(body, condition) for condition in expr.args[1])
+    if not body.lazy and expr.is_commutative and _unknown_sums(body, expr.args[0]):
+        return _branch(body, expr, test)
     before, body.lazy = body.lazy, True
     try:
         made = value(body, expr.args[0])
     finally:
         body.lazy = before
     return _each(made, lambda cell: Text(text=f"{cell.text} if {test} else 0.0", level=SUM - 1))
+
+
+def _unknown_sums(body: Body, expr: Expr) -> bool:
+    """Tell whether an expression has sums that are to be added up in the current block."""
+    return any(body.home(part) == body.level and body.recall(part) is None for part in outer_sums(expr))
+
+
+def _branch(body: Body, expr: heads.Gated, test: str) -> Value:
+    """Write statements under a test, such as the sum of what only some elements have."""
+    name = body.fresh(local_hint(expr))
+    body.add(f"{name} = 0.0")
+    with body.nested(f"if {test}:", body.block.owns):
+        write_sums(body, [expr.args[0]])
+        body.assign(name, scalar(body, expr.args[0]))
+    return body.remember(expr, atom(name))
 
 
 def _each(made: Value, change) -> Value:

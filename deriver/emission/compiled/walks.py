@@ -19,6 +19,7 @@ from deriver.emission.compiled.functions import (
     new_body,
     over_elements,
     place,
+    put_moving,
     target_text,
 )
 from deriver.emission.compiled.inner import arguments_of, inner_function, kind_of
@@ -137,7 +138,7 @@ def held(text: str) -> str:
 def write_density(body: Body, step: Step, scale: Scale) -> tuple[list[str], list[str]]:
     """Return the lines of the log density, and the names that it needs from around it."""
     moving = Ref(Variable(f"{step.node} (moving)", (), **_assumptions(step)))
-    kernel = (step.kernel or sp.S.Zero).xreplace({step.conditional.target: moving})
+    kernel = put_moving(step.kernel or sp.S.Zero, step.conditional.target, moving, step.space)
     kernel = _expand_definitions(body, step, kernel, moving)
     with inner_function(body, {moving: atom(local_name(step.node))}) as inner:
         if not scale.plain:
@@ -159,7 +160,7 @@ def _expand_definitions(body: Body, step: Step, kernel: Expr, moving: Ref) -> Ex
         rules = {ref: definition_of(body, ref) for ref in kernel.atoms(Ref) if ref.name in body.definitions}
         if not rules:
             break
-        kernel = kernel.xreplace(rules).xreplace({step.conditional.target: moving})
+        kernel = put_moving(kernel.xreplace(rules), step.conditional.target, moving, step.space)
     return kernel
 
 
