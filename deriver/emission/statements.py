@@ -298,14 +298,23 @@ def _add_where(inner: Source, own: Quantity, indices: tuple, rules: dict, masks:
     left = align(inner, read_reference(inner, element), frame)
     body = body.xreplace(rules)
     text = print_fitting(inner, body, frame, 88 - 8 - len(left))
-    if masks:
-        flat = Frame(axes=frame.axes, chain=frame.chain)
-        tests = [mask_text(inner, mask.xreplace(rules), flat) for mask in masks]
-        test = tests[0] if len(tests) == 1 else " & ".join(f"({t})" for t in tests)
-        test = test if not frame.sides else f"({test})[{', '.join(['...', *['None'] * frame.sides])}]"
-        text = _call("np.where", test, text.text, "0")
-    if not inner.statement(f"{left} += ", text):
-        inner.add(f"{left} += {write_assignment(inner, body, frame, 'term')}")
+    if inner.statement(f"{left} += ", _masked(inner, text, masks, rules, frame)):
+        return
+    named = Text(text=write_assignment(inner, body, frame, "term"))
+    kept = _masked(inner, named, masks, rules, frame)
+    if not inner.statement(f"{left} += ", kept):
+        inner.add(f"{left} += {kept.text}")
+
+
+def _masked(inner: Source, text: Text, masks: list, rules: dict, frame: Frame) -> Text:
+    """Return a text where the masks hold, 0 elsewhere."""
+    if not masks:
+        return text
+    flat = Frame(axes=frame.axes, chain=frame.chain)
+    tests = [mask_text(inner, mask.xreplace(rules), flat) for mask in masks]
+    test = tests[0] if len(tests) == 1 else " & ".join(f"({t})" for t in tests)
+    test = test if not frame.sides else f"({test})[{', '.join(['...', *['None'] * frame.sides])}]"
+    return _call("np.where", test, text.text, "0")
 
 
 # --- parameters with gated terms ----------------------------------------------------------------------------

@@ -104,6 +104,10 @@ def _slope_of_entries(expr: Expr, target: Ref) -> Expr:
             return heads.Literal(int(rows), int(columns), *(gradient(entry, target) for entry in entries))
         case heads.Stack() if not expr.args[1].has(target):
             return heads.Stack(gradient(expr.args[0], target), expr.args[1])
+        case heads.Map() if expr.function == "log":
+            return _slope_of_logs(expr.args[1], target)
+        case heads.Transposed():
+            return transpose(_slope_of_entries(expr.args[0], target))
         case PlateSum():
             return PlateSum(_slope_of_entries(expr.body, target), expr.bounds, expr.conditions)
         case sp.Mul():
@@ -114,6 +118,17 @@ def _slope_of_entries(expr: Expr, target: Ref) -> Expr:
                 inside = gradient(part, target) if part.is_commutative else _slope_of_entries(part, target)
                 return sp.Mul(*parts[: held[0]], inside, *parts[held[0] + 1 :])
     raise NoRule(str(expr))
+
+
+def _slope_of_logs(vector: Expr, target: Ref) -> Expr:
+    """Return the derivative of the logs of a vector, stated entry by entry: x′ / x of each."""
+    stacks = sp.Add.make_args(vector)
+    bounds = {stack.args[1] for stack in stacks if isinstance(stack, heads.Stack)}
+    if len(bounds) != 1 or not all(isinstance(stack, heads.Stack) for stack in stacks):
+        raise NoRule(str(vector))
+    (bound,) = bounds
+    entry = sp.Add(*(stack.args[0] for stack in stacks))
+    return heads.Stack(gradient(entry, target) / entry, bound)
 
 
 def _closed_gradient(expr: heads.Inner, target: Ref) -> Expr:

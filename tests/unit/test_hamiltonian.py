@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -63,6 +65,28 @@ parameters
   alpha ~ Normal(0, var=4)
   tau ~ Gamma(shape=1, rate=1)
 """
+# Categories of which the first has no coefficients: shares of the exponents of all.
+CHOICES = """model choices
+plates
+  i = 1..I
+  k = 1..K
+  k2 = 1..K
+  f = 1..F
+given
+  x[i]
+  n[i] : integer >= 0
+  is_free[k] : integer in 0..1
+  place : k -> f
+data
+  y[i] ~ Multinomial(n[i], p[i,:])
+process
+  level_free[f] ~ Normal(0, var=4)
+  slope_free[f] ~ Normal(0, var=4)
+  level[k] = is_free[k] * level_free[place[k]]
+  slope[k] = is_free[k] * slope_free[place[k]]
+  p[i,k] = share[i,k] / sum(k2: share[i,k2])
+  log(share[i,k]) = level[k] + slope[k] * x[i]
+"""
 BROKEN = {
     "no_jacobian": ("effects", "log_density(moved, data) + log_jacobian", "log_density(moved, data)"),
     "no_momentum": ("effects", "- np.sum(momentum**2, axis=1) / 2", "- 0 * np.sum(momentum, axis=1)"),
@@ -103,6 +127,27 @@ def test_a_broken_move_is_seen(fault: str, tmp_path) -> None:
     assert max(off, irreversible) > 7
 
 
+def test_emitted_slopes_are_those_of_the_emitted_density(tmp_path) -> None:
+    """By differences, element by element; terms that only some elements have are long here, and have names."""
+    module = load_source(source(CHOICES), tmp_path, "choices")
+    counts = np.array([[3, 1, 0, 2], [0, 4, 1, 1], [2, 2, 5, 0]])
+    free = {"is_free": np.array([0, 1, 1, 1]), "place": np.array([0, 0, 1, 2])}
+    x = np.array([-0.5, 0.3, 1.2])
+    data = module.prepare({"y": counts, "n": counts.sum(axis=1), "x": x, "I": 3, "K": 4, "F": 3, **free})
+    rng = np.random.default_rng(4)
+    state = module.State(**{name: rng.standard_normal((2, 3)) for name in ("level_free", "slope_free")})
+    for name in ("level_free", "slope_free"):
+        ends = [
+            [
+                module.log_density_path(replace(state, **{name: getattr(state, name) + h * unit}), data)
+                for unit in np.eye(3)
+            ]
+            for h in (-1e-5, 1e-5)
+        ]
+        numeric = (np.array(ends[1]) - np.array(ends[0])).T / 2e-5
+        np.testing.assert_allclose(getattr(module, f"slope_path_{name}")(state, data), numeric, atol=1e-6)
+
+
 # --- what is found, and its identity ------------------------------------------------------------------------
 
 
@@ -111,7 +156,7 @@ def members_of(text: str, **options) -> list[str]:
     return [] if move is None else [step.node for step in move.members]
 
 
-@pytest.mark.parametrize("text", [*TEXTS.values(), ITEMS, ORDERED, CENTRED])
+@pytest.mark.parametrize("text", [*TEXTS.values(), ITEMS, ORDERED, CENTRED, CHOICES])
 def test_a_wrong_slope_is_refused(text: str) -> None:
     derivation = derive(parse_model(text))
     move = plan(derivation, blocks="auto").hamiltonian
