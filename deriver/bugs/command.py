@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from deriver.bugs.data import read_arrays
 from deriver.bugs.starts import starts_of
 from deriver.bugs.translate import Translation, translate
 from deriver.errors import Mistake, UsageError
+
+MOST_SHOWN = 8
 
 
 def read_program(path: str | Path, data: str | Path | Mapping[str, Any] | None) -> Translation:
@@ -74,13 +77,16 @@ def job_of(translation: Translation, job: Any, inits: str | Path | Mapping[str, 
 
 
 def name_back(result: Any, names: Mapping[str, str]) -> Any:
-    """Return a result whose quantities have the names of the BUGS program."""
+    """Return a result whose quantities have the names of the BUGS program; small ones stand in its summary."""
+
+    def small(group: Any) -> list[str]:
+        sizes = {name: math.prod(each.array.shape[2:]) for name, each in group.variables.items()}
+        return [name for name, size in sizes.items() if size <= MOST_SHOWN]
 
     def rename(entries: Mapping[str, Any]) -> dict[str, Any]:
         return {names.get(name, name): each for name, each in entries.items()}
 
-    if not names:
-        return result
+    headline = dict.fromkeys((*result.headline, *small(result.groups["posterior"])))
     groups = {
         key: dataclasses.replace(group, variables=rename(group.variables))
         for key, group in result.groups.items()
@@ -88,7 +94,7 @@ def name_back(result: Any, names: Mapping[str, str]) -> Any:
     return dataclasses.replace(
         result,
         groups=groups,
-        headline=tuple(names.get(name, name) for name in result.headline),
+        headline=tuple(names.get(name, name) for name in headline),
         acceptance=rename(result.acceptance),
         fields=rename(result.fields),
     )

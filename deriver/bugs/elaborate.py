@@ -111,12 +111,8 @@ class _Worker:
 
     def _define(self, relation: Relation) -> bool:
         """Compute the elements of a definition, as many as are known; tell whether anything is new."""
-        name = relation.target.name
-        if name in self.arrays:
-            raise LineMistake(
-                f"`{name}` is defined here, and is among the data", span=relation.target.span, code="duplicate",
-                remedy=f"take `{name}` out of the data, or give one of them another name",
-            )  # fmt: skip
+        if relation.target.name in self.arrays:
+            return self._fill_data(relation)
         if relation.expression is None or not self._could_know(relation):
             return False
         new, complete = False, True
@@ -132,6 +128,24 @@ class _Worker:
         if complete:
             self.done.add(relation)
         return new or complete
+
+    def _fill_data(self, relation: Relation) -> bool:
+        """Compute the elements of a definition that the data leave open, as ``z[i,first[i]] <- 1`` beside z with NA there."""
+        name, expression = relation.target.name, relation.expression
+        assert expression is not None
+        known = self.known()
+        filled = self.arrays[name].copy()
+        for counters in self.counts[relation]:
+            place = target_place(relation.target, known, counters)
+            value = undo_link(relation.link, evaluate(expression, known, counters))
+            if not _inside(place, filled.shape):
+                filled = _grow(filled, place)
+            if not np.all(np.isnan(filled[place]) | (filled[place] == value)):
+                raise _given_twice(relation)
+            filled[place] = value
+        self.arrays[name] = filled
+        self.done.add(relation)
+        return True
 
     def _is_growing(self, relation: Relation) -> bool:
         """Tell whether a definition rests on arrays that are being computed, whose extents are not final."""
@@ -163,17 +177,25 @@ class _Worker:
         for relation in program.model:
             if relation not in self.counts and relation not in self.done:
                 self._report_bounds(relation)
+            elif (
+                not relation.stochastic and relation.target.name in self.arrays and relation not in self.done
+            ):
+                self.mistakes.add_from(_given_twice(relation))
         whole_names = self._whole_names(program)
         arrays = {**self.arrays, **{n: a for n, a in self.computed.items() if n in whole_names}}
         left = [
             each for each in program.model
-            if each in self.counts and (each.stochastic or each.target.name not in whole_names)
+            if each in self.counts and (each.stochastic or not self._is_known(each, whole_names))
             and self.counts[each]
         ]  # fmt: skip
         found = Elaborated(relations=left, counts=self.counts, arrays=arrays, given=given)
         found.partial = {name: array for name, array in self.computed.items() if name not in whole_names}
         found.extents = self._measure(found)
         return found
+
+    def _is_known(self, relation: Relation, whole_names: set[str]) -> bool:
+        """Tell whether nothing is left of a definition: its elements are in an array that is known, or in the data."""
+        return relation.target.name in whole_names or relation.target.name in self.arrays
 
     def _whole_names(self, program: Program) -> set[str]:
         """Return the names whose every definition was computed, and that no relation draws without data."""
@@ -236,6 +258,14 @@ class _Worker:
             if data is not None and name in extents and data.ndim == len(extents[name]):
                 extents[name] = tuple(max(a, b) for a, b in zip(extents[name], data.shape, strict=True))
         return extents
+
+
+def _given_twice(relation: Relation) -> LineMistake:
+    name = relation.target.name
+    return LineMistake(
+        f"`{name}` is defined here, and is among the data", span=relation.target.span, code="duplicate",
+        remedy=f"take `{name}` out of the data, give it NA where it is defined, or give one of them another name",
+    )  # fmt: skip
 
 
 def target_place(

@@ -25,6 +25,7 @@ from deriver.bugs.syntax import (
     Slice,
     Term,
     names_in,
+    parts,
     with_parts,
     with_terms,
 )
@@ -59,6 +60,16 @@ class Elements:
             raise CannotSplit
         self._find_known(written)
         return [self._rename_relation(each) for each in written]
+
+    @property
+    def names(self) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+        """Return the parts that stand in the relations: the array of each, and its places, None for those left."""
+        found = {}
+        for array, key in self.stated:
+            at = dict(zip(self.places[array], key, strict=True))
+            places = tuple(at.get(k) for k in range(len(self.found.extents[array])))
+            found[self._name(array, key)] = (array, places)
+        return found
 
     # loops
 
@@ -181,7 +192,8 @@ class Elements:
     def _rename_relation(self, relation: Relation) -> Relation:
         target = relation.target
         standing = [name for term in (target, *relation.terms()) for name in names_in(term)]
-        if not any(name.name in self.places for name in standing):
+        plain = not any(self._is_product(term) for term in relation.terms())
+        if plain and not any(name.name in self.places for name in standing):
             return relation
         if target.name in self.places:
             key, places = self._key(target), self.places[target.name]
@@ -190,7 +202,7 @@ class Elements:
         return dataclasses.replace(with_terms(relation, self._rename), target=target)
 
     def _rename(self, term: Term) -> Term:
-        if isinstance(term, Apply) and term.function in REDUCTIONS and self._has_split_slice(term):
+        if isinstance(term, Apply) and term.function in REDUCTIONS and self._is_spelled_out(term):
             return self._rename(self._spell_out(term))
         term = with_parts(term, self._rename)
         if isinstance(term, Operation):
@@ -221,6 +233,20 @@ class Elements:
         return self._element(name, self._key(name))
 
     # sums and products over slices
+
+    def _is_spelled_out(self, term: Apply) -> bool:
+        return self._has_split_slice(term) or (term.function == "prod" and self._is_product(term))
+
+    def _is_product(self, term: Term) -> bool:
+        """Tell whether a term has a product over a slice of what is not known, which the language cannot state."""
+        if isinstance(term, Apply) and term.function == "prod":
+            return any(
+                self.found.is_node(name.name)
+                and any(isinstance(each, Slice) for each in name.subscripts or ())
+                for inner in term.arguments
+                for name in names_in(inner)
+            )
+        return any(map(self._is_product, parts(term)))
 
     def _has_split_slice(self, term: Apply) -> bool:
         return any(

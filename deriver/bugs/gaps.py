@@ -22,7 +22,7 @@ def fill_gaps(program: Program, found: Elaborated) -> tuple[Program, Arrays] | N
     arrays = {name: array for name, array in found.arrays.items() if name in found.given}
     relations = list(program.model)
     for relation in found.relations:
-        if _is_binary(relation) and relation.target.name not in arrays and len(relation.loops) > 1:
+        if _is_binary(relation) and len(relation.loops) > 1:
             _fill(relation, relations, found, arrays)
     if relations == list(program.model):
         return None
@@ -44,6 +44,10 @@ def _fill(relation: Relation, relations: list[Relation], found: Elaborated, arra
     drawn, known = _drawn(relation, found), _known(relation, found)
     if drawn is None or known is None:
         return
+    seen = arrays.get(name, np.full(drawn.shape, np.nan))
+    if seen.shape != drawn.shape or not np.isnan(seen[drawn]).any():
+        return
+    known = np.where(~drawn & np.isnan(known), seen, known)
     moving = [k for k, loop in enumerate(relation.loops) if names_in_bounds(loop, relation)]
     if len(moving) != 1 or not drawn.any() or (drawn & ~np.isnan(known)).any():
         return
@@ -59,7 +63,7 @@ def _fill(relation: Relation, relations: list[Relation], found: Elaborated, arra
     rest = Operation(operator="-", left=one, right=weight, span=span)
     value = Operation(operator="+", left=masked, right=rest, span=span)
     arrays[f"{name}.drawn"] = drawn.astype(float)
-    arrays[name] = np.where(drawn, np.nan, np.where(np.isnan(known), 1.0, known))
+    arrays[name] = np.where(drawn, seen, np.where(np.isnan(known), 1.0, known))
     place = relations.index(relation)
     relations[place] = dataclasses.replace(
         relation, loops=loops, distribution="dbern", arguments=(value, *relation.arguments[2:])

@@ -14,7 +14,7 @@ from deriver.bugs.elaborate import Counters, target_place
 from deriver.bugs.formulas import apply_link, binary
 from deriver.bugs.nodes import NodePlan, Site
 from deriver.bugs.plates import Key, Plate
-from deriver.bugs.syntax import Name, Relation
+from deriver.bugs.syntax import Name, Relation, names_in
 from deriver.bugs.views import Frame
 from deriver.language.mistakes import LineMistake
 from deriver.language.rewrite import make_number
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from deriver.bugs.statements import Statements
 
 Limits = tuple[int, int]
+Piece = tuple[Expression, Expression]
+COUNTED = ("dbern", "dbin", "dbinom", "dpois", "dnegbin", "dgeom", "dgeometric", "dbetabin")
 
 
 class Pieces:
@@ -47,17 +49,17 @@ class Pieces:
                 plan.scalars[key] = self.home.names.fresh("_".join([plan.name, *map(str, key)]))
         self._check(plan, relations)
         fixed = np.zeros(plan.extents)
-        terms: list[Expression] = []
+        pieces: list[Piece] = []
         for number, relation in enumerate(relations):
-            term = self._piece(plan, relation, fixed, number)
-            terms += [term] if term is not None else []
+            piece = self._piece(plan, relation, fixed, number)
+            pieces += [piece] if piece is not None else []
         indices = tuple(Reference(name=index) for index in plan.indices)
+        start: list[Expression] = []
         if fixed.any():
             given = self.home.views.add(f"{plan.name}_fixed", plan.indices, fixed)
-            terms.insert(0, Reference(name=given.name, subscripts=indices))
-        value = terms[0] if terms else make_number(0)
-        for each in terms[1:]:
-            value = binary("+", value, each)
+            start = [Reference(name=given.name, subscripts=indices)]
+        nested = len(pieces) > 1 and not self._is_probability(plan) and self._is_counted(plan.name, set())
+        value = _nest(pieces, start) if nested else _add(pieces, start)
         target = Reference(name=plan.ours, subscripts=indices)
         self.home.put(StatementLine(layer="parameters", target=target, expression=value), relations[0].span)
 
@@ -75,7 +77,7 @@ class Pieces:
                     )  # fmt: skip
                 covered[place] = True
 
-    def _piece(self, plan: NodePlan, relation: Relation, fixed: np.ndarray, number: int) -> Expression | None:
+    def _piece(self, plan: NodePlan, relation: Relation, fixed: np.ndarray, number: int) -> Piece | None:
         frame, limits = self.home.frame(plan, relation)
         mask = np.zeros(plan.extents)
         for counters in frame.counts:
@@ -97,7 +99,19 @@ class Pieces:
             plan
         ):  # the log of a sum of terms, not a sum of logs of which some are undefined
             given.roles.add("weight")
-        return binary("*", Reference(name=given.name, subscripts=indices), part)
+        return Reference(name=given.name, subscripts=indices), part
+
+    def _is_counted(self, name: str, seen: set[str]) -> bool:
+        """Tell whether a discrete quantity rests on a node, whose log it may take: a log of what no row has is undefined."""
+        seen.add(name)
+        for relation in self.home.found.relations:
+            if any(each.name == name for term in relation.terms() for each in names_in(term)):
+                if relation.distribution in COUNTED:
+                    return True
+                below = relation.target.name
+                if not relation.stochastic and below not in seen and self._is_counted(below, seen):
+                    return True
+        return False
 
     def _is_probability(self, plan: NodePlan) -> bool:
         """Tell whether rows of a node are the probabilities of a categorical or multinomial one."""
@@ -175,3 +189,26 @@ class Pieces:
         if constant:
             table = {tuple(c[v] for v in moves): c for c in frame.counts}
         return Frame(relation, frame.counts, moves, roots, tuple(own), frozenset(), table)
+
+
+def _add(pieces: list[Piece], start: list[Expression]) -> Expression:
+    """Return the sum of pieces, each times its mask."""
+    terms = [*start, *(binary("*", mask, part) for mask, part in pieces)]
+    value = terms[0] if terms else make_number(0)
+    for each in terms[1:]:
+        value = binary("+", value, each)
+    return value
+
+
+def _nest(pieces: list[Piece], start: list[Expression]) -> Expression:
+    """Return a piece where its mask is 1, and the others where it is 0: any values of the masks give one of the pieces."""
+    *first, (mask, last) = pieces
+    value = _choose(mask, last, start[0]) if start else last
+    for each, part in reversed(first):
+        value = _choose(each, part, value)
+    return value
+
+
+def _choose(mask: Expression, on: Expression, off: Expression) -> Expression:
+    rest = binary("*", binary("-", make_number(1), mask), off)
+    return binary("+", binary("*", mask, on), rest)

@@ -4,6 +4,9 @@
 ``x[t+1] ~ dnorm(x[t] + m, tau)`` and ``r[t] <- x[t+1] - x[t]`` state the same joint density (the change of variables has
 the determinant 1).
 
+``x[t+1] <- x[t] * r[t]`` likewise, with the mean x[t] * m and the precision tau / x[t]^2 (the determinant is x[t], that of the
+density too), and ``x[t+1] <- x[t] * exp(r[t])``, or ``log(x[t+1]) <- log(x[t]) + r[t]``, with ``x[t+1] ~ dlnorm(log(x[t]) + m, tau)``.
+
 ``x[t] ~ dnorm(mean[t], tau)`` beside ``mean[1] <- m`` and ``mean[t] <- phi * x[t-1]``: each mean stands in its place.
 
 ``a[1] <- -sum(a[2:n])`` beside ``a[j] ~ ...``: an element that is linear in the drawn ones; with a matrix of numbers C,
@@ -14,11 +17,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from deriver.bugs.censoring import substitute
 from deriver.bugs.elaborate import Elaborated, target_place
+from deriver.bugs.elements import shorten
 from deriver.bugs.evaluate import Unknown, evaluate
 from deriver.bugs.syntax import (
     Apply,
@@ -36,6 +41,18 @@ from deriver.bugs.syntax import (
 from deriver.language.mistakes import LineMistake
 
 Arrays = dict[str, np.ndarray]
+_DISCRETE = (
+    "dbern",
+    "dbin",
+    "dbinom",
+    "dcat",
+    "dpois",
+    "dgeom",
+    "dgeometric",
+    "dnegbin",
+    "dbetabin",
+    "dhyper",
+)
 
 
 def rewrite_recursion(program: Program, found: Elaborated) -> tuple[Program, Arrays] | None:
@@ -166,29 +183,116 @@ def replace_names(term: Term, values: Mapping[Name, Term]) -> Term:
 
 def _state_increment(relation: Relation, relations: list[Relation], found: Elaborated) -> bool:
     """Give a recursion the distribution of its increment, and define the increment; tell whether it could be done."""
-    if not _uses(relation, relation.target.name) or relation.link or relation.target.name in found.arrays:
+    plain = relation.link in (None, "log") and relation.target.name not in found.arrays
+    if not _uses(relation, relation.target.name) or not plain:
         return False
-    assert relation.expression is not None
-    for sign, increment, rest in _increments(relation.expression):
+    for increment, state in _steps(relation):
         own = [each for each in relations if each.target.name == increment.name]
         if len(own) != 1 or own[0].distribution != "dnorm" or increment.name in found.arrays:
             continue
         same = own[0].loops == relation.loops and own[0].target.subscripts == increment.subscripts
-        if own[0].bounds is not None or not same or any(n.name == increment.name for n in names_in(rest)):
+        rest = (state.shift, *filter(None, (state.scale,)))
+        if own[0].bounds is not None or not same or any(_names(each, increment.name) for each in rest):
             continue
-        mean, precision = own[0].arguments
-        moved = Operation(operator=sign, left=rest, right=mean, span=rest.span)
+        if state.scale is not None and not all(_is_never_0(e, found) for e in names_in(state.scale)):
+            continue
+        family, *arguments = state.distribution(*own[0].arguments)
         drawn = dataclasses.replace(
-            relation, expression=None, distribution="dnorm", arguments=(moved, precision),
+            relation, link=None, expression=None, distribution=family, arguments=tuple(arguments),
             distribution_span=own[0].distribution_span,
         )  # fmt: skip
-        ends = (relation.target, rest) if sign == "+" else (rest, relation.target)
-        step = Operation(operator="-", left=ends[0], right=ends[1], span=rest.span)
-        defined = dataclasses.replace(own[0], distribution=None, arguments=(), expression=step)
+        defined = dataclasses.replace(own[0], distribution=None, arguments=(), expression=state.increment)
         relations[relations.index(relation)] = drawn
         relations[relations.index(own[0])] = defined
         return True
     return False
+
+
+def _is_never_0(name: Name, found: Elaborated) -> bool:
+    """Tell whether a factor is 0 with probability 0: numbers other than 0, or what is drawn from a density."""
+    if name.name in found.arrays:
+        return not (found.arrays[name.name] == 0).any()
+    own = found.relations_of(name.name)
+    if not own:  # the variable of a loop, in a subscript
+        return name.subscripts is None
+    return any(each.stochastic for each in own) and not any(each.distribution in _DISCRETE for each in own)
+
+
+def _names(term: Term, name: str) -> bool:
+    return any(each.name == name for each in names_in(term))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """A state, or its log if ``logged``, by its increment r: ``shift + scale * r``, ``scale`` being None for 1."""
+
+    target: Name
+    sign: str = "+"
+    shift: Term
+    scale: Term | None = None
+    logged: bool = False
+
+    def distribution(self, mean: Term, precision: Term) -> tuple[Any, ...]:
+        """Return the family of the state and its parameters, where the increment is normal."""
+        family = "dlnorm" if self.logged else "dnorm"
+        if self.scale is None:
+            return family, _op(self.sign, self.shift, mean), precision
+        square = _apply("pow", self.scale, Literal(text="2", span=mean.span))
+        return family, _op(self.sign, self.shift, _op("*", self.scale, mean)), _op("/", precision, square)
+
+    @property
+    def increment(self) -> Term:
+        """Return the increment, by the state."""
+        state: Term = _apply("log", self.target) if self.logged else self.target
+        gap = _op("-", *((state, self.shift) if self.sign == "+" else (self.shift, state)))
+        return gap if self.scale is None else _op("/", gap, self.scale)
+
+
+def _op(operator: str, left: Term, right: Term) -> Term:
+    return shorten(Operation(operator=operator, left=left, right=right, span=left.span))
+
+
+def _apply(function: str, *arguments: Term) -> Apply:
+    return Apply(function=function, arguments=arguments, span=arguments[0].span)
+
+
+def _steps(relation: Relation) -> Iterator[tuple[Name, _Step]]:
+    """Yield each name by which a state may move from the one before, with how it does."""
+    target, term = relation.target, relation.expression
+    assert term is not None
+    for sign, increment, rest in _increments(term):
+        yield increment, _Step(target=target, sign=sign, shift=rest, logged=relation.link == "log")
+    if relation.link:
+        return
+    for sign, product, rest in _terms(term):
+        for increment, scale in _factors(product):
+            if isinstance(increment, Name):
+                yield increment, _Step(target=target, sign=sign, shift=rest, scale=scale)
+    for factor, rest in _factors(term):
+        match factor:
+            case Apply(function="exp", arguments=(Name(subscripts=subscripts) as increment,)) if subscripts:
+                yield increment, _Step(target=target, shift=_apply("log", rest), logged=True)
+
+
+def _terms(term: Term) -> Iterator[tuple[str, Term, Term]]:
+    """Yield (sign, product, the rest) for each product that is a term of a sum, or the whole of it."""
+    if isinstance(term, Operation) and term.operator in "+-":
+        yield term.operator, term.right, term.left
+        if term.operator == "+":
+            yield "+", term.left, term.right
+        return
+    yield "+", term, Literal(text="0", span=term.span)
+
+
+def _factors(term: Term) -> Iterator[tuple[Term, Term]]:
+    """Yield (factor, the rest) for each factor of a product, names with subscripts and exp(...)."""
+    if not isinstance(term, Operation) or term.operator != "*":
+        return
+    for one, two in ((term.left, term.right), (term.right, term.left)):
+        if isinstance(one, Apply) or isinstance(one, Name) and one.subscripts:
+            yield one, two
+    for factor, rest in _factors(term.left):
+        yield factor, dataclasses.replace(term, left=rest)
 
 
 def _increments(term: Term) -> Iterator[tuple[str, Name, Term]]:

@@ -29,12 +29,14 @@ def rewrite_series(program: Program, found: Elaborated) -> tuple[Program, Arrays
     if not places:
         return None
     places |= _find_tables(places, found)
+    apart = Elements(found, places)
     try:
-        model = tuple(Elements(found, places).rewrite(program.model))
+        model = tuple(apart.rewrite(program.model))
     except CannotSplit:
         return None
     arrays = {name: array for name, array in found.arrays.items() if name in found.given}
-    return dataclasses.replace(program, model=model), arrays
+    elements = {**program.elements, **apart.names}
+    return dataclasses.replace(program, model=model, elements=elements), arrays
 
 
 def _find_places(name: str, found: Elaborated) -> tuple[int, ...]:

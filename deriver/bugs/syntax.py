@@ -111,12 +111,16 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """The relations of the ``data`` and ``model`` blocks, in the order written; ``declared`` extents by name."""
+    """The relations of the ``data`` and ``model`` blocks, in the order written; ``declared`` extents by name.
+
+    ``elements`` are the names of parts of an array that was taken apart: the array, and each place or None.
+    """
 
     data: tuple[Relation, ...] = ()
     model: tuple[Relation, ...] = ()
     lines: tuple[str, ...] = ()
     declared: Mapping[str, tuple[Term, ...]] = field(default_factory=dict)
+    elements: Mapping[str, tuple[str, tuple[int | None, ...]]] = field(default_factory=dict)
 
 
 def parts(term: Term) -> tuple[Term, ...]:

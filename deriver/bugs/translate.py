@@ -18,6 +18,7 @@ from deriver.bugs.autoregressions import rewrite_autoregressions
 from deriver.bugs.censoring import rewrite_censoring
 from deriver.bugs.columns import split_columns
 from deriver.bugs.confined import find_starts
+from deriver.bugs.constants import state_constants
 from deriver.bugs.declared import fill_declared
 from deriver.bugs.elaborate import Elaborated, elaborate
 from deriver.bugs.fixed_parts import rewrite_fixed_parts
@@ -30,6 +31,7 @@ from deriver.bugs.nodes import NodePlan, Site, plan_nodes
 from deriver.bugs.parser import parse_program
 from deriver.bugs.partial_vectors import rewrite_partial_vectors
 from deriver.bugs.plates import Plates
+from deriver.bugs.products import rewrite_products
 from deriver.bugs.ranks import rewrite_ranks
 from deriver.bugs.recursion import rewrite_recursion
 from deriver.bugs.series import rewrite_series
@@ -41,6 +43,7 @@ from deriver.bugs.syntax import Program
 from deriver.bugs.unobserved import leave_out_unobserved
 from deriver.bugs.vectors import write_out_vectors
 from deriver.bugs.views import Views
+from deriver.bugs.wholes import fill_wholes
 from deriver.errors import Mistake, ModelError
 from deriver.language import parse_model
 from deriver.language.mistakes import Mistakes
@@ -77,7 +80,7 @@ def translate(
     text: str, data: Mapping[str, np.ndarray], *, name: str = "model", origin: str = "model.bug"
 ) -> Translation:
     """Return the model that a BUGS program states for these data; raise ``ModelError`` with every mistake."""
-    program = write_out_vectors(fill_declared(parse_program(text, origin)), data)
+    program = write_out_vectors(fill_wholes(fill_declared(parse_program(text, origin)), data), data)
     mistakes = Mistakes(program.lines, origin)
     program = write_out_multivariate_t(write_out_functions(program, mistakes))
     mistakes.raise_any()
@@ -86,6 +89,7 @@ def translate(
     _refuse_without_draws(found, origin)
     starts = find_starts(found)
     for rewrite in (
+        state_constants,
         leave_out_unobserved,
         rewrite_partial_vectors,
         rewrite_fixed_parts,
@@ -96,6 +100,7 @@ def translate(
         partial(rewrite_likelihoods, mistakes=mistakes),
         partial(rewrite_censoring, mistakes=mistakes),
         rewrite_recursion,
+        rewrite_products,
         rewrite_series,
         rewrite_sorts,
         rewrite_ranks,
@@ -164,7 +169,7 @@ class _Translator:
         model = self._parse(text)
         data = dict(self.views.arrays()) | self.statements.responses | self._sizes(plates)
         return Translation(
-            name=name, text=text, model=model, data=data, sites=self.statements.sites, names=self._renamed(),
+            name=name, text=text, model=model, data=data, sites=self._sites(), names=self._renamed(),
             definitions=self._definitions(model),
         )  # fmt: skip
 
@@ -190,7 +195,22 @@ class _Translator:
         for plan in self.plans.values():
             for key, our in plan.scalars.items():
                 found[our] = f"{plan.name}[{','.join(map(str, key))}]"
+            if plan.name in self.program.elements:
+                array, places = self.program.elements[plan.name]
+                listed = ",".join("" if each is None else str(each) for each in places)
+                found[plan.ours] = f"{array}[{listed}]"
         return found
+
+    def _sites(self) -> dict[str, Site]:
+        return {ours: self._whole_site(site) for ours, site in self.statements.sites.items()}
+
+    def _whole_site(self, site: Site) -> Site:
+        """Return a part of an array that was taken apart as a part of the array."""
+        if site.name not in self.program.elements:
+            return site
+        array, places = self.program.elements[site.name]
+        left = iter(site.where)
+        return Site(array, tuple(next(left) if each is None else each - 1 for each in places))
 
     def _definitions(self, model: Model) -> tuple[str, ...]:
         small = {

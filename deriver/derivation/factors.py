@@ -57,6 +57,20 @@ class Definitions:
         }
         return substitute(expr, refs) if refs else expr
 
+    def expand_switches(self, expr: Expr, binary: frozenset[str]) -> Expr:
+        """Replace nodes that are defined by nodes ``binary`` alone, each 0 or 1, and by numbers."""
+        refs = [ref for ref in sp.ordered(expr.atoms(Ref)) if self._is_switch(ref.name, binary)]
+        return self.expand_switches(substitute(expr, {r: self.at(r) for r in refs}), binary) if refs else expr
+
+    def _is_switch(self, name: str, binary: frozenset[str]) -> bool:
+        if not self.defines(name):
+            return False
+        expression = self._by_name[name].expression
+        if any(getattr(part, "bound_symbols", ()) for part in sp.preorder_traversal(expression)):
+            return False
+        names = {ref.name for ref in expression.atoms(Ref)}
+        return bool(names) and all(each in binary or self._is_switch(each, binary) for each in names)
+
     def _is_inverse(self, name: str) -> bool:
         expression = self._by_name[name].expression
         return isinstance(expression, sp.Pow) and isinstance(expression.base, Ref) and expression.exp == -1

@@ -86,11 +86,15 @@ def _inner_symbols(factor: Factor) -> list[Symbol]:
 
 
 def _expanded(factor: Factor, name: str, definitions: Definitions) -> Factor:
-    """Expand the definitions above the target, and rename the indices bound inside apart from its own."""
+    """Expand the definitions above the target, and rename the indices bound inside apart from its own.
+
+    So are those of nodes that are 0 or 1 alone: with z taken out of a log, q = 1 - z must be a number there too.
+    """
     arguments = (definitions.expand(argument, name) for argument in factor.arguments)
+    switched = (definitions.expand_switches(argument, factor.binary) for argument in arguments)
     full = replace(
         factor,
-        arguments=tuple(map(definitions.expand_inverses, arguments)),
+        arguments=tuple(map(definitions.expand_inverses, switched)),
         truncation=_on_ends(factor.truncation, lambda end: definitions.expand(end, name)),
         moving_bounds=_on_ends(factor.moving_bounds, lambda end: definitions.expand(end, name)),
     )

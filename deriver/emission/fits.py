@@ -70,7 +70,11 @@ def write_fit(source: Source, statistic: Statistic, fit: LeastSquares) -> None:
 
 def _as_sum(fit: LeastSquares) -> PlateSum:
     """Return a sum over the rows of a fit, which tells how they are grouped."""
-    return PlateSum(sp.Dummy() * fit.response * fit.weight, fit.bounds, fit.conditions)
+    found = PlateSum(sp.Dummy() * fit.response * fit.weight, fit.bounds, fit.conditions)
+    (own,) = (
+        part for part in sp.Mul.make_args(found) if isinstance(part, PlateSum)
+    )  # a number stands before it
+    return own
 
 
 def _row_axes(inner: Source, fit: LeastSquares, grouping: Grouping | None) -> tuple[Axis, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deriver.language.choice import Choice
@@ -185,9 +186,17 @@ def _join_supports(found: list[Support]) -> Support:
         return first
     if any(each.kind != first.kind for each in found):
         return Support()
-    lower = first.lower if all(each.lower == first.lower for each in found) else None
-    upper = first.upper if all(each.upper == first.upper for each in found) else None
+    lower = _wider([each.lower for each in found], min)
+    upper = _wider([each.upper for each in found], max)
     return Support(kind=first.kind, lower=lower, upper=upper)
+
+
+def _wider(bounds: list[Expression | None], of: Callable[..., Number]) -> Expression | None:
+    """Return the bound that holds all of these; None unless they are the same or numbers."""
+    numbers = [each for each in bounds if isinstance(each, Number)]
+    if len(numbers) == len(bounds):
+        return of(numbers, key=lambda each: each.value)
+    return bounds[0] if all(each == bounds[0] for each in bounds) else None
 
 
 def _draft_support(supports: Supports, draft: Draft, choice: Choice | None) -> Support:

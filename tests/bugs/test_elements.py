@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +104,11 @@ SAME = {
 
 @pytest.mark.parametrize("name", sorted(SAME))
 def test_density_ratios_agree(name: str) -> None:
-    program, plain, data = SAME[name]
+    check_density_ratios(*SAME[name])
+
+
+def check_density_ratios(program: str, plain: str | None, data: Mapping[str, Any]) -> None:
+    """Check the joint density of a translation against that of the program, at states of a short run."""
     translation = translate(program, arrays_of(data), name="same")
     found = elaborate(parse_program(plain or program), arrays_of(data), Mistakes())
     with warnings.catch_warnings():
