@@ -244,7 +244,7 @@ class _Step:
     def increment(self) -> Term:
         """Return the increment, by the state."""
         state: Term = _apply("log", self.target) if self.logged else self.target
-        gap = _op("-", *((state, self.shift) if self.sign == "+" else (self.shift, state)))
+        gap = _op("-", state, self.shift) if self.sign == "+" else _op("-", self.shift, state)
         return gap if self.scale is None else _op("/", gap, self.scale)
 
 
@@ -265,9 +265,9 @@ def _steps(relation: Relation) -> Iterator[tuple[Name, _Step]]:
     if relation.link:
         return
     for sign, product, rest in _terms(term):
-        for increment, scale in _factors(product):
-            if isinstance(increment, Name):
-                yield increment, _Step(target=target, sign=sign, shift=rest, scale=scale)
+        for factor, scale in _factors(product):
+            if isinstance(factor, Name):
+                yield factor, _Step(target=target, sign=sign, shift=rest, scale=scale)
     for factor, rest in _factors(term):
         match factor:
             case Apply(function="exp", arguments=(Name(subscripts=subscripts) as increment,)) if subscripts:
