@@ -83,7 +83,7 @@ class ColumnReader:
         expression = rebuild(expression, lambda part: self._indicator(part, plain))
         for reference in references(expression):
             if reference.name not in plain:
-                value = self._column(reference.name, f"--map {symbol.written}={text}")
+                value = self._column(reference.name, symbol, text)
                 if value is None:
                     return None
                 plain[reference.name] = value
@@ -122,24 +122,25 @@ class ColumnReader:
         plain[name] = scalar(np.array(cells), ("row",))
         return Reference(name=name)
 
-    def _column(self, name: str, option: str) -> Value | None:
+    def _column(self, name: str, symbol: Symbol, text: str) -> Value | None:
         column = self.table.columns.get(name)
         if column is None:
-            self.report_missing(name, option)
+            self.report_missing(name, f"--map {symbol.written}={text}")
             return None
         if column.numbers is None:
-            self._report_text(name)
+            self._report_text(name, symbol)
             return None
         if column.numbers.ndim == 2:
             return Value(array=column.numbers[..., None], axes=("row",), kind="column")
         return scalar(column.numbers, ("row",))
 
-    def _report_text(self, name: str) -> None:
+    def _report_text(self, name: str, symbol: Symbol) -> None:
         column = self.table.columns[name]
         rows = [k for k, label in enumerate(column.labels) if label is not None and not _is_number(label)]
         row = rows[0] if rows else 0
         labels = sorted({str(column.labels[k]) for k in rows})
-        remedy = f"write {name}[{labels[0]}] for 1 in the rows with that label, 0 elsewhere"
+        remedy = _response_remedy(name, symbol, labels) if symbol.role == "response" else ""
+        remedy = remedy or f"write {name}[{labels[0]}] for 1 in the rows with that label, 0 elsewhere"
         if labels and MARKED.fullmatch(labels[0]):
             remedy = "write plain numbers with a decimal point: no commas, units, currencies or percent signs"
         elif labels and DATED.match(labels[0]):
@@ -271,3 +272,11 @@ def _is_number(label: object) -> bool:
 
 def _described(value: Value) -> str:
     return "a number" if value.kind == "scalar" else "a vector or matrix"
+
+
+def _response_remedy(name: str, symbol: Symbol, labels: list[str]) -> str:
+    """Return what to do with a response that is written in words: two outcomes, or several categories."""
+    if len(labels) <= 2:
+        return f'--map "{symbol.written}={name}[{labels[-1]}]" makes it 1 in the rows with `{labels[-1]}`, 0 elsewhere'
+    numbered = ", ".join(f"{place} for {label}" for place, label in enumerate(labels[:3], start=1))
+    return f"number the outcomes from 1 in the column: {numbered}{', and so on' if len(labels) > 3 else ''}"
