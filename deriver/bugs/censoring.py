@@ -91,6 +91,10 @@ def rewrite_censoring(
             if relation.distribution == "dinterval":
                 response, limits = _read_interval(relation, found)
                 relations.remove(relation)
+            elif _is_censored(relation, found) and _is_read(relation, found):
+                relations[relations.index(relation)] = dataclasses.replace(relation, bounds=None)
+                relations += confine(relation, found, arrays)
+                continue
             elif _is_censored(relation, found) or _is_grouped(relation, found):
                 assert relation.bounds is not None
                 response, limits = relation, relation.bounds
@@ -117,6 +121,13 @@ def _is_censored(relation: Relation, found: Elaborated) -> bool:
     )
 
 
+def _is_read(relation: Relation, found: Elaborated) -> bool:
+    """Tell whether other statements rest on a quantity, as on a covariate of which some are missing."""
+    return any(
+        each.name == relation.target.name for r in found.relations for t in r.terms() for each in names_in(t)
+    )
+
+
 def _is_grouped(relation: Relation, found: Elaborated) -> bool:
     """Tell whether a quantity that nobody saw and nothing else reads has bounds by ``I(,)`` from the data.
 
@@ -126,9 +137,6 @@ def _is_grouped(relation: Relation, found: Elaborated) -> bool:
     if bounds is None or bounds.word not in ("I", "C") or relation.target.name in found.arrays:
         return False
     limits = [each for each in (bounds.lower, bounds.upper) if each is not None]
-    reads = any(
-        each.name == relation.target.name for r in found.relations for t in r.terms() for each in names_in(t)
-    )
     varies = any(
         each.name in {loop.variable for loop in relation.loops}
         for limit in limits
@@ -136,7 +144,7 @@ def _is_grouped(relation: Relation, found: Elaborated) -> bool:
     )
     return (
         varies
-        and not reads
+        and not _is_read(relation, found)
         and not any(found.is_node(each.name) for limit in limits for each in names_in(limit))
     )
 

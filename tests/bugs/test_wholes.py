@@ -154,6 +154,22 @@ def test_probabilities_of_several_rows_by_masks(tmp_path: Path) -> None:
     assert float(drawn["p"].mean()) == pytest.approx(mean, abs=0.01)
 
 
+def test_a_covariate_between_bounds_of_which_some_are_missing(tmp_path: Path) -> None:
+    """I(,) on what others depend on: the missing one is drawn between the bounds, against a grid."""
+    program = """model {
+      for (i in 1:3) { x[i] ~ dnorm(m, 1) I(0, 2); y[i] ~ dnorm(x[i], 4) }
+      m ~ dnorm(0, 1)
+    }"""
+    drawn = draws_of(program, {"x": [1.5, 0.2, NA], "y": [1, 0, -0.5]}, tmp_path, draws=300)
+    m, x = np.meshgrid(np.linspace(-5, 5, 1001), np.linspace(0, 2, 801), indexing="ij")
+    weight = stats.norm.pdf(m) * stats.norm.pdf(1.5, m) * stats.norm.pdf(0.2, m) * stats.norm.pdf(x, m)
+    weight *= stats.norm.pdf(-0.5, x, 0.5)
+    missing = drawn["x_missing"]
+    assert (missing > 0).all() and (missing < 2).all()
+    for found, values in ((missing, x), (drawn["m"], m)):
+        assert float(found.mean()) == pytest.approx((weight * values).sum() / weight.sum(), abs=0.03)
+
+
 GROWTH = """model {
   N[1] ~ dunif(1, 5)
   r[1] ~ dnorm(1, 4)
