@@ -3,10 +3,10 @@
 Five kinds of moves, each a Metropolis–Hastings step that keeps the target whatever the structure says, as it weighs the
 joint density: numbers that share a density and whose conditionals are not all of a family (plain); coefficients of a
 linear predictor, the effects beside them moved so that the predictor stays (a shift); the centre of effects, the effects
-moved so that they keep their distance from it; a scale of effects, or the covariance of vectors, the effects
-moved so that they stay what they are in units of it (Liu and Sabatti 2000, Biometrika 87, 353-369; Yu and Meng 2011,
-J. Comp. Graph. Stat. 20, 531-570: the centred form of a model and the non-centred one interwoven); parameters of effects whose full conditional is known, these integrated out and then
-drawn (Liu 1994, J. Amer. Stat. Assoc. 89, 958-966).  The structure decides how well a move mixes, never whether it is
+moved so that they keep their distance from it; a scale of effects, or the covariance of vectors (of one, as of a Gaussian
+process, too), the effects moved so that they stay what they are in units of it (Liu and Sabatti 2000, Biometrika 87,
+353-369; Yu and Meng 2011, J. Comp. Graph. Stat. 20, 531-570: the centred form of a model and the non-centred one
+interwoven); parameters of effects whose full conditional is known, these integrated out and then drawn (Liu 1994, J. Amer. Stat. Assoc. 89, 958-966).  The structure decides how well a move mixes, never whether it is
 right; the sampler drops moves that do not pay.
 """
 
@@ -149,6 +149,11 @@ class _Finder:
             return False
         return not step.partly and step.conditional.support == ("real", None, None)
 
+    def is_process(self, name: str) -> bool:
+        """Tell whether a node is one vector, unbounded, such as a Gaussian process at the points of the data."""
+        step = self.steps.get(name)
+        return step is not None and bool(step.conditional.shape) and self.is_number(name)
+
     def is_of_covariance(self, name: str) -> bool:
         """Tell whether a node is one number, or matrix, of which a covariance can be made."""
         step = self.steps.get(name)
@@ -278,7 +283,7 @@ class _Finder:
         for place, factor in enumerate(self.derivation.factors):
             effect = factor.value.name
             rules = self._indices_of_effect(factor)
-            if rules is None or not self.is_vector_effect(effect):
+            if rules is None or not (self.is_vector_effect(effect) or self.is_process(effect)):
                 continue
             centre, covariance = self.arguments[place]
             names = {ref.name for ref in covariance.atoms(Ref) if self.is_of_covariance(ref.name)}
@@ -286,6 +291,8 @@ class _Finder:
             if not names or drawn - names or covariance.free_symbols & set(rules):
                 continue
             if any(ref.name == effect for ref in centre.atoms(Ref)):
+                continue
+            if not any(map(self.is_awkward, {effect, *names})):
                 continue
             carried = Carried(node=effect, centre=centre.xreplace(rules), covariance=covariance)
             yield self._move(
@@ -301,7 +308,7 @@ class _Finder:
             factor.family not in ("normal", "mvnormal")
             or step is None
             or not once
-            or not self.is_awkward(effect)
+            or not (self.is_awkward(effect) or self.is_process(effect))  # no block integrates one vector out
         ):
             return None
         if factor.conditions or factor.truncation is not None or factor.moving_bounds is not None:

@@ -80,13 +80,28 @@ parameters
 """
 V = np.array([[[1.0, -0.5], [1.0, 1.0]], [[1.0, 0.5], [1.0, 0.0]], [[1.0, -1.0], [1.0, 0.5]]])
 W = np.array([[0.0, 3.0], [2.0, 1.0], [1.0, 4.0]])
+CURVE = """model curve
+plates
+  i = 1..N
+  j = 1..N
+given
+  x[i]
+data
+  y[i] ~ Poisson(log_rate=f[i])
+process
+  f ~ N(0 * ones(N), R[:,:] + 0.1 * eye(N))
+  R[i,j] = a^2 * exp(-(x[i] - x[j])^2 / 2)
+parameters
+  a ~ Uniform(0, 2)
+"""
 CENTRED = MODEL.replace("alpha + beta * x[i] + b[i]", "b[i]").replace(
     "Normal(0, sd", "Normal(alpha + beta * x[i], sd"
 )
-CHAINS = {MODEL: 40_000, RATES: 15_000, LEVELS: 40_000, VECTORS: 20_000, CENTRED: 40_000}
+CHAINS = {MODEL: 40_000, RATES: 15_000, LEVELS: 40_000, VECTORS: 20_000, CENTRED: 40_000, CURVE: 40_000}
 KEYS = {
     "alpha_beta": MODEL, "alpha_beta_with_b": MODEL, "sigma_with_b": MODEL, "m_k_without_p": RATES, "c_s": LEVELS,
     "mu_with_b": VECTORS, "Q_with_b": VECTORS, "alpha_beta_with_b ": CENTRED,
+    "a_with_f": CURVE,
 }  # fmt: skip
 BROKEN = {
     "no_jacobian_of_a_bound": ("sigma_with_b", "log_jacobian_sigma = np.log(sigma) + np.log(2 - sigma)",
@@ -99,6 +114,7 @@ BROKEN = {
     "not_drawn_after": ("m_k_without_p", "p=draw_p(rng, state, data)", "p=state.p"),
     "a_density_of_groups_left_out": ("c_s", "- np.sum(state.c**2, axis=1) / 2", ""),
     "no_jacobian_of_vectors": ("Q_with_b", "log_jacobian = log_jacobian + log_scale", "pass"),
+    "no_jacobian_of_a_process": ("a_with_f", "log_jacobian = log_jacobian + log_scale", "pass"),
     "no_jacobian_of_a_matrix": ("Q_with_b", "log_jacobian = log_jacobian_Q", "log_jacobian = 0 * log_jacobian_Q"),
     "a_centre_of_its_own": ("mu_with_b", "- np.einsum(\"cp,cp->c\", state.mu, state.mu) / 2", ""),
 }  # fmt: skip
@@ -149,13 +165,20 @@ def prior_of_levels(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return {"c": c, "s": s}, (np.array([Y, Y[::-1]]) * eta - np.exp(eta)).sum(axis=(1, 2))
 
 
+def prior_of_curve(rng, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    a = rng.uniform(0, 2, size)
+    values, vectors = np.linalg.eigh(np.exp(-((X[:, None] - X) ** 2) / 2))
+    f = np.sqrt(a[:, None] ** 2 * np.maximum(values, 0) + 0.1) * rng.standard_normal((size, 4)) @ vectors.T
+    return {"a": a, "f": f}, (Y * f - np.exp(f)).sum(axis=1)
+
+
 PRIORS = {
     MODEL: prior_of_counts, RATES: prior_of_rates, LEVELS: prior_of_levels, VECTORS: prior_of_vectors,
-    CENTRED: prior_of_centred,
+    CENTRED: prior_of_centred, CURVE: prior_of_curve,
 }  # fmt: skip
 DATA = {
     MODEL: {"x": X, "y": Y}, RATES: {"r": R}, LEVELS: {"x": X, "y": np.array([Y, Y[::-1]])},
-    VECTORS: {"x": V, "y": W}, CENTRED: {"x": X, "y": Y},
+    VECTORS: {"x": V, "y": W}, CENTRED: {"x": X, "y": Y}, CURVE: {"x": X, "y": Y, "N": 4},
 }  # fmt: skip
 
 
@@ -251,6 +274,11 @@ def test_vectors_are_moved_with_their_centre_and_with_their_covariance() -> None
     own = VECTORS.replace("inv(Q)", "h[i] * eye(2)").replace("  Q ~ Wish(eye(2) / 3, 6)", "  h[i] ~ IG(2, 1)")
     assert moves_of(own) == {"mu_with_b": ("b",)}
     assert moves_of(VECTORS, methods={"b": "newton"}) == {}
+    assert moves_of(CURVE) == {"a_with_f": ("f",)}
+    normal = CURVE.replace("Poisson(log_rate=f[i])", "Normal(f[i], var=1)")
+    assert moves_of(normal) == {"a_with_f": ("f",)}  # f alone is drawn exactly, a is not
+    known = normal.replace("R[:,:] + 0.1 * eye(N)", "a * eye(N)").replace("Uniform(0, 2)", "IG(2, 1)")
+    assert moves_of(known) == {}
 
 
 def test_log_sds_are_moved_by_what_the_data_settle() -> None:
