@@ -126,7 +126,7 @@ def sweep_lines(module: Module) -> list[str]:
 
 
 def first_entries(module: Module) -> list[str]:
-    """Return the entry of ``first_steps`` for the move."""
+    """Return the entry of ``first_steps`` for the move; elements drawn one by one are an update each."""
     move = module.plan.hamiltonian
     if move is None or not is_used(module):
         return []
@@ -134,10 +134,14 @@ def first_entries(module: Module) -> list[str]:
     for step in move.members:
         nodes[bool(step.conditional.indices)].append(f"state.{step.node}")
     sizes = [f"[{', '.join(nodes[of_groups])}]" for of_groups in (False, True)]
-    updates = len(module.plan.steps) + len(module.plan.together)
+    one_by_one = [
+        step.node for step in module.plan.steps if step.method == "random_walk" and not step.colours
+    ]
+    number = len(module.plan.steps) - len(one_by_one) + len(module.plan.together)
+    updates = " + ".join([*([str(number)] if number else []), *(f"state.{n}[0].size" for n in one_by_one)])
     later = 200 if module.plan.approximation is not None else 0
     return [
-        f'"{move_key(module)}": first_path_steps({", ".join([*sizes, str(updates), str(later), str(move.always)])})'
+        f'"{move_key(module)}": first_path_steps({", ".join([*sizes, updates, str(later), str(move.always)])})'
     ]
 
 
