@@ -121,7 +121,7 @@ def run_until_enough(
             if left <= 0 or growth < 1.3 or math.isnan(growth):
                 break
             draws = int(draws * growth)
-            result = run(draws, "numpy")
+            result = run(draws, "auto")
             outcome = judge_draws(result, expected)
     return outcome, draws
 
