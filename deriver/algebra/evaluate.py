@@ -250,6 +250,8 @@ def _compile_matrix_head(expr: sp.Expr) -> Compiled:
             return lambda s, k: float(xlogy(parts[0](s, k), parts[1](s, k)))
         case heads.Step():
             return lambda s, k: float(parts[0](s, k) > 0)
+        case heads.Floor():
+            return lambda s, k: float(np.floor(parts[0](s, k)))
         case heads.Branch():
             return lambda s, k: parts[1](s, k) if parts[0](s, k) > 0 else parts[2](s, k)
         case heads.LogPolyaGamma():

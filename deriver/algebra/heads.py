@@ -452,6 +452,12 @@ class Step(ScalarHead):
     is_nonnegative = True
 
 
+class Floor(ScalarHead):
+    """The largest whole number that is not above a number."""
+
+    is_integer = True
+
+
 class Branch(Expr):
     """``Branch(sign, above, below)``: ``above`` where the sign is positive, ``below`` elsewhere; both may be infinite."""
 

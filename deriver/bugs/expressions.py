@@ -53,8 +53,6 @@ _REFUSED = {
     "interp.lin": "write the line of each piece out",
     "integral": "compute the integral beforehand",
     "solution": "compute the solution beforehand",
-    "round": "compute it from the draws afterwards",
-    "trunc": "compute it from the draws afterwards",
 }
 
 

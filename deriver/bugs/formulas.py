@@ -44,6 +44,13 @@ def complement(value: Expression) -> Expression:
     return binary("-", make_number(1), value)
 
 
+def truncate(value: Expression) -> Expression:
+    """Return the whole number next to a number towards 0."""
+    above = call("is_positive", value)
+    below = binary("*", complement(above), call("floor", Negate(operand=value)))
+    return binary("-", binary("*", above, call("floor", value)), below)
+
+
 COMPARED: dict[str, Callable[[Expression, Expression], Expression]] = {
     "==": equals,
     "!=": lambda a, b: complement(equals(a, b)),
@@ -63,6 +70,8 @@ MADE: dict[str, Callable[..., Expression]] = {
     "logfact": lambda n: call("lgamma", binary("+", n, make_number(1))),
     "cloglog": lambda p: call("log", Negate(operand=call("log", complement(p)))),
     "icloglog": lambda x: complement(call("exp", Negate(operand=call("exp", x)))),
+    "round": lambda x: call("floor", binary("+", x, binary("/", make_number(1), make_number(2)))),
+    "trunc": truncate,
     "ifelse": lambda c, a, b: binary("+", binary("*", c, a), binary("*", complement(c), b)),
 }
 

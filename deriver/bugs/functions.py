@@ -104,7 +104,7 @@ class _Functions:
         """Return the statement that draws a node, its loop variables in terms of the node's subscripts."""
         for relation in self.program.model:
             if relation.stochastic and relation.target.name == node.name:
-                rules = _match(relation, node)
+                rules = match_loops(relation, node)
                 if rules is not None and relation.bounds is None:
                     return with_terms(relation, partial(substitute, values=rules))
         raise LineMistake(
@@ -124,7 +124,7 @@ class _Functions:
         return target
 
 
-def _match(relation: Relation, node: Name) -> dict[str, Term] | None:
+def match_loops(relation: Relation, node: Name) -> dict[str, Term] | None:
     """Return the values of the loop variables at which a relation states an element."""
     loops = {loop.variable for loop in relation.loops}
     subscripts = relation.target.subscripts or ()

@@ -48,7 +48,7 @@ class Pieces:
                 key = tuple(int(each) + 1 for each in place if not isinstance(each, slice))
                 plan.scalars[key] = self.home.names.fresh("_".join([plan.name, *map(str, key)]))
         self._check(plan, relations)
-        fixed = np.zeros(plan.extents)
+        fixed = np.zeros(self._sizes(plan))
         pieces: list[Piece] = []
         for number, relation in enumerate(relations):
             piece = self._piece(plan, relation, fixed, number)
@@ -79,7 +79,7 @@ class Pieces:
 
     def _piece(self, plan: NodePlan, relation: Relation, fixed: np.ndarray, number: int) -> Piece | None:
         frame, limits = self.home.frame(plan, relation)
-        mask = np.zeros(plan.extents)
+        mask = np.zeros(self._sizes(plan))
         for counters in frame.counts:
             mask[target_place(relation.target, self.home.found.arrays, counters)] = 1
         indices = tuple(Reference(name=index) for index in plan.indices)
@@ -112,6 +112,12 @@ class Pieces:
                 if not relation.stochastic and below not in seen and self._is_counted(below, seen):
                     return True
         return False
+
+    def _sizes(self, plan: NodePlan) -> tuple[int, ...]:
+        """Return the extents of the plates on which a node stands; elements that no statement gives are 0."""
+        return tuple(
+            self.home.plate(("place", plan.name, place)).extent for place in range(len(plan.extents))
+        )
 
     def _is_probability(self, plan: NodePlan) -> bool:
         """Tell whether rows of a node are the probabilities of a categorical or multinomial one."""

@@ -352,6 +352,8 @@ class _Writer:
                 return f"exp(logdet({words[0]}))"
             case "is_positive":
                 return f"(1 - step(-{self._within(arguments[0])}))"
+            case "floor":
+                return f"(trunc({words[0]}) - ({self._within(arguments[0])} < trunc({words[0]})))"
         raise refused(f"the function {function}", call, "write its terms out")
 
     def _matrix(self, call: Call) -> str:

@@ -40,7 +40,7 @@ from deriver.model.recursions import find_groups, rules_of
 _FUNCTIONS = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "abs": "abs", "max": "fmax", "min": "fmin", "logit": "logit",
     "expit": "inv_logit", "lgamma": "lgamma", "normal_cdf": "Phi", "det": "determinant", "tr": "trace",
-    "diag": "diag_matrix",
+    "diag": "diag_matrix", "floor": "floor",
 }  # fmt: skip
 # Family and keywords -> Stan's distribution; the words of the arguments are filled in.
 _FORMS: dict[tuple[str, ...], str] = {

@@ -24,6 +24,7 @@ from deriver.bugs.elaborate import Elaborated, elaborate
 from deriver.bugs.fixed_parts import rewrite_fixed_parts
 from deriver.bugs.functions import write_out_functions
 from deriver.bugs.gaps import fill_gaps
+from deriver.bugs.inlining import inline_definitions
 from deriver.bugs.interpolation import rewrite_interpolation
 from deriver.bugs.likelihoods import rewrite_likelihoods
 from deriver.bugs.names import NameTable, plain_name
@@ -93,6 +94,7 @@ def translate(
         leave_out_unobserved,
         rewrite_partial_vectors,
         rewrite_fixed_parts,
+        inline_definitions,
         fill_gaps,
         partial(rewrite_interpolation, mistakes=mistakes),
         partial(rewrite_spatial, mistakes=mistakes),

@@ -59,7 +59,7 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 _SCALAR: dict[str, Callable[..., float]] = {
     "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "abs": abs, "max": max, "min": min, "lgamma": math.lgamma,
     "logit": lambda x: math.log(x / (1.0 - x)), "expit": lambda x: 1.0 / (1.0 + math.exp(-x)),
-    "normal_cdf": lambda x: math.erfc(-x / math.sqrt(2.0)) / 2.0, "is_positive": lambda x: float(x > 0),
+    "normal_cdf": lambda x: math.erfc(-x / math.sqrt(2.0)) / 2.0, "is_positive": lambda x: float(x > 0), "floor": lambda x: float(math.floor(x)),
 }  # fmt: skip
 
 

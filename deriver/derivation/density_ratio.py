@@ -76,8 +76,8 @@ def check_derivation(
             state = _observed_state(derivation, data, rng)
         if state is None:
             state = random_state(derivation.model, rng, dimension=2 + number % 2, size=size)
-        if number >= _UNSETTLED:
-            settle_events(derivation, state)
+        if number >= _UNSETTLED and not _could_settle(derivation, state, rng):
+            continue
         for conditional in wanted:
             try:
                 outcome = check_node(derivation, conditional, state, rng)
@@ -125,9 +125,12 @@ def _observed_state(derivation: Derivation, data: Mapping, rng: np.random.Genera
         return None
 
 
-def settle_events(derivation: Derivation, state: Mapping) -> None:
-    """Let every event whose probability is 0 or 1 at a state be what it must be, those that hang on others too."""
-    events = [factor for factor in derivation.factors if factor.family == "bernoulli"]
+def settle_events(derivation: Derivation, state: Mapping, rng: np.random.Generator) -> None:
+    """Let every event whose probability is 0 or 1 at a state be what it must be, and every category one that can be.
+
+    Those that hang on others follow them.
+    """
+    events = [factor for factor in derivation.factors if factor.family in ("bernoulli", "categorical")]
     for _ in range(_PASSES):
         changed = False
         for factor in events:
@@ -135,12 +138,31 @@ def settle_events(derivation: Derivation, state: Mapping) -> None:
             for indices in index_values(Tuple(*factor.bounds), completed, {}):
                 if holds(Tuple(*factor.conditions), completed, indices):
                     key = tuple(int(evaluate(place, completed, indices)) for place in factor.value.indices)
-                    sure = evaluate(factor.arguments[0], completed, indices)
                     own = state[factor.value.name]
-                    if sure in (0, 1) and own[key] != sure:
-                        own[key], changed = int(sure), True
+                    value = _settled(
+                        factor.family, evaluate(factor.arguments[0], completed, indices), own[key], rng
+                    )
+                    changed |= value != own[key]
+                    own[key] = value
         if not changed:
             return
+
+
+def _could_settle(derivation: Derivation, state: Mapping, rng: np.random.Generator) -> bool:
+    """Settle the events of a state; tell whether its labels and sizes let them be looked at."""
+    try:
+        settle_events(derivation, state, rng)
+    except KeyError:
+        return False
+    return True
+
+
+def _settled(family: str, probability: float | np.ndarray, value: int, rng: np.random.Generator) -> int:
+    """Return an event or category of positive probability: the value itself where it is one, or where there is none."""
+    if family == "bernoulli":
+        return int(probability) if probability in (0, 1) else value
+    possible = np.flatnonzero(np.reshape(probability, -1) > 0) + 1
+    return value if value in possible or not len(possible) else int(rng.choice(possible))
 
 
 def _describe_error(derivation: Derivation, conditional: Conditional, error: Exception) -> str:

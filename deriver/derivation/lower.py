@@ -241,6 +241,7 @@ _FUNCTIONS: dict[str, Callable[..., Expr]] = {
     "expit": lambda x: 1 / (1 + sp.exp(-x)),
     "normal_cdf": heads.NormalCdf,
     "is_positive": heads.Step,
+    "floor": heads.Floor,
     "ilogit": lambda x: 1 / (1 + sp.exp(-x)),
     "inv": _invert,
     "det": _determinant,

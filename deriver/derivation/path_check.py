@@ -38,7 +38,7 @@ def check_path(
     density = path_density(conditional, path)
 
     def compare(state: State) -> bool:
-        settle_events(derivation, state)
+        settle_events(derivation, state, rng)
         old = _both(derivation, density, state)
         if not np.all(np.isfinite(old)):
             return False

@@ -92,8 +92,15 @@ def observed_state(model: Model, data: Mapping[str, np.ndarray], rng: np.random.
     nodes = [node for node in model.nodes if node.kind == "stochastic"]
     everything: tuple[Given | Node, ...] = (*model.givens, *nodes)
     known = [each for each in everything if each.name in data]
+    partly = []
     for declared in sorted(known, key=lambda each: getattr(each, "origin", "") not in ("size", "dimension")):
-        state[declared.name] = _observed_values(declared, lowering, state, data[declared.name])
+        if isinstance(declared, Node) and np.isnan(data[declared.name]).any():
+            partly.append(declared)
+        else:
+            state[declared.name] = _observed_values(declared, lowering, state, data[declared.name])
+    for declared in partly:
+        seen = _observed_values(declared, lowering, state, data[declared.name], missing=True)
+        state[declared.name] = random_values(declared, lowering, state, rng, 2, 3) | seen
     for node in nodes:
         if node.name not in state:
             state[node.name] = random_values(node, lowering, state, rng, 2, 3)
@@ -101,20 +108,34 @@ def observed_state(model: Model, data: Mapping[str, np.ndarray], rng: np.random.
 
 
 def _observed_values(
-    declared: Given | Node, lowering: Lowering, state: State, array: np.ndarray
+    declared: Given | Node, lowering: Lowering, state: State, array: np.ndarray, *, missing: bool = False
 ) -> dict[tuple[int, ...], Any]:
-    """Return the elements of an array by their 1-based indices."""
+    """Return the elements of an array by their 1-based indices; those without a number are left out if some may be."""
     bounds = tuple(lowering.bound(place) for place in _ranges(declared))
     shift = 1 if declared.support.kind == "index" else 0
     values = {}
-    for index in elements(bounds, state):
-        place = tuple(number - 1 for number in index)
+    stated = list(elements(bounds, state))
+    before = _left_out(stated, array)
+    for index in stated:
+        place = tuple(number - 1 - less for number, less in zip(index, before, strict=True))
         inside = len(place) <= array.ndim and all(k < n for k, n in zip(place, array.shape, strict=False))
+        if inside and missing and np.isnan(array[place]).any():
+            continue
         if not inside or np.isnan(array[place]).any():
             raise KeyError(declared.name)
         value = array[place] + shift
         values[index] = value if np.ndim(value) else value.item()
     return values
+
+
+def _left_out(stated: list[tuple[int, ...]], array: np.ndarray) -> list[int]:
+    """Return how many elements before the first stated one an array leaves out along each plate: all, or none."""
+    found = []
+    for position, places in enumerate(zip(*stated, strict=True)):
+        width = max(places) - min(places) + 1
+        short = position < array.ndim and width == array.shape[position] < max(places)
+        found.append(min(places) - 1 if short else 0)
+    return found or [0] * (len(stated[0]) if stated else 0)
 
 
 def random_values(

@@ -29,6 +29,7 @@ FUNCTIONS = {
     heads.NormalCdf: "normal_cdf",
     heads.XLogY: "xlogy",
     heads.Step: "is_positive",
+    heads.Floor: "floor",
     heads.Exchangeable: "exchangeable",
     heads.Unit: "unit",
 }

@@ -324,6 +324,8 @@ def _print_matrix(source: Source, expr: Expr, frame: Frame) -> Text:
             return call(
                 "np.where", test, *(print_expression(source, end, frame).text for end in (above, below))
             )
+        case heads.Floor():
+            return call("np.floor", print_expression(source, expr.args[0], frame).text)
         case heads.LogPolyaGamma():
             source.needs.helpers.add("log_untilted_polya_gamma")
             arguments = [print_expression(source, arg, frame).text for arg in expr.args]

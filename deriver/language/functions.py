@@ -25,6 +25,7 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     "lgamma": (1, 1),
     "normal_cdf": (1, 1),
     "is_positive": (1, 1),
+    "floor": (1, 1),
 }
 
 ALIASES = {"ilogit": "expit", "inverse": "inv", "trace": "tr", "identity": "eye"}
@@ -41,6 +42,9 @@ FOREIGN = {
     "pnorm": "write normal_cdf(x)",
     "step": "write is_positive(x) for 1 where x > 0, else 0",
     "invlogit": "write expit(x)",
+    "round": "write floor(x + 1/2) for the nearest whole number",
+    "trunc": "write floor(x) for the whole number below a positive x",
+    "ceil": "write -floor(-x) for the whole number above x",
     "logdet": "write log(det(S))",
     "mean": "write sum(j: x[i,j]) / J[i]",
     "softmax": "define the parts, p[i,k] = exp(v[i,k]) / sum(k: exp(v[i,k])), and write p[i,:]",
@@ -54,9 +58,9 @@ FOREIGN = {
 # transform on the left -> the function that takes the node back to the name written.
 INVERSE_TRANSFORMS = {"log": "exp", "inv": "inv", "logit": "expit", "sqrt": "square"}
 
-ELEMENTWISE = frozenset(
-    {"exp", "log", "sqrt", "abs", "logit", "expit", "lgamma", "normal_cdf", "is_positive"}
-)
+OF_NUMBERS = frozenset({"logit", "expit", "normal_cdf", "is_positive", "floor"})
+# Functions of a number or of a vector, component by component.
+ELEMENTWISE = frozenset({"exp", "log", "sqrt", "abs", "lgamma"})
 
 BLOCKS = ("plates", "given", "data", "process", "parameters")
 

@@ -209,6 +209,8 @@ def _call(function: str, values: list[Interval]) -> Interval:
             return _monotone(_phi, value, 0.0, 1.0)
         case "is_positive":
             return Interval(float(value.positive), float(not _nonpositive(value)), False, False)
+        case "floor":
+            return NONNEGATIVE if value.nonnegative else REAL
         case "sqrt" if value.nonnegative:
             return _monotone(math.sqrt, value, 0.0, _INF)
         case "log" if value.positive:

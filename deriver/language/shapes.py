@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deriver.language.dimensions import SCALAR, Dimensions, Shape, declared_shape, describe, transpose
-from deriver.language.functions import ELEMENTWISE
+from deriver.language.functions import ELEMENTWISE, OF_NUMBERS
 from deriver.language.printer import print_expression
 from deriver.language.rewrite import make_number, substitute, whole_number
 from deriver.language.scope import Scope
@@ -329,6 +329,8 @@ class Shaper:
             case "diag", "vector":
                 return Shape("matrix", shape.dims * 2)
             case _, ("scalar" | "vector") if call.function in ELEMENTWISE:
+                return shape
+            case _, "scalar" if call.function in OF_NUMBERS:
                 return shape
         wanted = {
             "diag": "a vector",

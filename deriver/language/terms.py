@@ -217,6 +217,11 @@ def is_positive(x: object) -> Term:
     return _call("is_positive", x)
 
 
+def floor(x: object) -> Term:
+    """The largest whole number that is not above x."""
+    return _call("floor", x)
+
+
 def lgamma(x: object) -> Term:
     """The logarithm of the gamma function."""
     return _call("lgamma", x)

@@ -203,6 +203,7 @@ def _apply(function: str, values: list[Value]) -> Value:
         "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs,
         "expit": lambda x: 1 / (1 + np.exp(-x)), "logit": lambda x: np.log(x / (1 - x)),
         "normal_cdf": lambda x: math.erfc(-_number(x) / math.sqrt(2.0)) / 2, "is_positive": lambda x: float(_number(x) > 0),
+        "floor": np.floor,
     }  # fmt: skip
     if function in simple:
         return simple[function](first)

@@ -63,7 +63,7 @@ def gradient(expr: Expr, target: Ref) -> Expr:
     match expr:
         case Ref() if expr == target and not target.variable.shape:
             return S.One
-        case heads.Step() | heads.LogIndicator():
+        case heads.Step() | heads.Floor() | heads.LogIndicator():
             return S.Zero  # almost everywhere
         case heads.XLogY() if not expr.args[0].has(target):
             return expr.args[0] / expr.args[1] * gradient(expr.args[1], target)

@@ -88,7 +88,7 @@ _ELEMENTWISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs,
     "logit": lambda x: special.logit(x), "expit": lambda x: special.expit(x),
     "lgamma": lambda x: special.gammaln(x), "normal_cdf": lambda x: special.ndtr(x),
-    "is_positive": lambda x: (x > 0).astype(float),
+    "is_positive": lambda x: (x > 0).astype(float), "floor": np.floor,
 }  # fmt: skip
 
 _MATRIX: dict[str, Callable[[Value], Value]] = {

@@ -252,6 +252,10 @@ class Arranger:
         return n.Apply("is_positive", (self.arrange(expr.args[0]),))
 
     @arrange.register
+    def _(self, expr: heads.Floor) -> n.Notation:
+        return n.Apply("floor", (self.arrange(expr.args[0]),))
+
+    @arrange.register
     def _(self, expr: heads.Branch) -> n.Notation:
         return n.Apply("where", tuple(map(self.arrange, expr.args)))
 

@@ -40,6 +40,7 @@ FUNCTIONS = {
     sp.Abs: "abs",
     heads.LogGamma: "math.lgamma",
     sp.erf: "math.erf",
+    heads.Floor: "math.floor",
 }
 ZERO, ONE = atom("0"), atom("1")
 # The largest dimension that is written out; beyond it compiling takes longer than it saves, and loops are written.
