@@ -114,7 +114,6 @@ FAMILIES |= {
 
 # Distributions that have no counterpart, and what comes near.
 NEAREST = {
-    "dhyper": "dbin",
     "dnchisqr": "dgamma",
     "dsum": "a deterministic sum, and a distribution of what remains",
     "dinterval": "a truncation of the node itself: t[i] ~ dweib(r, mu) T(c[i], )",

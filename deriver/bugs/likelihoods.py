@@ -15,6 +15,7 @@ from deriver.bugs.censoring import Arrays
 from deriver.bugs.densities import LOG_DENSITIES, write_formula
 from deriver.bugs.elaborate import Elaborated
 from deriver.bugs.families import FAMILIES
+from deriver.bugs.hypergeometric import hypergeometric_log_density
 from deriver.bugs.syntax import Apply, Literal, Program, Relation, Term
 from deriver.language.mistakes import LineMistake, Mistakes
 
@@ -27,7 +28,7 @@ def rewrite_likelihoods(
     relations = list(program.model)
     for relation in found.relations:
         try:
-            value = _log_density(relation, found)
+            value = _log_density(relation, found, arrays)
         except LineMistake as stop:
             mistakes.add_from(stop)
             continue
@@ -38,12 +39,14 @@ def rewrite_likelihoods(
     return dataclasses.replace(program, model=tuple(relations)), arrays
 
 
-def _log_density(relation: Relation, found: Elaborated) -> Term | None:
+def _log_density(relation: Relation, found: Elaborated, arrays: Arrays) -> Term | None:
     """Return the log density that a relation states, None for one that has a counterpart."""
     if relation.distribution == "dloglik":
         if len(relation.arguments) != 1:
             raise _wrong_arguments(relation, ("the log likelihood",))
         return relation.arguments[0]
+    if relation.distribution == "dhyper":
+        return hypergeometric_log_density(relation, found, arrays)
     if relation.distribution not in LOG_DENSITIES or relation.distribution in FAMILIES:
         return None
     names, _ = LOG_DENSITIES[relation.distribution]

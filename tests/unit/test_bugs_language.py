@@ -268,8 +268,8 @@ def test_a_censored_normal_below_its_cut() -> None:
     ("program", "parts"),
     [
         (
-            "model {\n y ~ dnorm(m, 1)\n m ~ dhyper(1, 2, 3, 4)\n}",
-            ("line 3: `dhyper` has no counterpart", "dbin"),
+            "model {\n y ~ dnorm(m, 1)\n m ~ dnchisqr(1, 2)\n}",
+            ("line 3: `dnchisqr` has no counterpart", "dgamma"),
         ),
         ("model {\n y ~ dnorm(m 1)\n}", ("line 2: found `1`", "^")),
         (
