@@ -2,6 +2,7 @@
 
 The states that the program does not state stand in the rectangle as 1, seen, of a probability that no parameter enters:
 ``x[i,t] ~ dbern(x.drawn[i,t] * phi * x[i,t-1] + 1 - x.drawn[i,t])``, whose log is 0 where x.drawn is 0.
+First states that are data, and on which others recur, are stated as seen, by a probability of a half.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def fill_gaps(program: Program, found: Elaborated) -> tuple[Program, Arrays] | N
     for relation in found.relations:
         if _is_binary(relation) and len(relation.loops) > 1:
             _fill(relation, relations, found, arrays)
+        if _is_binary(relation) and relation in relations:
+            _state_seen_starts(relation, relations, found, arrays)
     if relations == list(program.model):
         return None
     return dataclasses.replace(program, model=tuple(relations)), arrays
@@ -75,6 +78,25 @@ def _fill(relation: Relation, relations: list[Relation], found: Elaborated, arra
     for position, each in enumerate(relations):
         if not each.stochastic and each.loops == relation.loops:
             relations[position] = dataclasses.replace(each, loops=loops)
+
+
+def _state_seen_starts(
+    relation: Relation, relations: list[Relation], found: Elaborated, arrays: Arrays
+) -> None:
+    """State the first elements of states that recur on them, where they are data and no statement has them."""
+    name = relation.target.name
+    drawn, data = _drawn(relation, found), arrays.get(name)
+    recurs = any(each.name == name for term in relation.terms() for each in names_in(term))
+    if drawn is None or data is None or not recurs or len(found.relations_of(name)) > 1:
+        return
+    late = [k for k in range(drawn.ndim) if np.argwhere(drawn)[:, k].min() > 0]
+    if len(late) != 1 or data.shape != drawn.shape:
+        return
+    (lag,) = late
+    low = int(np.argwhere(drawn)[:, lag].min())
+    before = np.moveaxis(data, lag, 0)[:low]
+    if np.moveaxis(drawn, lag, 0)[low:].all() and not np.isnan(before).any():
+        relations.insert(relations.index(relation), _starts(relation, lag, low, drawn.shape))
 
 
 def _drawn(relation: Relation, found: Elaborated) -> np.ndarray | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
+import numpy as np
+
 from deriver.bugs.censoring import Arrays, substitute
 from deriver.bugs.elaborate import Elaborated
 from deriver.bugs.evaluate import Unknown, whole
@@ -56,12 +58,14 @@ class _Inlining:
         return with_terms(relation, partial(self._write, state=relation.target.name, depth=0))
 
     def _is_state(self, relation: Relation) -> bool:
-        """Tell whether a node is drawn as categories, or has elements that are fixed."""
+        """Tell whether a node is drawn as categories, or has elements that are fixed or known."""
         name = relation.target.name
         if not relation.stochastic or not self._rests_on(relation, name, set()):
             return False
         fixed = any(not each.stochastic for each in self.found.relations_of(name))
-        return fixed or relation.distribution == "dcat"
+        data = self.found.arrays.get(name)
+        known_in_part = data is not None and bool(np.isnan(data).any())
+        return fixed or known_in_part or relation.distribution == "dcat"
 
     def _rests_on(self, relation: Relation, name: str, seen: set[str]) -> bool:
         """Tell whether a relation rests on a node, directly or by definitions."""

@@ -119,7 +119,7 @@ def test_a_row_that_is_no_copy_is_written_out() -> None:
 
 
 def test_a_number_where_a_state_is_defined_is_refused() -> None:
-    """Data for a definition are refused where they are numbers, and left alone where they are missing."""
-    data = {"n": 3, "T": 4, "y": SEEN, "z": np.where(np.isnan(KNOWN), 1.0, KNOWN)}
+    """Data for a definition are refused where they are other numbers."""
+    data = {"n": 3, "T": 4, "y": SEEN, "z": np.where(np.isnan(KNOWN), 0.0, KNOWN)}
     with pytest.raises(ModelError, match="`z` is defined here, and is among the data"):
         translate(MEANS % {"first": "1"}, {k: np.asarray(v, float) for k, v in data.items()})
