@@ -17,7 +17,7 @@ from sympy import Expr, Symbol, Tuple
 from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum, Recursion, Ref, shape_of
 from deriver.derivation.records import Conditional, Definition, Derivation, Factor
-from deriver.plan.records import Approximation, Hamiltonian, Plan, Step, Together
+from deriver.plan.records import Approximation, Hamiltonian, Plan, Step, Together, Whole
 from deriver.running.sampling import Settings
 
 # CPU seconds measured on one core, on published models: a call, a number made by arithmetic, one by a function such as
@@ -62,6 +62,8 @@ class _Count:
         inside = self._inside((), step.conditional.ranges)
         size = self._size(inside)
         turns = step.colours or size / self._chains
+        if step.method == "gibbs" and step.whole is not None:
+            return self._whole(step, step.whole, inside)
         if step.method == "gibbs":
             one = self.expressions([expr for _, expr in step.parameters], inside)
             return turns * (UPDATE + one) + DRAW * size
@@ -77,6 +79,14 @@ class _Count:
         self._times = 1.0
         algebra = NEWTON * turns + SOLVE * size if newton else 0.0
         return turns * (UPDATE + all_times) + DRAW * size + algebra
+
+    def _whole(self, step: Step, whole: Whole, inside: Ends) -> float:
+        """One dense system for the elements along an index, of each chain and of each element of the other plates."""
+        side = inside[whole.index]
+        pairs = {**inside, whole.other: side}
+        made = self.expressions([dict(step.parameters)["precision"], whole.linear], inside)
+        made += self.expressions([whole.coupling], pairs)
+        return UPDATE + made + self._size(inside) * (DRAW + (3 + side) * side * NUMBER)
 
     def _enumerated(self, step: Step, kernel: list[Expr], inside: Ends, turns: float) -> float:
         """Whole sequences weigh every pair of values; else every value is weighed by itself."""
