@@ -416,7 +416,9 @@ def newton_step(
     short = rng.random(value.shape[:-1]) < p / (p + 20)
     share = np.where(short, 2 / (2 + p), 1)[..., None]
 
-    def propose_from(point: Array, gradient: Array, curvature: Array) -> tuple[Array, Array]:
+    def propose_from(
+        point: Array, gradient: Array, curvature: Array
+    ) -> tuple[Array, Array]:
         root = scaled_root(curvature)
         move = (1 - np.sqrt(1 - share)) * newton_move(root, gradient)
         return point + move, root / np.sqrt(share)[..., None]
