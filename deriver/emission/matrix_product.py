@@ -12,7 +12,7 @@ from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum
 from deriver.emission import printer
 from deriver.emission.source import Frame, Source
-from deriver.emission.text import ATOM, SUM, Text, atom
+from deriver.emission.text import ATOM, SUM, Text, atom, call
 from deriver.plan.layout import Axis, free_indices
 
 LONGEST_SIDE = 36
@@ -38,12 +38,23 @@ def print_as_product(source: Source, body: Expr, axes: tuple[Axis, ...], own: Fr
     others = tuple(axis for axis in second.axes if axis != over)
     if over not in first.axes or over not in second.axes or second.sides or first.sides:
         return None
-    if (*kept, *others) != own.axes or len(others) > 1 or any(axis.is_rows for axis in others):
+    if len(others) > 1 or any(axis.is_rows for axis in others):
         return None
-    before = _print_side(source, left, Frame(axes=(*kept, over), chain=True))
+    straight = (*kept, *others) == own.axes
+    if not straight and (len(kept) != 1 or (*others, *kept) != own.axes):
+        return None
+    before = _print_side(source, left, Frame(axes=_in_order(first.axes, over), chain=True))
     after = _print_side(source, right, Frame(axes=second.axes))
-    turned = bool(others) and second.axes[0] != over
-    return matrix_product(before, atom(f"{after.wrapped(ATOM)}.T") if turned else after)
+    rows_first = not others or second.axes[0] == over
+    if straight:
+        return matrix_product(before, after if rows_first else atom(f"{after.wrapped(ATOM)}.T"))
+    turned = call("np.swapaxes", before.text, "-1", "-2")
+    return matrix_product(atom(f"{after.wrapped(ATOM)}.T") if rows_first else after, turned)
+
+
+def _in_order(axes: tuple[Axis, ...], over: Axis) -> tuple[Axis, ...]:
+    """Return axes with the one that is summed over last."""
+    return (*(axis for axis in axes if axis != over), over)
 
 
 def matrix_product(left: Text, right: Text) -> Text:
