@@ -69,7 +69,7 @@ def _indices(expr: sp.Basic) -> set:
 def multiply_out(body: sp.Mul, data_only: Callable[[sp.Basic], bool]) -> Expr:
     """Return a product with its one sum that mentions nodes multiplied out, as it is where there is not one alone."""
     drawn = [factor for factor in body.args if isinstance(factor, sp.Add) and not data_only(factor)]
-    if len(drawn) != 1:
+    if len(drawn) != 1 or not drawn[0].is_commutative:
         return body
     rest = [factor for factor in body.args if factor is not drawn[0]]
     return sp.Add(*(sp.Mul(*rest, term) for term in drawn[0].args))

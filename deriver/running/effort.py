@@ -17,7 +17,9 @@ from sympy import Expr, Symbol, Tuple
 from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum, Recursion, Ref, shape_of
 from deriver.derivation.records import Conditional, Definition, Derivation, Factor
+from deriver.plan.completing import complete_sums
 from deriver.plan.records import Approximation, Hamiltonian, Plan, Step, Together, Whole
+from deriver.plan.swapping import find_own_term
 from deriver.running.sampling import Settings
 
 # CPU seconds measured on one core, on published models: a call, a number made by arithmetic, one by a function such as
@@ -48,6 +50,17 @@ def predict_seconds(
     return sweeps * sweep + max(sweeps - TRIED, 0) * tried
 
 
+def _as_written(step: Step, expr: Expr) -> Expr:
+    """Return an expression with sums over all elements but one as they are evaluated: of all, less one."""
+    whole = complete_sums(expr, step.space.bounds)
+    rules = {}
+    for part in whole.atoms(PlateSum):
+        own = find_own_term(part, step.space.bounds)
+        if own is not None:
+            rules[part] = PlateSum(part.body, part.bounds) - own
+    return whole.xreplace(rules)
+
+
 class _Count:
     """Seconds of steps and expressions, for arrays of a run and so many chains."""
 
@@ -65,9 +78,9 @@ class _Count:
         if step.method == "gibbs" and step.whole is not None:
             return self._whole(step, step.whole, inside)
         if step.method == "gibbs":
-            one = self.expressions([expr for _, expr in step.parameters], inside)
+            one = self.expressions([_as_written(step, expr) for _, expr in step.parameters], inside)
             return turns * (UPDATE + one) + DRAW * size
-        kernel = [step.kernel] if step.kernel is not None else []
+        kernel = [_as_written(step, step.kernel)] if step.kernel is not None else []
         if step.method == "enumerate":
             return self._enumerated(step, kernel, inside, turns)
         self._target, self._times = (
@@ -124,7 +137,7 @@ class _Count:
             return 0.0
         leap = LEAP + LEAP_NODE * len(move.members)
         for step, slope in zip(move.members, move.rewritten, strict=True):
-            leap += self.expressions([slope], self._inside((), step.conditional.ranges))
+            leap += self.expressions([_as_written(step, slope)], self._inside((), step.conditional.ranges))
         return LEAPS * leap + 2 * self._densities(move.factors)
 
     def expressions(self, found: Iterable[Expr], inside: Ends) -> float:
