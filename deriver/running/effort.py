@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import sympy as sp
@@ -30,6 +31,8 @@ CALL, NUMBER, FUNCTION, UPDATE, DRAW = 1.5e-6, 1.2e-9, 1.2e-8, 3e-5, 2e-8
 NEWTON, SOLVE, VALUE, MOVE, INTEGRATED, BLOCK = 4e-4, 1.2e-5, 1.5e-5, 1e-4, 6e-4, 5e-4
 # A move by a normal approximation, for each of its nodes, for each row and chain; a leap of a path, for each of its nodes.
 NORMAL, NORMAL_NODE, NORMAL_ROW, LEAP, LEAP_NODE = 1.2e-3, 5e-4, 1.5e-7, 8e-5, 3e-5
+# Elements that depend on each other and are drawn whole: the draw costs as their cube, one after another as their square.
+MOST_COUPLED = 500
 LEAPS = 8  # of a path, on average
 TRIED = 200  # the sweep from which such moves are tried
 FUNCTIONS = (sp.exp, sp.log, sp.Pow, sp.loggamma, heads.ScalarHead, heads.Map)
@@ -48,6 +51,12 @@ def predict_seconds(
     sweep += BLOCK if plan.block is not None else 0.0
     tried = count.approximation(plan.approximation) + count.paths(plan.hamiltonian)
     return sweeps * sweep + max(sweeps - TRIED, 0) * tried
+
+
+def draw_one_by_one(derivation: Derivation, plan: Plan, arrays: Mapping[str, np.ndarray]) -> Plan:
+    """Return the plan without the joint draws of more coupled elements than a dense system may have."""
+    count = _Count(derivation, arrays, 1)
+    return replace(plan, steps=tuple(count.without_large(step) for step in plan.steps))
 
 
 def _as_written(step: Step, expr: Expr) -> Expr:
@@ -69,6 +78,13 @@ class _Count:
         self._arrays, self._chains = arrays, chains
         self._target: Expr = sp.S.Zero
         self._times = 1.0
+
+    def without_large(self, step: Step) -> Step:
+        """Return a step without a joint draw that costs more than it gains in mixing."""
+        if step.whole is None:
+            return step
+        side = self._inside((), step.conditional.ranges)[step.whole.index]
+        return replace(step, whole=None) if side > MOST_COUPLED else step
 
     def step(self, step: Step) -> float:
         """Return the seconds of an update of a node."""
