@@ -416,11 +416,12 @@ def newton_step(
     short = rng.random(value.shape[:-1]) < p / (p + 20)
     share = np.where(short, 2 / (2 + p), 1)[..., None]
 
-    def propose_from(point: Array) -> tuple[Array, Array, Array]:
-        log_kernel, gradient, curvature = derivatives(point, state, data)
+    def propose_from(
+        point: Array, gradient: Array, curvature: Array
+    ) -> tuple[Array, Array]:
         root = scaled_root(curvature)
         move = (1 - np.sqrt(1 - share)) * newton_move(root, gradient)
-        return log_kernel, point + move, root / np.sqrt(share)[..., None]
+        return point + move, root / np.sqrt(share)[..., None]
 
     def log_proposal(point: Array, centre: Array, root: Array) -> Array:
         scaled = np.einsum("...pq,...p->...q", root, point - centre)
@@ -428,16 +429,19 @@ def newton_step(
         distance = np.sum(scaled**2, axis=-1) / freedom
         return volume - (freedom + p) / 2 * np.log1p(distance)
 
-    now, centre, root = propose_from(value)
+    now, gradient, curvature = derivatives(value, state, data)
+    centre, root = propose_from(value, gradient, curvature)
     noise = rng.standard_normal(value.shape)
     noise /= np.sqrt(rng.chisquare(freedom, now.shape) / freedom)[..., None]
     turned = np.linalg.solve(np.swapaxes(root, -1, -2), noise[..., None])[..., 0]
     proposal = centre + turned
     with np.errstate(all="ignore"):
-        there, _, curvature = derivatives(proposal, state, data)
-        far = ~np.isfinite(curvature).all(axis=(-2, -1)) | ~(there > now - 1000)
-        proposal = np.where(far[..., None], value, proposal)
-        then, back, back_root = propose_from(proposal)
+        then, gradient, curvature = derivatives(proposal, state, data)
+        far = ~np.isfinite(curvature).all(axis=(-2, -1)) | ~(then > now - 1000)
+        if far.any():
+            proposal = np.where(far[..., None], value, proposal)
+            then, gradient, curvature = derivatives(proposal, state, data)
+        back, back_root = propose_from(proposal, gradient, curvature)
         ratio = then - now + log_proposal(value, back, back_root)
         ratio -= log_proposal(proposal, centre, root)
         taken = (np.log(rng.random(now.shape)) < ratio) & ~far

@@ -367,7 +367,7 @@ def log_density_sigma2_sigma_with_log_sigma(state: State, data: Data) -> Array:
         np.log(state.sigma2_sigma) * (-1 - data.q_sigma)
         - np.sum(deviation**2, axis=1) / (2 * state.sigma2_sigma)
         - np.einsum("ci,ci->c", scaled_2, np.exp(-2 * state.log_sigma)) / 2
-        - np.einsum("ci,i->c", state.log_sigma, data.J)
+        - (state.log_sigma @ data.J)
         - np.log(state.sigma2_sigma) * data.n / 2
         - 1 / (data.r_sigma * state.sigma2_sigma)
     )

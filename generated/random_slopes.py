@@ -197,7 +197,7 @@ def draw_beta0(rng: np.random.Generator, state: State, data: Data) -> Array:
       b = m0 / v0 - sum(i,j: 2 * beta1[i] * x[i,j] - 2 * y[i,j]) / (2 * sigma2)
     """
     precision = data.sum_J / state.sigma2 + 1 / data.v0
-    sum_beta1_sum_x_by_i = np.einsum("ci,i->c", state.beta1, data.sum_x_by_i)
+    sum_beta1_sum_x_by_i = state.beta1 @ data.sum_x_by_i
     linear = (data.sum_y - sum_beta1_sum_x_by_i) / state.sigma2 + data.m0 / data.v0
     return random_normal(rng, precision, linear, state.beta0.shape)
 

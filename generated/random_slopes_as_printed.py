@@ -174,7 +174,7 @@ def draw_beta1(rng: np.random.Generator, state: State, data: Data) -> Array:
       b = sum(i,j: (y[i,j] - beta0[i]) * x[i,j]) / sigma2 + mu1 / sigma2_1
     """
     precision = data.sum_xx / state.sigma2 + 1 / state.sigma2_1
-    sum_beta0_sum_x_by_i = np.einsum("ci,i->c", state.beta0, data.sum_x_by_i)
+    sum_beta0_sum_x_by_i = state.beta0 @ data.sum_x_by_i
     sigma2_beta0_sum_x_by_i = (data.sum_xy - sum_beta0_sum_x_by_i) / state.sigma2
     linear = sigma2_beta0_sum_x_by_i + state.mu1 / state.sigma2_1
     return random_normal(rng, precision, linear, state.beta1.shape)

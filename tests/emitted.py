@@ -204,7 +204,8 @@ def _free_entries(value: np.ndarray, free: int) -> np.ndarray:
 def drawn_from(module: ModuleType, conditional: Any, arrays: Any, data: Any) -> list[Any]:
     """Return the parameters that ``draw_<node>`` hands to the generator, the shape last.
 
-    A chain drawn whole hands over the coupling to the element before; the linear terms returned count neighbours.
+    A chain drawn whole hands over the coupling to the element before, a dense draw that to every other one; the linear
+    terms returned count the others.
     """
     seen: list[Any] = []
     here = getattr(arrays, conditional.node)
@@ -220,11 +221,19 @@ def drawn_from(module: ModuleType, conditional: Any, arrays: Any, data: Any) -> 
         seen[:] = [np.broadcast_to(precision, size), whole.reshape(size), size]
         return here
 
+    def capture_coupled(rng: Any, precision: Any, linear: Any, coupling: Any, size: Any) -> np.ndarray:
+        beside = np.broadcast_to(coupling, (*size, size[-1])) * (1 - np.eye(size[-1]))
+        whole = np.broadcast_to(linear, size) + np.einsum("...pq,...q->...p", beside, here)
+        seen[:] = [np.broadcast_to(precision, size), whole, size]
+        return here
+
     draw = getattr(module, f"draw_{conditional.node}")
     kind = "random_truncated_" if conditional.truncation else "random_"
-    name = "random_chain" if "random_chain" in draw.__code__.co_names else kind + conditional.family
+    captures = {"random_chain": capture_chain, "random_coupled": capture_coupled}
+    whole = next((name for name in captures if name in draw.__code__.co_names), None)
+    name = whole or kind + conditional.family
     original = getattr(module, name)
-    setattr(module, name, capture_chain if name == "random_chain" else capture)
+    setattr(module, name, captures.get(name, capture))
     try:
         draw(None, arrays, data)
     finally:

@@ -210,6 +210,50 @@ def test_vectors_of_any_size_are_gone_through_in_loops(name: str, tmp_path: Path
             check_walk(bench, step)
 
 
+COLUMNS = """
+model columns
+plates
+  k = 1..K
+  i = 1..2
+  d = 1..D
+given
+  g : k -> i
+  x[k,d]
+data
+  y[k] ~ N(sum(d: x[k,d]*beta[g[k],d]*scale[d]), sigma2)
+process
+  beta[i,d] ~ N(0, tau2[i])
+  scale[d] ~ Gamma(shape=2, rate=2)
+  tau2[i] ~ IG(1, 1)
+parameters
+  sigma2 ~ IG(1, 1)
+"""
+
+
+def test_coupled_coefficients_are_drawn_from_their_joint_normal_density(tmp_path: Path) -> None:
+    """Mean and root of the covariance, from normals of 0 and 1, against x and y by themselves."""
+    module = load_uncompiled(emit(derive(parse_model(COLUMNS)), backend="numba"), tmp_path, "columns")
+    rng = np.random.default_rng(4)
+    g, x, y = np.repeat([0, 1], [9, 6]), rng.normal(size=(15, 3)), rng.normal(size=15)
+    data = module.prepare({"g": g, "x": x, "y": y})
+    scale, tau2, sigma2 = rng.gamma(2, size=3), np.array([0.5, 2.0]), np.array([0.7])
+    values = {"beta": np.zeros((2, 3)), "scale": scale, "tau2": tau2, "sigma2": sigma2}
+    state = module.State(*(values[name].copy() for name in module.State._fields))
+    scratch = module.Random(np.zeros(4, np.uint64), np.zeros(64), np.full((4, 3, 3), np.nan))
+    draws = []
+    for one in range(-1, 6):
+        normals = iter(np.arange(6) == one)
+        module.normal = lambda rng, normals=normals: float(next(normals))
+        module.draw_beta(scratch, state, data)
+        draws.append(state.beta.copy())
+    for i in range(2):
+        columns = x[g == i] * scale
+        covariance = np.linalg.inv(columns.T @ columns / sigma2 + np.eye(3) / tau2[i])
+        np.testing.assert_allclose(draws[0][i], covariance @ columns.T @ y[g == i] / sigma2, rtol=1e-9)
+        root = np.stack([draw[i] - draws[0][i] for draw in draws[1:]])
+        np.testing.assert_allclose(root.T @ root, covariance, rtol=1e-9, atol=1e-12)
+
+
 # --- draws ----------------------------------------------------------------------------------------------------
 
 

@@ -8,13 +8,15 @@ import sympy as sp
 from sympy import Expr
 
 from deriver.algebra import heads
-from deriver.algebra.heads import Ref, shape_of
+from deriver.algebra.heads import PlateSum, Ref, shape_of
 from deriver.emission import printer
+from deriver.emission.matrix_product import matrix_product, print_as_product
 from deriver.emission.reading import base_text, parent_rows, subscripted
 from deriver.emission.restrict import Grouping, grouping_of, mask_text, restrict_sum
 from deriver.emission.source import Frame, Source, count_sides
-from deriver.emission.text import NEGATIVE, Text, atom, call, force_statement, join_product
+from deriver.emission.text import ATOM, NEGATIVE, Text, atom, call, force_statement, join_product
 from deriver.plan.layout import Axis, free_indices, plate_of
+from deriver.plan.swapping import find_own_term
 
 LONGEST_OPERAND = 36
 LONGEST_GROUPED = 60
@@ -100,27 +102,46 @@ def finish(source: Source, operands: Operands, own: Frame, frame: Frame, sides: 
     if len(operands.texts) == 1 and operands.subscripts[0] == out:
         text = atom(operands.texts[0])
     else:
-        subscripts, texts = _multiplied(operands)
-        text = call("np.einsum", f'"{",".join(subscripts)}->{out}"', *texts)
+        subscripts, parts = _multiplied(operands)
+        text = _with_matrix(source, subscripts, parts, out, operands.frames) or call(
+            "np.einsum", f'"{",".join(subscripts)}->{out}"', *(part.text for part in parts)
+        )
     aligned = printer.realign(source, text.text, own, frame)
     return text if aligned == text.text else atom(aligned)
 
 
-def _multiplied(operands: Operands) -> tuple[list[str], list[str]]:
+def _with_matrix(
+    source: Source, subscripts: list[str], parts: list[Text], out: str, frames: list[Frame]
+) -> Text | None:
+    """Return Σ_k w[c,k] x[k,p], or Σ_k w[c,k] x[k,p] x[k,q], with x of the data, as a product of matrices."""
+    if len(subscripts) not in (2, 3) or out != subscripts[0][:1] + "".join(s[1:] for s in subscripts[1:]):
+        return None
+    (row, *columns), (weights, *matrices) = subscripts, parts
+    data = not any(frame.chain for frame in frames if frame.sides)
+    if not data or len(row) != 2 or any(len(each) != 2 or each[0] != row[1] for each in columns):
+        return None
+    if len(columns) == 1:
+        return matrix_product(weights, matrices[0])
+    if matrices[0].text != matrices[1].text:
+        return None
+    name = source.fresh("weighted")
+    scaled = join_product([atom(f"{weights.wrapped(ATOM)}[..., None]"), matrices[0]], [])
+    source.lines += force_statement(f"{name} = ", scaled, source.depth)
+    return matrix_product(call("np.swapaxes", name, "-1", "-2"), matrices[1])
+
+
+def _multiplied(operands: Operands) -> tuple[list[str], list[Text]]:
     """Return subscripts and operands, of more than two those of a row and a chain alike multiplied: half of the work."""
     alike = {s for s in operands.subscripts if len(s) > 1 and operands.subscripts.count(s) > 1}
     numbers = [not frame.sides for frame in operands.frames]
     if all(numbers) or len(operands.texts) < 3 or len(alike) != 1:
-        return operands.subscripts, operands.texts
+        return operands.subscripts, operands.parts
     pairs = list(zip(operands.subscripts, operands.parts, numbers, strict=True))
     chosen = [part for own, part, number in pairs if own in alike and number]
-    rest = [(own, part.text) for own, part, number in pairs if own not in alike or not number]
+    rest = [(own, part) for own, part, number in pairs if own not in alike or not number]
     if len(chosen) < 2:
-        return operands.subscripts, operands.texts
-    return [*alike, *(own for own, _ in rest)], [
-        join_product(chosen, []).text,
-        *(text for _, text in rest),
-    ]
+        return operands.subscripts, operands.parts
+    return [*alike, *(own for own, _ in rest)], [join_product(chosen, []), *(part for _, part in rest)]
 
 
 def gather_product(source: Source, expr: Expr, axes: tuple[Axis, ...]) -> tuple[Operands, str]:
@@ -218,6 +239,10 @@ def _named(source: Source, expr: Expr) -> Expr:
 
 def print_plate_sum(source: Source, expr: heads.PlateSum, frame: Frame) -> Text:
     """Print Σ over plates: within groups where the free indices ask for it, else over whole axes."""
+    own_term = find_own_term(expr, source.space.bounds)
+    if own_term is not None:
+        total = printer.lift(source, PlateSum(expr.body, expr.bounds))
+        return printer.print_expression(source, total - printer.lift(source, own_term, "own"), frame)
     inner, body, masks = restrict_sum(source, expr)
     bound = {symbol for symbol, _, _ in expr.bounds}
     grouping = grouping_of(inner, expr, bound)
@@ -227,8 +252,8 @@ def print_plate_sum(source: Source, expr: heads.PlateSum, frame: Frame) -> Text:
     reduced = _reduce(inner, body, masks, expr, grouping)
     own = source.frame_of(expr)
     text, own = _group(source, inner, reduced, grouping, own)
-    aligned = printer.realign(source, text.text, own, frame)
-    return text if aligned == text.text else atom(aligned)
+    aligned = printer.realign(source, text.wrapped(ATOM), own, frame)
+    return text if aligned == text.wrapped(ATOM) else atom(aligned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +289,9 @@ def _reduce(
         if len(text.text) > LONGEST_GROUPED:
             text = _shortened(inner, body, full)
         return Reduced(text=text, frame=own)
+    product = print_as_product(inner, body, axes, own) if grouping is None else None
+    if product is not None:
+        return Reduced(text=product, frame=own)
     if _is_contraction(body, terms):
         _name_distances(inner, body)
         operands, sides = gather_product(inner, body, axes)

@@ -14,11 +14,11 @@ from deriver.emission.printer import print_expression
 from deriver.emission.rows import IndexArray, index_name
 from deriver.emission.scope import Module, make_function
 from deriver.emission.source import Frame, Source
-from deriver.emission.statements import write_parameter
+from deriver.emission.statements import write_assignment, write_parameter
 from deriver.emission.text import break_brackets, break_call, call
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import Axis, plate_of, unsupported
-from deriver.plan.records import Step
+from deriver.plan.records import Step, Whole
 
 # Family -> its parameters in the order in which ``random_<family>`` takes them.
 DRAWS = {
@@ -53,6 +53,8 @@ def draw_function(module: Module, step: Step) -> FunctionView:
     source = module.source(step.space)
     if step.chained:
         write_chain(module, source, step)
+    elif step.whole is not None:
+        write_whole(module, source, step, step.whole)
     elif step.colours == 1:
         drawn, names = write_draw(module, source, step)
         source.lines += drawn("drawn = " if step.partly else "return ", 1)
@@ -120,6 +122,19 @@ def write_chain(module: Module, source: Source, step: Step) -> None:
         )
     module.needs.helpers.add("random_chain")
     source.lines += break_call("return random_chain(", ["rng", *names, f"state.{step.node}.shape"], ")", 1)
+
+
+def write_whole(module: Module, source: Source, step: Step, whole: Whole) -> None:
+    """Write the draw of all elements that depend on each other along the last axis, from one dense system."""
+    target = step.conditional.target
+    values = {**dict(step.parameters), "linear": whole.linear}
+    names = [write_parameter(source, values[name], target, name) for name in ("precision", "linear")]
+    inner = source.within(source.space.extend([sp.Tuple(whole.other, *source.space.bounds[whole.index])]))
+    own = source.space.axes_of(target)
+    frame = Frame(axes=(*own, Axis(indices=(whole.other,))), chain=True)
+    names.append(write_assignment(inner, whole.coupling, frame, "coupling"))
+    module.needs.helpers.add("random_coupled")
+    source.lines += break_call("return random_coupled(", ["rng", *names, f"state.{step.node}.shape"], ")", 1)
 
 
 def write_interleaved(module: Module, source: Source, step: Step) -> None:

@@ -13,6 +13,7 @@ from deriver.emission.recursion import write_recursion
 from deriver.emission.restrict import mask_text
 from deriver.emission.source import Frame, Source, count_sides, sides_of
 from deriver.emission.text import Text, force_statement
+from deriver.plan.completing import complete_sums
 from deriver.plan.conditions import narrow
 from deriver.plan.layout import Axis, Quantity, free_indices
 
@@ -322,7 +323,7 @@ def _masked(inner: Source, text: Text, masks: list, rules: dict, frame: Frame) -
 
 def write_parameter(source: Source, expr: Expr, target: Ref, hint: str) -> str:
     """Write a parameter of the target's conditional, full axes where terms are gated, and return its name."""
-    expr = open_gates(expr)
+    expr = complete_sums(open_gates(expr), source.space.bounds)
     terms = sp.Add.make_args(expr)
     gated = [term for term in terms if isinstance(term, heads.Gated)]
     frame = parameter_frame(source, expr, target)

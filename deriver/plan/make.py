@@ -20,6 +20,7 @@ from deriver.model.records import Model
 from deriver.plan.approximation import find_approximation
 from deriver.plan.blocks import make_block
 from deriver.plan.calculus import differentiate_twice, is_log_concave
+from deriver.plan.coupled import find_whole
 from deriver.plan.hamiltonian import find_hamiltonian
 from deriver.plan.joint_moves import make_moves
 from deriver.plan.layout import Quantity, Space, offset
@@ -180,11 +181,13 @@ def _make_step(
                 hessian=hoisting.rewrite(slope_curve[1], space),
             )
     parameters: tuple[tuple[str, Expr], ...] = ()
-    kernel = None
+    kernel, whole = None, None
     if method == "gibbs":
         parameters = tuple((name, hoisting.rewrite(expr, space)) for name, expr in conditional.parameters)
         chain = None if partly else split_chain(conditional, dict(parameters))
         parameters = tuple(chain.items()) if chain is not None else parameters
+        alone = colours == 0 and not partly
+        whole = find_whole(conditional, dict(parameters), space) if alone else None
     else:
         kernel = hoisting.rewrite(conditional.log_kernel, space)
     return Step(
@@ -202,6 +205,7 @@ def _make_step(
         reductions=tuple(hoisting.reductions),
         chained=any(name == "coupling" for name, _ in parameters),
         partly=partly,
+        whole=whole,
     )
 
 

@@ -116,6 +116,19 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """The joint draw of normal elements that all depend on each other, along ``index``.
+
+    ``linear`` is the linear term without the other elements, ``coupling`` the coefficient of the one at ``other`` in it.
+    """
+
+    linear: Expr
+    coupling: Expr
+    index: Symbol
+    other: Symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """How one node is drawn.
 
@@ -125,7 +138,8 @@ class Step:
     ``reductions`` are the sums of squares that were replaced by statistics of the data.  A ``chained`` node is
     drawn whole: ``parameters`` then hold the ``coupling`` to the element before.  Of a ``partly`` observed node some
     elements stay as they are.  The ``collapsed`` are Gaussian nodes that are integrated out of the weights of a discrete
-    node, and drawn with it.  A discrete node with a ``path`` is drawn in whole sequences.
+    node, and drawn with it.  A discrete node with a ``path`` is drawn in whole sequences.  One with a ``whole`` can be
+    drawn whole by a backend that solves dense systems, though its elements depend on each other.
     """
 
     node: str
@@ -144,6 +158,7 @@ class Step:
     partly: bool = False
     collapsed: tuple[Step, ...] = ()
     path: Path | None = None
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from deriver.plan.layout import Quantity, Space, free_indices
 from deriver.plan.records import Reduction, Statistic
 from deriver.plan.registry import Registry
 from deriver.plan.residuals import block_sides, read_residual, squared_distance
+from deriver.plan.swapping import Swapped, multiply_out, swap_sums
 
 
 class Hoisting:
@@ -105,7 +106,8 @@ class Hoisting:
             return self._hoist(plain, space) if _is_costly(plain) else plain
         inside = space.extend(expr.bounds)
         body = expr.body.xreplace(known_groups(expr))
-        terms = sp.Add.make_args(self._multiplied_out(body, inside, expr.bound_symbols))
+        made = [self._multiplied_out(term, inside, expr.bound_symbols) for term in sp.Add.make_args(body)]
+        terms = sp.Add.make_args(sp.Add(*made))
         return sp.Add(*(self._term(term, expr.bounds, expr.conditions, space) for term in terms))
 
     def _multiplied_out(self, body: Expr, inside: Space, bound: set[Symbol]) -> Expr:
@@ -113,12 +115,18 @@ class Hoisting:
 
         A product of two sums (dd′, or residual × residual) stays as it is.
         """
-        if not isinstance(body, sp.Mul) or sum(isinstance(f, sp.Add) for f in body.args) != 1:
+        if not isinstance(body, sp.Mul) or not any(isinstance(f, sp.Add) for f in body.args):
             return body
         data = [ref for ref in body.atoms(Ref) if not self.quantities[ref.name].chain]
         if not any(free_indices(ref, inside) & bound for ref in data):
             return body
-        return sp.expand_mul(body, deep=False)
+        if sum(isinstance(factor, sp.Add) for factor in body.args) == 1:
+            made = sp.expand_mul(body, deep=False)
+        else:
+            made = multiply_out(body, self.data_only)
+        if made == body:
+            return body
+        return sp.Add(*(self._multiplied_out(term, inside, bound) for term in sp.Add.make_args(made)))
 
     def _term(self, term: Expr, bounds: sp.Tuple, conditions: sp.Tuple, space: Space) -> Expr:
         """Sum one product: what the bound indices do not touch comes out, then the rest is looked at."""
@@ -135,6 +143,7 @@ class Hoisting:
             return self._hoist(part, space)
         attempts = (
             self._split_definition,
+            self._split_sums,
             self._split_residual,
             self._split_inner,
             self._split_quadratic,
@@ -161,6 +170,17 @@ class Hoisting:
         plain = PlateSum(substitute(part.body, rules), part.bounds, part.conditions)
         body = self.rewrite(plain, space)
         return None if body == plain else body
+
+    def _split_sums(self, part: PlateSum, space: Space) -> Expr | None:
+        """Σ_k x_k Σ_d β_d w_kd = Σ_d β_d (Σ_k x_k w_kd)."""
+        found = swap_sums(part, self.data_only)
+        if found is None:
+            return None
+        return sp.Add(*(self._swapped(each, space) for each in found))
+
+    def _swapped(self, found: Swapped, space: Space) -> Expr:
+        rewritten = self.rewrite(found.summed, space.extend(found.bounds))
+        return found.outside * sum_over(found.around * rewritten, found.bounds, found.conditions)
 
     def _split_inner(self, part: PlateSum, space: Space) -> Expr | None:
         """Σ s·x′β·C = (Σ s·C x′) β when β is free of the indices summed over."""

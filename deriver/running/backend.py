@@ -20,7 +20,7 @@ from deriver.errors import UsageError
 from deriver.plan.records import Plan
 from deriver.running.augmenting import count_trials
 from deriver.running.cache import Choice
-from deriver.running.effort import predict_seconds
+from deriver.running.effort import draw_one_by_one, predict_seconds
 from deriver.running.sampling import Settings
 
 COMPILE_SECONDS = 12.0  # as measured on one core: 8 to 20, by the model
@@ -60,6 +60,7 @@ def choose_source(
             return emit_plan(replace(plan, approximation=None))
         return emit_plan(plan)
 
+    plan = plan if reduced else draw_one_by_one(derivation, plan, arrays)
     falls_back = backend == "auto"  # to NumPy, or to what compiled loops hold
     seconds = predict_seconds(derivation, plan, arrays, settings)
     if any(step.conditional.family == "polya_gamma" for step in plan.steps):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import sympy as sp
@@ -17,7 +18,9 @@ from sympy import Expr, Symbol, Tuple
 from deriver.algebra import heads
 from deriver.algebra.heads import PlateSum, Recursion, Ref, shape_of
 from deriver.derivation.records import Conditional, Definition, Derivation, Factor
-from deriver.plan.records import Approximation, Hamiltonian, Plan, Step, Together
+from deriver.plan.completing import complete_sums
+from deriver.plan.records import Approximation, Hamiltonian, Plan, Step, Together, Whole
+from deriver.plan.swapping import find_own_term
 from deriver.running.sampling import Settings
 
 # CPU seconds measured on one core, on published models: a call, a number made by arithmetic, one by a function such as
@@ -28,6 +31,8 @@ CALL, NUMBER, FUNCTION, UPDATE, DRAW = 1.5e-6, 1.2e-9, 1.2e-8, 3e-5, 2e-8
 NEWTON, SOLVE, VALUE, MOVE, INTEGRATED, BLOCK = 4e-4, 1.2e-5, 1.5e-5, 1e-4, 6e-4, 5e-4
 # A move by a normal approximation, for each of its nodes, for each row and chain; a leap of a path, for each of its nodes.
 NORMAL, NORMAL_NODE, NORMAL_ROW, LEAP, LEAP_NODE = 1.2e-3, 5e-4, 1.5e-7, 8e-5, 3e-5
+# Elements that depend on each other and are drawn whole: the draw costs as their cube, one after another as their square.
+MOST_COUPLED = 500
 LEAPS = 8  # of a path, on average
 TRIED = 200  # the sweep from which such moves are tried
 FUNCTIONS = (sp.exp, sp.log, sp.Pow, sp.loggamma, heads.ScalarHead, heads.Map)
@@ -48,6 +53,23 @@ def predict_seconds(
     return sweeps * sweep + max(sweeps - TRIED, 0) * tried
 
 
+def draw_one_by_one(derivation: Derivation, plan: Plan, arrays: Mapping[str, np.ndarray]) -> Plan:
+    """Return the plan without the joint draws of more coupled elements than a dense system may have."""
+    count = _Count(derivation, arrays, 1)
+    return replace(plan, steps=tuple(count.without_large(step) for step in plan.steps))
+
+
+def _as_written(step: Step, expr: Expr) -> Expr:
+    """Return an expression with sums over all elements but one as they are evaluated: of all, less one."""
+    whole = complete_sums(expr, step.space.bounds)
+    rules = {}
+    for part in whole.atoms(PlateSum):
+        own = find_own_term(part, step.space.bounds)
+        if own is not None:
+            rules[part] = PlateSum(part.body, part.bounds) - own
+    return whole.xreplace(rules)
+
+
 class _Count:
     """Seconds of steps and expressions, for arrays of a run and so many chains."""
 
@@ -57,15 +79,24 @@ class _Count:
         self._target: Expr = sp.S.Zero
         self._times = 1.0
 
+    def without_large(self, step: Step) -> Step:
+        """Return a step without a joint draw that costs more than it gains in mixing."""
+        if step.whole is None:
+            return step
+        side = self._inside((), step.conditional.ranges)[step.whole.index]
+        return replace(step, whole=None) if side > MOST_COUPLED else step
+
     def step(self, step: Step) -> float:
         """Return the seconds of an update of a node."""
         inside = self._inside((), step.conditional.ranges)
         size = self._size(inside)
         turns = step.colours or size / self._chains
+        if step.method == "gibbs" and step.whole is not None:
+            return self._whole(step, step.whole, inside)
         if step.method == "gibbs":
-            one = self.expressions([expr for _, expr in step.parameters], inside)
+            one = self.expressions([_as_written(step, expr) for _, expr in step.parameters], inside)
             return turns * (UPDATE + one) + DRAW * size
-        kernel = [step.kernel] if step.kernel is not None else []
+        kernel = [_as_written(step, step.kernel)] if step.kernel is not None else []
         if step.method == "enumerate":
             return self._enumerated(step, kernel, inside, turns)
         self._target, self._times = (
@@ -77,6 +108,14 @@ class _Count:
         self._times = 1.0
         algebra = NEWTON * turns + SOLVE * size if newton else 0.0
         return turns * (UPDATE + all_times) + DRAW * size + algebra
+
+    def _whole(self, step: Step, whole: Whole, inside: Ends) -> float:
+        """One dense system for the elements along an index, of each chain and of each element of the other plates."""
+        side = inside[whole.index]
+        pairs = {**inside, whole.other: side}
+        made = self.expressions([dict(step.parameters)["precision"], whole.linear], inside)
+        made += self.expressions([whole.coupling], pairs)
+        return UPDATE + made + self._size(inside) * (DRAW + (3 + side) * side * NUMBER)
 
     def _enumerated(self, step: Step, kernel: list[Expr], inside: Ends, turns: float) -> float:
         """Whole sequences weigh every pair of values; else every value is weighed by itself."""
@@ -114,7 +153,7 @@ class _Count:
             return 0.0
         leap = LEAP + LEAP_NODE * len(move.members)
         for step, slope in zip(move.members, move.rewritten, strict=True):
-            leap += self.expressions([slope], self._inside((), step.conditional.ranges))
+            leap += self.expressions([_as_written(step, slope)], self._inside((), step.conditional.ranges))
         return LEAPS * leap + 2 * self._densities(move.factors)
 
     def expressions(self, found: Iterable[Expr], inside: Ends) -> float:

@@ -7,8 +7,10 @@ import re
 
 import numpy as np
 import pytest
+import sympy as sp
 
 from deriver.algebra.evaluate import evaluate
+from deriver.algebra.heads import Ref
 from deriver.derivation.conditionals import derive
 from deriver.derivation.numeric import elements
 from deriver.derivation.states import random_state
@@ -101,8 +103,29 @@ parameters
   sigma2 ~ IG(1, 1)
   tau2 ~ IG(1, 1)
 """
+COLUMNS = """
+model columns
+plates
+  k = 1..K
+  d = 1..D
+  s = 1..S
+given
+  x[k,d]
+  w[k,s]
+  u[k]
+data
+  y[k] ~ N((m + sum(d: x[k,d]*beta[d]*scale[d])) * u[k] + sum(s: w[k,s]*delta[s]), sigma2)
+process
+  beta[d] ~ N(m, tau2)
+  scale[d] ~ Gamma(shape=2, rate=2)
+  delta[s] ~ Laplace(location=0, scale=0.5)
+parameters
+  m ~ N(0, 100)
+  tau2 ~ IG(1, 1)
+  sigma2 ~ IG(1, 1)
+"""
 OWN = {"weighted": WEIGHTED, "crossed": CROSSED, "dense": DENSE, "named_mean": NAMED_MEAN}
-TEXTS = {name: load(name).MODEL for name in MODELS} | OWN
+TEXTS = {name: load(name).MODEL for name in MODELS} | OWN | {"columns": COLUMNS}
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -134,6 +157,37 @@ def test_planned_parameters_are_the_derived_ones(name: str) -> None:
 def test_the_sampler_agrees_with_the_derivation(name: str, tmp_path) -> None:
     bench = check_model(OWN[name], tmp_path, seed=2)
     assert any(step.reductions for step in bench.plan.steps)
+
+
+def test_the_columns_of_a_regression_are_summed_over_rows_once(tmp_path) -> None:
+    bench = check_model(COLUMNS, tmp_path, seed=3)
+    for node in ("beta", "scale", "delta", "m"):
+        step = bench.plan.step(node)
+        read = sp.Tuple(*(value for _, value in step.parameters), step.kernel or 0).atoms(Ref)
+        assert not {ref.name for ref in read} & {"x", "w", "u", "y"}, node
+
+
+def test_coupled_coefficients_are_drawn_from_their_joint_normal_density(tmp_path) -> None:
+    """Against the mean and the covariance of beta given the rest, from x and y by themselves; five standard errors."""
+    _, module = build(COLUMNS, tmp_path)
+    rng = np.random.default_rng(5)
+    x, w, u = rng.normal(size=(12, 3)) + [0, 1, 2], rng.normal(size=(12, 2)), rng.normal(size=12)
+    data = module.prepare({"x": x, "w": w, "u": u, "y": 3 * rng.normal(size=12)})
+    one = module.starting_values(np.random.default_rng(1), data, 1)
+    chains = 40_000
+    many = dataclasses.replace(
+        one, **{name: np.repeat(value, chains, axis=0) for name, value in vars(one).items()}
+    )
+    drawn = module.draw_beta(np.random.default_rng(2), many, data)
+    columns = x * u[:, None] * one.scale[0]
+    precision = columns.T @ columns / one.sigma2[0] + np.eye(3) / one.tau2[0]
+    rest = data.y - one.m[0] * u - w @ one.delta[0]
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ (columns.T @ rest / one.sigma2[0] + one.m[0] / one.tau2[0])
+    scale = np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose(drawn.mean(axis=0) / scale, mean / scale, atol=5 / np.sqrt(chains))
+    found = np.cov(drawn.T) / np.outer(scale, scale)
+    np.testing.assert_allclose(found, covariance / np.outer(scale, scale), atol=5 * np.sqrt(2 / chains))
 
 
 # --- what a sweep reads ---------------------------------------------------------------------------------------
@@ -199,7 +253,7 @@ def test_the_steps_of_a_correlation_cost_no_pass_over_groups(name: str) -> None:
     update = source.split("def update_rho(")[1].split("\ndef ")[0]
     kernel = update.split("def log_target(")[1].split("\n\n")[0]
     assert "rho" in kernel
-    assert not re.search(r"state\.(beta|mu)|np\.sum|einsum|group_sum", kernel), kernel
+    assert not re.search(r"state\.(beta|mu)|np\.sum|einsum|group_sum| @ ", kernel), kernel
 
 
 def test_the_docstring_shows_the_conditional_and_how_it_is_computed() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from deriver.language import parse_model
 from deriver.pipeline import derive, plan
-from deriver.running.effort import predict_seconds
+from deriver.running.effort import draw_one_by_one, predict_seconds
 from deriver.running.sampling import Settings
 
 HEAD = "model m\nplates\n  t = 1..T\n"
@@ -68,3 +68,16 @@ def test_moves_that_are_tried_count() -> None:
 
 def test_a_value_that_is_enumerated_counts() -> None:
     assert predict(COUNT, 50, K=400) > 5 * predict(COUNT, 50, K=40)
+
+
+@pytest.mark.parametrize(("columns", "whole"), [(400, True), (600, False)])
+def test_very_many_coupled_elements_are_drawn_one_by_one(columns: int, whole: bool) -> None:
+    text = HEAD + (
+        "  d = 1..D\ngiven\n  x[t,d]\ndata\n  y[t] ~ Normal(sum(d: x[t,d]*b[d]), sd=1)\n"
+        "process\n  b[d] ~ Normal(0, sd=1)"
+    )
+    derivation = derive(parse_model(text))
+    made = plan(derivation, None, "auto")
+    assert made.step("b").whole is not None
+    left = draw_one_by_one(derivation, made, {"T": np.array(9), "D": np.array(columns)})
+    assert (left.step("b").whole is not None) == whole

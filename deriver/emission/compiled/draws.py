@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sympy as sp
 from sympy import Expr
 
 from deriver.emission.compiled import dense, unrolled
@@ -17,14 +18,14 @@ from deriver.emission.compiled.functions import (
     target_text,
     whole,
 )
-from deriver.emission.compiled.indices import loops, quantity_axes
+from deriver.emission.compiled.indices import loops, positions, quantity_axes
 from deriver.emission.compiled.scalars import give_names, matrix, scalar, vector, write_sums
 from deriver.emission.gibbs import SHOWN, conditional_words
 from deriver.emission.scope import Module
 from deriver.emission.text import Text, atom, call, join_product, join_sum
 from deriver.emission.views import FunctionView
 from deriver.plan.layout import unsupported
-from deriver.plan.records import Step
+from deriver.plan.records import Step, Whole
 
 SCALAR_DRAWS = ("inverse_gamma", "gamma", "beta")
 
@@ -46,7 +47,10 @@ def draw_function(module: Module, sizes: dict, step: Step) -> FunctionView:
         raise unsupported(f"a draw of {step.node} from {family or 'its prior'}", "use the numpy backend")
     if step.conditional.truncation is not None and family != "normal":
         raise unsupported(f"a truncated {family} for {step.node}", "use the numpy backend")
-    (write_chain if step.chained else writers[family])(body, step)
+    if step.whole is not None:
+        _write_whole(body, step, step.whole)
+    else:
+        (write_chain if step.chained else writers[family])(body, step)
     doc = [
         f"Draw {step.node}, shape {one_chain_shape(module, step.node)}.",
         *conditional_words(step.conditional),
@@ -105,6 +109,33 @@ def _write_normal(body: Body, step: Step) -> None:
             [join_sum([(False, linear), (False, join_product([root, variate], []))])], [precision]
         )
         body.assign(place(target_text(body, step), ()), drawn)
+
+
+def _write_whole(body: Body, step: Step, whole: Whole) -> None:
+    """All elements that depend on each other along the last index, from one dense system."""
+    *outer, (index, *ends) = step.conditional.ranges
+    values = dict(step.parameters)
+    body.needs.helpers |= {"draw_vector", "normal"}
+    with loops(body, outer):
+        side = dense.size(body, ends[1] - ends[0] + 1)
+        matrix, right, noisy = (
+            dense.room(body, lengths, name)
+            for name, lengths in (("A", (side, side)), ("right", (side,)), ("z", (side,)))
+        )
+        with loops(body, [sp.Tuple(index, *ends)]):
+            write_sums(body, [values["precision"], whole.linear])
+            diagonal = named_scalar(body, step, "precision")
+            spot = positions(body, step.conditional.target)[-1]
+            body.assign(right.cell(spot).text, scalar(body, whole.linear))
+            body.add(f"{noisy.cell(spot).text} = normal(rng)")
+            with loops(body, [sp.Tuple(whole.other, *ends)]):
+                beside = positions(body, step.conditional.target.xreplace({index: whole.other}))[-1]
+                body.assign(matrix.cell(spot, beside).text, scalar(body, -whole.coupling))
+            body.assign(matrix.cell(spot, spot).text, diagonal)
+        body.add(f"draw_vector({matrix.name}, {right.name}, {noisy.name}, {side})")
+        with loops(body, [sp.Tuple(index, *ends)]):
+            spot = positions(body, step.conditional.target)[-1]
+            body.assign(place(target_text(body, step), ()), right.cell(spot))
 
 
 def write_chain(body: Body, step: Step) -> None:
