@@ -23,6 +23,7 @@ PLAIN: set[type] = {
     sp.exp,
     heads.Component,
     heads.Literal,
+    heads.Step,
     heads.Unit,
     sp.Tuple,
     type(S.Exp1),
@@ -35,6 +36,8 @@ class NoRule(Exception):
 
 def differentiate_twice(kernel: Expr, target: Ref) -> tuple[Expr, Expr] | None:
     """Return (gradient, Hessian) of a scalar expression in a vector target, or None."""
+    if any(corner.has(target) for corner in kernel.atoms(sp.Abs)):
+        return None  # it tells nothing of what lies behind the corner
     try:
         slope = gradient(kernel, target)
         return slope, jacobian(slope, target)
@@ -65,6 +68,8 @@ def gradient(expr: Expr, target: Ref) -> Expr:
             return S.One
         case heads.Step() | heads.Floor() | heads.LogIndicator():
             return S.Zero  # almost everywhere
+        case sp.Abs():
+            return (2 * heads.Step(expr.args[0]) - 1) * _as_column(gradient(expr.args[0], target))
         case heads.XLogY() if not expr.args[0].has(target):
             return expr.args[0] / expr.args[1] * gradient(expr.args[1], target)
         case heads.Inner() | heads.Component() if not target.variable.shape:
@@ -148,7 +153,7 @@ def _closed_gradient(expr: heads.Inner, target: Ref) -> Expr:
 
 
 def _chain_rule(expr: Expr, target: Ref) -> Expr:
-    if len(expr.args) not in (1, 2) or not expr.is_commutative or isinstance(expr, heads.ScalarHead | sp.Abs):
+    if len(expr.args) not in (1, 2) or not expr.is_commutative or isinstance(expr, heads.ScalarHead):
         raise NoRule(str(expr))
     inside = expr.args[0]
     if any(arg.has(target) for arg in expr.args[1:]):

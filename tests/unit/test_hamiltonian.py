@@ -87,6 +87,20 @@ process
   p[i,k] = share[i,k] / sum(k2: share[i,k2])
   log(share[i,k]) = level[k] + slope[k] * x[i]
 """
+# A density with a corner, beside a response without a conjugate prior.
+CORNER = """model corner
+plates
+  i = 1..N
+  j = 1..2
+given
+  x[i,j]
+data
+  y[i] ~ Poisson(log_rate=a + sum(j: x[i,j] * b[j]))
+parameters
+  a ~ Normal(0, var=4)
+  b[j] ~ Laplace(location=0, scale=s)
+  s ~ HalfNormal(sd=1)
+"""
 BROKEN = {
     "no_jacobian": ("effects", "log_density(moved, data) + log_jacobian", "log_density(moved, data)"),
     "no_momentum": ("effects", "- np.sum(momentum**2, axis=1) / 2", "- 0 * np.sum(momentum, axis=1)"),
@@ -156,7 +170,7 @@ def members_of(text: str, **options) -> list[str]:
     return [] if move is None else [step.node for step in move.members]
 
 
-@pytest.mark.parametrize("text", [*TEXTS.values(), ITEMS, ORDERED, CENTRED, CHOICES])
+@pytest.mark.parametrize("text", [*TEXTS.values(), ITEMS, ORDERED, CENTRED, CHOICES, CORNER])
 def test_a_wrong_slope_is_refused(text: str) -> None:
     derivation = derive(parse_model(text))
     move = plan(derivation, blocks="auto").hamiltonian
@@ -171,6 +185,7 @@ def test_a_wrong_slope_is_refused(text: str) -> None:
 
 
 def test_what_moves_follows_from_the_model() -> None:
+    assert members_of(CORNER) == ["a", "s", "b"]
     assert members_of(ITEMS) == ["s", "mu", "theta", "a", "b"]
     assert members_of(ORDERED) == ["c1", "c2", "beta", "tau", "b"]
     assert members_of(CENTRED) == ["alpha", "tau", "c"]
