@@ -99,6 +99,36 @@ parameters
   gamma ~ Beta(2, 2)
   rho ~ Beta(2, 2)
 """
+PREDATORS = """model predators  # steps of Runge and Kutta for u' = (a - b w) u, w' = (d u - c) w
+plates
+  t = 1..T
+given
+  h > 0
+data
+  y[t] ~ LogNormal(meanlog=log(u[t]), sdlog=s)
+  z[t] ~ LogNormal(meanlog=log(w[t]), sdlog=s)
+process
+  u[1] = u1
+  w[1] = w1
+  u[t] = u[t-1] + h / 6 * (ku1[t] + 2 * ku2[t] + 2 * ku3[t] + ku4[t]) for t in 2..T
+  w[t] = w[t-1] + h / 6 * (kw1[t] + 2 * kw2[t] + 2 * kw3[t] + kw4[t]) for t in 2..T
+  ku1[t] = (a - b * w[t-1]) * u[t-1] for t in 2..T
+  kw1[t] = (d * u[t-1] - c) * w[t-1] for t in 2..T
+  ku2[t] = (a - b * (w[t-1] + h / 2 * kw1[t])) * (u[t-1] + h / 2 * ku1[t]) for t in 2..T
+  kw2[t] = (d * (u[t-1] + h / 2 * ku1[t]) - c) * (w[t-1] + h / 2 * kw1[t]) for t in 2..T
+  ku3[t] = (a - b * (w[t-1] + h / 2 * kw2[t])) * (u[t-1] + h / 2 * ku2[t]) for t in 2..T
+  kw3[t] = (d * (u[t-1] + h / 2 * ku2[t]) - c) * (w[t-1] + h / 2 * kw2[t]) for t in 2..T
+  ku4[t] = (a - b * (w[t-1] + h * kw3[t])) * (u[t-1] + h * ku3[t]) for t in 2..T
+  kw4[t] = (d * (u[t-1] + h * ku3[t]) - c) * (w[t-1] + h * kw3[t]) for t in 2..T
+parameters
+  u1 ~ LogNormal(meanlog=0, sdlog=1)
+  w1 ~ LogNormal(meanlog=0, sdlog=1)
+  a ~ Gamma(shape=2, rate=2)
+  b ~ Gamma(shape=2, rate=2)
+  c ~ Gamma(shape=2, rate=2)
+  d ~ Gamma(shape=2, rate=2)
+  s ~ Exponential(rate=1)
+"""
 SECOND_ORDER = """model second_order
 plates
   t = 1..T
@@ -170,6 +200,27 @@ def log_epidemic(s: State, d: State) -> float:
     return total + stats.beta.logpdf(s["gamma"], 2, 2) + stats.beta.logpdf(s["rho"], 2, 2)
 
 
+def step_of_predators(s: State, h: float, now: np.ndarray) -> np.ndarray:
+    """Return u and w after a time h by the classical method of fourth order (Hairer, Norsett and Wanner 1993, II.1)."""
+
+    def slope(x: np.ndarray) -> np.ndarray:
+        return np.array([(s["a"] - s["b"] * x[1]) * x[0], (s["d"] * x[0] - s["c"]) * x[1]])
+
+    one = slope(now)
+    two = slope(now + h / 2 * one)
+    three = slope(now + h / 2 * two)
+    return now + h / 6 * (one + 2 * two + 2 * three + slope(now + h * three))
+
+
+def log_predators(s: State, d: State) -> float:
+    now, total = np.array([s["u1"], s["w1"]]), -s["s"]
+    for seen in zip(d["y"], d["z"], strict=True):
+        total += stats.lognorm.logpdf(seen, s["s"], scale=now).sum()
+        now = step_of_predators(s, d["h"], now)
+    total += sum(stats.lognorm.logpdf(s[name], 1) for name in ("u1", "w1"))
+    return total + sum(stats.gamma.logpdf(s[name], 2, scale=1 / 2) for name in "abcd")
+
+
 def log_second_order(s: State, d: State) -> float:
     x = [s["a"], s["a"] + s["b"]]
     for _ in range(2, len(d["y"])):
@@ -197,6 +248,10 @@ CASES: dict[str, tuple[str, Callable[[State, State], float], State, State]] = {
     "garch": (GARCH, log_garch, {"y": Y, "s1": 0.7}, {"mu": 0.4, "a0": 0.5, "a1": 0.3, "b1": 0.4}),
     "epidemic": (
         EPIDEMIC, log_epidemic, {"y": COUNTS, "N": 50.0, "I0": 4.0}, {"beta": 0.9, "gamma": 0.4, "rho": 0.6},
+    ),
+    "predators": (
+        PREDATORS, log_predators, {"y": np.array([1.2, 1.5, 1.1, 0.7]), "z": np.array([0.6, 0.9, 1.3, 1.2]), "h": 0.4},
+        {"u1": 1.1, "w1": 0.7, "a": 1.2, "b": 0.9, "c": 0.8, "d": 0.7, "s": 0.3},
     ),
     "second_order": (
         SECOND_ORDER, log_second_order, {"y": Y}, {"a": 0.3, "b": -0.5, "p": 0.8, "q": 0.35, "s": 1.2},

@@ -302,14 +302,19 @@ def test_a_cumulative_logit_with_sorted_cuts(tmp_path: Path) -> None:
 
 
 def test_a_matrix_times_a_vector_is_a_loop_of_inner_products(tmp_path: Path) -> None:
-    """A definition of a whole vector draws what its elements, written out, draw."""
+    """A definition of a whole vector is what its elements, written out, are; elements that meet are drawn whole there."""
     rest = "for (i in 1:n) { y[i] ~ dnorm(mu[i], tau) }; for (k in 1:2) { b[k] ~ dnorm(0, 0.1) }; tau ~ dgamma(2, 2) }"
-    data = {"n": 4, "y": [1, 2, 3, 2.5], "X": [[1, 0.2], [1, -0.1], [1, 0.4], [1, 0]], "w": [0.5, 0, 0, 1]}
-    whole = draws_of("model { mu <- w - 2 * X %*% b; " + rest, data, tmp_path, draws=20)
+    X = np.array([[1, 0.2], [1, -0.1], [1, 0.4], [1, 0]])
+    data = {"n": 4, "y": [1, 2, 3, 2.5], "X": X.tolist(), "w": [0.5, 0, 0, 1]}
+    whole = draws_of("model { mu <- w - 2 * X %*% b; " + rest, data, tmp_path)
     written = "model { for (i in 1:n) { mu[i] <- w[i] - 2 * (X[i, 1] * b[1] + X[i, 2] * b[2]) }; "
-    elements = draws_of(written + rest, data, tmp_path, draws=20)
-    for name in ("b", "mu"):
-        np.testing.assert_allclose(whole[name], elements[name], rtol=1e-8)
+    elements = draws_of(written + rest, data, tmp_path)
+    for found in (whole, elements):
+        np.testing.assert_allclose(found["mu"], data["w"] - 2 * found["b"] @ X.T, atol=1e-10)
+    for power in (1, 2):
+        moments = [(found["b"] ** power).mean(axis=(1,)) for found in (whole, elements)]
+        error = np.sqrt(sum(each.var(axis=0) / len(each) for each in moments))
+        assert np.all(np.abs(moments[0].mean(axis=0) - moments[1].mean(axis=0)) < 4.5 * error)
 
 
 def test_order_is_the_permutation_that_sorts() -> None:
