@@ -703,14 +703,15 @@ class BlockSteps:
         else:
             self.rate += 0.02 * (np.mean(accepted) - self.rate)
             self.walks = 0.05 if self.rate > 0.2 else 0.5
-        chains = len(self.place)
-        self.count += chains
-        share = chains / self.count
-        middle = np.mean(self.place, axis=0)
-        gap, apart = middle - self.mean, self.place - middle
-        within = apart.T @ apart / chains + (1 - share) * np.outer(gap, gap)
-        self.mean = self.mean + share * gap
-        self.covariance = (1 - share) * self.covariance + share * within
+        # A value at its very bound, as in first sweeps, is infinite here.
+        place = self.place[np.isfinite(self.place).all(axis=1)]
+        if len(place) > 0:
+            self.count += len(place)
+            share, middle = len(place) / self.count, np.mean(place, axis=0)
+            gap, apart = middle - self.mean, place - middle
+            within = apart.T @ apart / len(place) + (1 - share) * np.outer(gap, gap)
+            self.mean = self.mean + share * gap
+            self.covariance = (1 - share) * self.covariance + share * within
         if self.sweeps in (50, 100, 200) or self.sweeps % 100 == 0:
             self.fit()
 
@@ -868,7 +869,7 @@ class MoveSteps(BlockSteps):
         super().adapt(accepted)
         if self.left is not None and 200 < self.sweeps <= 400:
             apart = np.array([self.begun - self.left, self.place - self.begun])
-            apart = apart @ self.inverse.T
+            apart = np.where(np.isfinite(apart), apart, 0.0) @ self.inverse.T
             found = np.swapaxes(apart, 1, 2) @ apart
             self.jumps = found if self.jumps is None else self.jumps + found
         self.left = self.place

@@ -265,6 +265,10 @@ class Recursion(MatrixHead):
     def bound_symbols(self) -> set[Symbol]:
         return {self.bound[0]}
 
+    def of_row(self, row: int) -> Self:
+        """Return the values of another node of the recursion."""
+        return self.func(self.args[0], row, *self.args[2:])
+
     def element(self, position: Expr) -> Ref:
         """Return the reference to the element at a 1-based position."""
         index = position + self.bound[1] - self.lead - 1

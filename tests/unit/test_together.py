@@ -244,13 +244,15 @@ def test_a_broken_move_is_seen(fault: str, tmp_path) -> None:
 
 @pytest.mark.parametrize(("size", "stride", "dropped"), [(2, 0.05, True), (2, 1.0, False), (13, 1.0, True)])
 def test_a_move_that_does_not_pay_is_dropped(size: int, stride: float, dropped: bool, tmp_path) -> None:
-    """Other updates jump by one standard deviation; the move by ``stride`` of them."""
+    """Other updates jump by one standard deviation, the move by ``stride`` of them; a value at its bound is passed over."""
     steps = load_source(source(MODEL), tmp_path, "counts").first_move_steps(8, size)
     rng, place = np.random.default_rng(3), np.zeros((8, size))
-    for _ in range(450):
+    for sweep in range(450):
         steps.begun = 0.5 * place + rng.standard_normal((8, size))
-        steps.place = place = steps.begun + stride * rng.standard_normal((8, size))
+        place = steps.begun + stride * rng.standard_normal((8, size))
+        steps.place = np.where(np.arange(8)[:, None] > 0, place, -np.inf) if sweep in (3, 300) else place
         steps.adapt(np.ones(8))
+    assert np.isfinite(steps.root).all()
     assert steps.dropped is dropped
 
 

@@ -78,7 +78,7 @@ def test_a_broken_move_is_seen(fault: str, tmp_path, monkeypatch) -> None:
 
 @pytest.mark.parametrize(("stride", "dropped"), [(0.5, True), (2.0, False)])
 def test_a_move_that_does_not_pay_is_dropped(stride: float, dropped: bool, tmp_path, monkeypatch) -> None:
-    """Other updates jump by one standard deviation; the move by ``stride`` of them."""
+    """Other updates jump by one standard deviation, the move by ``stride`` of them; a value at its bound is passed over."""
     monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
     module = load_source(source(MODEL), tmp_path, "moves")
     running = module.starting_chains(module.prepare(DATA[MODEL]), 2, 3)
@@ -86,11 +86,15 @@ def test_a_move_that_does_not_pay_is_dropped(stride: float, dropped: bool, tmp_p
     for steps in (chain.moves.alpha_beta for chain in running):
         steps.numbers[module.SWEEPS] = 0.0
         left = np.zeros(2)
-        for _ in range(400):
+        for sweep in range(400):
             begun = 0.5 * left + rng.standard_normal(2)
             module.add_jump(steps, left, begun, 0)
             left = steps.u[module.PLACE] = begun + stride * rng.standard_normal(2)
             module.add_jump(steps, begun, left, 1)
+            if sweep in (3, 300):
+                steps.u[module.PLACE, 0] = -np.inf
+                module.add_jump(steps, begun, steps.u[module.PLACE], 1)
             module.learn_block(steps, 1.0)
     module.fit_moves(running, 400)
+    assert all(np.isfinite(chain.moves.alpha_beta.spread[0]).all() for chain in running)
     assert ("alpha_beta" not in module.moves_in_use(running)) is dropped

@@ -51,7 +51,9 @@ def _write(body: Body, path: heads.Recursion) -> Text:
             body.remember(symbol, atom(f"{names[int(row)]}[{_moved(step, path.lead - int(lag))}]"))
         for name, expr in zip(names, path.steps, strict=True):
             body.assign(f"{name}[{_moved(step, path.lead)}]", _number(body, expr))
-    return body.remember(path, atom(names[path.row]))  # type: ignore[return-value]
+    for row, name in enumerate(names):  # the loop has filled the arrays of all nodes
+        body.remember(path.of_row(row), atom(name))
+    return atom(names[path.row])
 
 
 def _number(body: Body, expr: Expr) -> Text:
