@@ -17,6 +17,9 @@ from deriver.derivation.lower import Lowering
 from deriver.families.symbolic import log_of
 from deriver.model.records import Given, Node
 
+# Quantities of a polynomial: factors of more may take hours, by the order in which they are tried.
+_MOST_FACTORED = 8
+
 
 class Prover:
     """Proves signs and definiteness for one model; knows supports and deterministic definitions.
@@ -318,7 +321,9 @@ class Prover:
         return not inside and bool(polynomial.subs(x, (lower + upper) / 2) > 0)
 
     def _positive_factors(self, expr: Expr) -> bool:
-        factored = sp.factor(expr) if all(r.is_commutative for r in expr.atoms(Ref)) else expr
+        quantities = expr.atoms(Ref)
+        small = len(quantities) <= _MOST_FACTORED and all(each.is_commutative for each in quantities)
+        factored = sp.factor(expr) if small else expr
         return isinstance(factored, sp.Mul) and self._positive_signed(factored)
 
     def _positive_signed(self, product: sp.Mul) -> bool:
